@@ -1,0 +1,197 @@
+/**
+ * @file base.h
+ * Status and errors, logging, progress, memory, files, hashing, threads, random numbers.
+ *
+ * Conventions of every header of this library:
+ *  - functions that can fail return rp_status and take `rp_error *err` last; err may be NULL;
+ *  - ownership of an output moves to the caller only on RP_OK, otherwise outputs are left empty;
+ *  - `_init/_release` act on caller-allocated structs, `_create/_destroy` on opaque heap objects;
+ *    releasing a zero-initialised or already released struct is allowed;
+ *  - millimetres, LPS (DICOM) world coordinates, Hounsfield units, unless a name says otherwise.
+ */
+#ifndef REPRISE_BASE_H
+#define REPRISE_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status and errors ------------------------------------------------------------------- */
+
+typedef enum rp_status {
+    RP_OK = 0,
+    RP_ERR_MEMORY,      /**< the system gave no memory */
+    RP_ERR_IO,          /**< a file could not be opened, read, written or renamed */
+    RP_ERR_FORMAT,      /**< a file is not what it should be, truncated or inconsistent */
+    RP_ERR_UNSUPPORTED, /**< valid, but not handled by this program */
+    RP_ERR_ARGUMENT,    /**< a value given by the caller is outside its range */
+    RP_ERR_REFUSED,     /**< refused for safety (patients mixed, wrong modality, ...) */
+    RP_ERR_BUDGET,      /**< the memory plan exceeds the caller's budget */
+    RP_ERR_NUMERIC,     /**< NaN or infinity where a number was needed, or divergence */
+    RP_ERR_CANCELLED    /**< the caller asked to stop; what was promised to be kept is kept */
+} rp_status;
+
+/** What failed, in words for the user; names the file where one is concerned. */
+typedef struct rp_error {
+    rp_status status;
+    char message[1024];
+} rp_error;
+
+#define RP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/** Sets *err (unless NULL) and returns status, so that `return rp_fail(...)` works. */
+rp_status rp_fail(rp_error *err, rp_status status, const char *format, ...) RP_PRINTF(3, 4);
+
+/** Puts "prefix: " before the message already in *err; returns err's status. */
+rp_status rp_fail_in(rp_error *err, rp_status status, const char *format, ...) RP_PRINTF(3, 4);
+
+/** A short English noun phrase for a status, never NULL. */
+const char *rp_status_text(rp_status status);
+
+/* ---- log and progress -------------------------------------------------------------------- */
+
+typedef enum rp_log_level { RP_LOG_DEBUG, RP_LOG_INFO, RP_LOG_WARNING, RP_LOG_ERROR } rp_log_level;
+
+/** Receives complete lines without newline. Must be thread safe. No patient data may be logged. */
+typedef void (*rp_log_sink)(rp_log_level level, const char *line, void *context);
+
+/** Replaces the sink (default: none, everything is dropped). Not thread safe; call at start-up. */
+void rp_log_set_sink(rp_log_sink sink, void *context);
+void rp_log(rp_log_level level, const char *format, ...) RP_PRINTF(2, 3);
+
+/**
+ * How long work reports itself and is asked to stop. A NULL rp_progress* is valid everywhere.
+ * `report` is called from one thread at a time; done/total in units of the stage (steps, tiles,
+ * files); note may be NULL. `cancelled` may be NULL; when it returns true the work stops at the
+ * next safe point with RP_ERR_CANCELLED.
+ */
+typedef struct rp_progress {
+    void (*report)(void *context, const char *stage, double done, double total, const char *note);
+    bool (*cancelled)(void *context);
+    void *context;
+} rp_progress;
+
+void rp_progress_report(const rp_progress *progress, const char *stage, double done, double total,
+                        const char *note);
+bool rp_progress_cancelled(const rp_progress *progress);
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+/**
+ * count * size bytes, zeroed, aligned to 64 bytes; NULL when the product overflows or memory is
+ * short. count or size 0 gives a valid pointer. Free with rp_free().
+ */
+void *rp_alloc(size_t count, size_t size);
+/** Like realloc for rp_alloc'd blocks is not offered: grow by rp_alloc + memcpy. */
+void rp_free(void *block);
+/** As strdup, by rp_alloc; NULL on NULL or when memory is short. */
+char *rp_strdup(const char *text);
+/** printf into a new rp_alloc'd string; NULL when memory is short. */
+char *rp_format(const char *format, ...) RP_PRINTF(1, 2);
+
+static inline void rp_free_indirect(void *pointer_to_block)
+{
+    rp_free(*(void **)pointer_to_block);
+}
+/** `RP_AUTOFREE char *s = ...;` frees s with rp_free when it leaves scope. */
+#define RP_AUTOFREE __attribute__((cleanup(rp_free_indirect)))
+
+/** Test hook: the n-th allocation from now on fails (n >= 1); 0 switches it off. */
+void rp_test_fail_allocation(long n);
+/** Test hook: the n-th file write from now on fails as if the disk were full; 0 switches off. */
+void rp_test_fail_write(long n);
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+/** Whole file into an rp_alloc'd buffer, followed by one 0 byte that *size does not count. */
+rp_status rp_file_read(const char *path, uint8_t **data, size_t *size, rp_error *err);
+
+/**
+ * A file that appears whole or not at all: written beside its path under a temporary name,
+ * fsync'd and renamed by commit. Destroy without commit removes the temporary file.
+ */
+typedef struct rp_outfile rp_outfile;
+rp_status rp_outfile_create(const char *path, rp_outfile **out, rp_error *err);
+rp_status rp_outfile_write(rp_outfile *out, const void *data, size_t size, rp_error *err);
+rp_status rp_outfile_printf(rp_outfile *out, rp_error *err, const char *format, ...)
+    RP_PRINTF(3, 4);
+/** Path of the temporary file, for libraries that write by name. Valid until destroy. */
+const char *rp_outfile_temporary_path(const rp_outfile *out);
+/** Flushes, fsyncs, renames over the path. The object must still be destroyed. */
+rp_status rp_outfile_commit(rp_outfile *out, rp_error *err);
+void rp_outfile_destroy(rp_outfile *out);
+/** create + write + commit. */
+rp_status rp_file_write(const char *path, const void *data, size_t size, rp_error *err);
+
+/** mkdir -p. RP_ERR_IO names the path and the reason. */
+rp_status rp_directory_create(const char *path, rp_error *err);
+/** Every regular file below a folder (recursively, symlinks to files followed), sorted by path.
+ *  *paths and each string are rp_alloc'd; free with rp_string_list_free. */
+rp_status rp_directory_list(const char *path, char ***paths, size_t *count, rp_error *err);
+void rp_string_list_free(char **strings, size_t count);
+bool rp_path_is_directory(const char *path);
+bool rp_path_exists(const char *path);
+/** "a/b" joined with one slash; rp_alloc'd. */
+char *rp_path_join(const char *folder, const char *name);
+
+/* ---- hashes (SHA-256, lower-case hex) ------------------------------------------------------ */
+
+#define RP_SHA256_HEX 65
+void rp_sha256(const void *data, size_t size, char hex[RP_SHA256_HEX]);
+rp_status rp_sha256_file(const char *path, char hex[RP_SHA256_HEX], rp_error *err);
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+/** Number of workers used by rp_parallel_for from now on; 0 = one per available processor. */
+void rp_threads_set(int count);
+int rp_threads_get(void);
+
+/** task: 0..count-1; worker: 0..rp_threads_get()-1, unique among tasks running together. */
+typedef void (*rp_task)(void *context, size_t task, int worker);
+
+/**
+ * Runs every task once, on any worker in any order, and returns when all are done. Results must
+ * depend on the task alone, never on the worker, so that any thread count gives the same bits.
+ * Called from inside a task it runs serially as worker of the caller.
+ */
+void rp_parallel_for(size_t count, rp_task task, void *context);
+
+/* ---- random numbers ---------------------------------------------------------------------- */
+
+/**
+ * Counter-based generator, Philox4x32-10 (Salmon et al., SC 2011). (seed, purpose, step) name an
+ * independent stream; drawing does not depend on any other stream.
+ */
+typedef struct rp_random {
+    uint32_t key[2], counter[4], block[4];
+    int used;
+    bool has_spare;
+    double spare;
+} rp_random;
+
+void rp_random_init(rp_random *r, uint64_t seed, uint32_t purpose, uint64_t step);
+uint32_t rp_random_u32(rp_random *r);
+/** Uniform in [0, 1) with 53 bits. */
+double rp_random_uniform(rp_random *r);
+double rp_random_range(rp_random *r, double low, double high);
+/** Standard normal by Box-Muller. */
+double rp_random_normal(rp_random *r);
+/** One Philox4x32-10 block, for known-answer tests and direct indexing. */
+void rp_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* ---- clock ------------------------------------------------------------------------------- */
+
+/** Monotonic seconds. */
+double rp_seconds(void);
+/** "2026-01-31T12:34:56Z" of now, or of SOURCE_DATE_EPOCH where the caller passed it on. */
+void rp_timestamp_utc(char text[32]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

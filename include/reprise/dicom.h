@@ -1,0 +1,154 @@
+/**
+ * @file dicom.h
+ * CT series and RTSTRUCT through DCMTK (and OpenJPEG for JPEG 2000). No DCMTK type leaves the module.
+ */
+#ifndef REPRISE_DICOM_H
+#define REPRISE_DICOM_H
+
+#include "reprise/volume.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_DICOM_UID 65
+#define RP_DICOM_TEXT 128
+
+/** What identifies a series and ties other objects to it. Absent attributes are "". Patient
+ *  attributes must never be logged or printed. */
+typedef struct rp_dicom_header {
+    char patient_id[RP_DICOM_TEXT], patient_name[RP_DICOM_TEXT];
+    char patient_birth_date[16], patient_sex[16];
+    char study_uid[RP_DICOM_UID], study_id[RP_DICOM_TEXT], study_date[16], study_time[32];
+    char accession_number[RP_DICOM_TEXT], referring_physician[RP_DICOM_TEXT];
+    char series_uid[RP_DICOM_UID], frame_of_reference_uid[RP_DICOM_UID];
+    char modality[16], series_description[RP_DICOM_TEXT], series_number[16];
+    char acquisition_date[16]; /**< AcquisitionDate, else SeriesDate, else StudyDate (YYYYMMDD) */
+    char sop_class_uid[RP_DICOM_UID];
+} rp_dicom_header;
+
+/** One series found below a folder. */
+typedef struct rp_dicom_series_info {
+    rp_dicom_header header;
+    size_t files;          /**< image files counted */
+    bool usable;           /**< an axial-stack CT that can be loaded */
+    char why_not[256];     /**< reason when not usable ("localizer", "secondary capture", ...) */
+    int columns, rows;
+    double slice_spacing_mm; /**< from positions; 0 if unknown */
+    double slice_thickness_mm;
+} rp_dicom_series_info;
+
+typedef struct rp_dicom_listing {
+    rp_dicom_series_info *series;
+    size_t count;
+    size_t other_files; /**< not DICOM or not images */
+} rp_dicom_listing;
+
+/** Every series below a folder (or of one file). Cheap: pixel data is not read. */
+rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, rp_error *err);
+void rp_dicom_listing_release(rp_dicom_listing *listing);
+/** True if the file is DICOM Part 10 or a raw data set that parses as DICOM. */
+bool rp_dicom_probe(const char *path);
+
+typedef struct rp_dicom_series {
+    rp_dicom_header header;
+    rp_image image;        /**< HU, slices ascending along the normal of the slice plane */
+    char (*sop_uids)[RP_DICOM_UID]; /**< SOPInstanceUID of each slice, image.grid.size[2] of them */
+    char image_sha256[RP_SHA256_HEX]; /**< of geometry + voxels, independent of file names */
+    size_t padded_voxels;  /**< voxels that held padding and were set to air (-1000 HU) */
+} rp_dicom_series;
+
+/** Options of rp_dicom_series_load; zero-initialise for the defaults. */
+typedef struct rp_dicom_load_options {
+    const char *series_uid; /**< which series; NULL: the only usable one. A unique ending will do. */
+    bool allow_non_ct;      /**< otherwise another modality is RP_ERR_REFUSED */
+    bool allow_mixed_patients; /**< otherwise two PatientIDs in one folder are RP_ERR_REFUSED */
+} rp_dicom_load_options;
+
+/**
+ * Loads one CT series of a folder. Errors in words, with the file or folder's name:
+ * no CT in the folder; several usable series (the message lists UID, description, slices); two
+ * patients in one folder (RP_ERR_REFUSED); duplicate positions; missing slices and uneven spacing
+ * (the gap in mm); gantry tilt; differing orientation, size or rescale within the series;
+ * truncated pixel data; undecodable transfer syntax.
+ * Rescale slope/intercept are applied; voxels equal to PixelPaddingValue (and range limit), or
+ * below -1024 HU, become -1000 HU.
+ */
+rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
+                               const rp_progress *progress, rp_dicom_series *series,
+                               rp_error *err);
+void rp_dicom_series_release(rp_dicom_series *series);
+
+/**
+ * Writes the image as a CT series of int16 slices (one file each, slice-0001.dcm ...) into folder.
+ * header gives the patient and study; series/frame of reference UIDs are made from `uid_seed`
+ * deterministically where empty. *written (may be NULL) receives what was written, image included.
+ */
+rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
+                                const rp_dicom_header *header, const char *uid_seed,
+                                rp_dicom_series *written, rp_error *err);
+
+/* ---- RTSTRUCT -------------------------------------------------------------------------------- */
+
+typedef struct rp_roi_contour {
+    double (*points)[3]; /**< LPS mm */
+    size_t count;
+    char geometric_type[32]; /**< "CLOSED_PLANAR", ... */
+    char sop_uid[RP_DICOM_UID]; /**< referenced image, "" if none */
+} rp_roi_contour;
+
+typedef struct rp_roi {
+    int number;
+    char name[RP_DICOM_TEXT];
+    rp_roi_contour *contours;
+    size_t contour_count;
+} rp_roi;
+
+typedef struct rp_rtstruct {
+    rp_dicom_header header; /**< of the RTSTRUCT itself; frame_of_reference_uid as referenced */
+    char referenced_series_uid[RP_DICOM_UID];
+    rp_roi *rois;
+    size_t roi_count;
+} rp_rtstruct;
+
+bool rp_rtstruct_probe(const char *path);
+rp_status rp_rtstruct_read(const char *path, rp_rtstruct *rtstruct, rp_error *err);
+void rp_rtstruct_release(rp_rtstruct *rtstruct);
+/** By exact name, then by number; NULL selects the only ROI. The error lists names and numbers. */
+rp_status rp_rtstruct_find_roi(const rp_rtstruct *rtstruct, const char *path_for_messages,
+                               const char *name_or_number, const rp_roi **roi, rp_error *err);
+
+/** What was met while filling a mask; zero everywhere is a clean conversion. */
+typedef struct rp_roi_report {
+    size_t contours_used, points_used;
+    size_t open_contours;       /**< not CLOSED_PLANAR: ignored */
+    size_t degenerate_contours; /**< fewer than 3 points or no area: ignored */
+    size_t off_slice_contours;  /**< farther than 1% of the spacing from a slice: nearest slice */
+    size_t interpolated_slices; /**< slices between two contoured slices that had none: filled */
+    size_t outside_contours;    /**< wholly outside the image: ignored */
+    double sum_area_spacing_cc; /**< sum over contours of signed even-odd area x slice spacing */
+} rp_roi_report;
+
+/**
+ * Fills the ROI on a grid: even-odd within a slice (several outlines, holes, keyholes). The mask is
+ * of voxel centres. RP_ERR_FORMAT: no usable contour; RP_ERR_REFUSED: every contour outside the
+ * image, or contours not in the plane of the slices.
+ */
+rp_status rp_roi_to_mask(const rp_roi *roi, const rp_grid *grid, rp_mask *mask,
+                         rp_roi_report *report, rp_error *err);
+
+typedef struct rp_rtstruct_write_options {
+    const char *roi_name;      /**< NULL: "Lesion" */
+    const char *structure_set_label; /**< NULL: "REPRISE" */
+    const char *description;   /**< free text, e.g. the model's hash; may be NULL */
+    const char *uid_seed;      /**< same seed and content: same UIDs */
+} rp_rtstruct_write_options;
+
+/** The mask (on the series' grid) as sub-pixel contours with references to the series' slices. */
+rp_status rp_rtstruct_write(const char *path, const rp_dicom_series *series, const rp_mask *mask,
+                            const rp_rtstruct_write_options *options, rp_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

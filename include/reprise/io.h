@@ -1,0 +1,126 @@
+/**
+ * @file io.h
+ * NIfTI images, safetensors files and JSON.
+ */
+#ifndef REPRISE_IO_H
+#define REPRISE_IO_H
+
+#include "reprise/volume.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- NIfTI-1/2 (single file, plain or gzip, either byte order) ------------------------------- */
+
+/** True if the path names a NIfTI file (.nii, .nii.gz) or the file starts like one. */
+bool rp_nifti_probe(const char *path);
+
+typedef struct rp_nifti_info {
+    int version;          /**< 1 or 2 */
+    bool swapped, gzip;
+    int datatype;         /**< NIfTI code */
+    rp_grid grid;         /**< as delivered by the readers */
+    double scl_slope, scl_inter;
+    const char *geometry; /**< "sform", "qform" or "pixdim" : what the grid was taken from */
+} rp_nifti_info;
+
+rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_error *err);
+
+/**
+ * Any integer or float type, scl_slope/inter applied; RAS becomes LPS; voxel order stays as
+ * stored. Refused with RP_ERR_FORMAT: truncated, impossible header, sheared or singular geometry,
+ * NaN or infinite voxels (their number is in the message); RP_ERR_UNSUPPORTED: more than one
+ * volume, RGB and complex types.
+ */
+rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_error *err);
+/** Values must be whole numbers within int32. */
+rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_error *err);
+/** Non-zero is inside. A mask with values other than 0 and one other whole number is refused
+ *  unless all labels shall count (any_label). */
+rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_error *err);
+/** gzip where the name ends in .gz. float32 data; sform and qform set; whole or not at all. */
+rp_status rp_nifti_write_image(const char *path, const rp_image *image, rp_error *err);
+/** As int16 (rounded, clipped): the usual type for CT. */
+rp_status rp_nifti_write_image_int16(const char *path, const rp_image *image, rp_error *err);
+rp_status rp_nifti_write_mask(const char *path, const rp_mask *mask, rp_error *err);
+rp_status rp_nifti_write_labels(const char *path, const rp_labels *labels, rp_error *err);
+
+/* ---- safetensors ----------------------------------------------------------------------------- */
+
+#define RP_TENSOR_MAX_RANK 8
+
+/** One tensor of a safetensors file; data is float32 (F16, BF16 and F64 are converted at reading,
+ *  integer types too). */
+typedef struct rp_named_tensor {
+    char *name;
+    int rank;
+    int64_t shape[RP_TENSOR_MAX_RANK];
+    float *data; /**< see the owner rules of the function at hand */
+} rp_named_tensor;
+
+typedef struct rp_key_value {
+    char *key, *value;
+} rp_key_value;
+
+typedef struct rp_tensor_file {
+    rp_named_tensor *tensors;
+    size_t tensor_count;
+    rp_key_value *metadata;
+    size_t metadata_count;
+} rp_tensor_file;
+
+/**
+ * Everything owned by *file. Hostile headers are refused: header longer than the file or 64 MiB,
+ * offsets that overlap, leave holes, leave the file or disagree with the shape, duplicate names.
+ */
+rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *err);
+/** F32, names in the order given, metadata as strings; whole or not at all. */
+rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_error *err);
+void rp_tensor_file_release(rp_tensor_file *file);
+/** NULL when absent. */
+const rp_named_tensor *rp_tensor_file_find(const rp_tensor_file *file, const char *name);
+const char *rp_tensor_file_metadata(const rp_tensor_file *file, const char *key);
+
+/* ---- JSON (jansson inside) --------------------------------------------------------------------
+ * Values are reference-free trees: setting a child moves it into its parent. Allocation failure is
+ * remembered and reported by rp_json_text/rp_json_write, so builders need no checks in between. */
+
+typedef struct rp_json rp_json;
+
+rp_json *rp_json_object(void);
+rp_json *rp_json_array(void);
+void rp_json_destroy(rp_json *value);
+/** NaN and infinities become null. */
+void rp_json_set_number(rp_json *object, const char *key, double value);
+void rp_json_set_int(rp_json *object, const char *key, int64_t value);
+void rp_json_set_bool(rp_json *object, const char *key, bool value);
+/** NULL becomes null. */
+void rp_json_set_string(rp_json *object, const char *key, const char *value);
+void rp_json_set(rp_json *object, const char *key, rp_json *child);
+void rp_json_set_numbers(rp_json *object, const char *key, const double *values, size_t count);
+void rp_json_append(rp_json *array, rp_json *child);
+void rp_json_append_number(rp_json *array, double value);
+void rp_json_append_string(rp_json *array, const char *value);
+/** Indented text with final newline, rp_alloc'd; NULL if anything failed on the way. */
+char *rp_json_text(const rp_json *value);
+rp_status rp_json_write(const char *path, const rp_json *value, rp_error *err);
+
+/** Reading; the message of a syntax error names path, line and column. */
+rp_status rp_json_read(const char *path, rp_json **value, rp_error *err);
+rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err);
+/** Borrowed child or NULL. */
+const rp_json *rp_json_get(const rp_json *object, const char *key);
+const rp_json *rp_json_at(const rp_json *array, size_t index);
+size_t rp_json_length(const rp_json *array);
+/** False (and *out untouched) when absent or of another type. */
+bool rp_json_get_number(const rp_json *object, const char *key, double *out);
+bool rp_json_get_int(const rp_json *object, const char *key, int64_t *out);
+bool rp_json_get_bool(const rp_json *object, const char *key, bool *out);
+/** Borrowed string or NULL. */
+const char *rp_json_get_string(const rp_json *object, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

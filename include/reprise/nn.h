@@ -1,0 +1,144 @@
+/**
+ * @file nn.h
+ * The 3D fully convolutional DenseNet (Jegou et al. 2017 in three dimensions): weights, memory plan,
+ * forward, backward, loss and Adam. float32 storage and arithmetic, float64 sums over voxels.
+ * The same input, seed and instruction set give the same bits with any number of threads.
+ */
+#ifndef REPRISE_NN_H
+#define REPRISE_NN_H
+
+#include "reprise/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_FCD_MAX_LEVELS 6
+
+/** What normalisation uses. At batch size 1 training always uses the volume's own statistics. */
+typedef enum rp_norm_mode {
+    RP_NORM_RUNNING,  /**< prediction by running averages (momentum 0.1) */
+    RP_NORM_BATCH,    /**< prediction by the statistics of the volume at hand; averages are kept */
+    RP_NORM_INSTANCE  /**< as BATCH, and no running averages exist */
+} rp_norm_mode;
+
+const char *rp_norm_mode_name(rp_norm_mode mode);
+bool rp_norm_mode_parse(const char *name, rp_norm_mode *mode);
+
+typedef struct rp_fcd_config {
+    int in_channels;                    /**< 1 */
+    int classes;                        /**< 2 */
+    int first_filters;                  /**< 48 */
+    int growth;                         /**< 12 */
+    int levels;                         /**< transitions down: 4 */
+    int down_layers[RP_FCD_MAX_LEVELS]; /**< 2, 3, 4, 5; the way up mirrors it */
+    int bottleneck_layers;              /**< 7 */
+    double dropout;                     /**< 0.2, whole channels */
+    rp_norm_mode norm;
+} rp_fcd_config;
+
+void rp_fcd_config_defaults(rp_fcd_config *config);
+/** RP_ERR_ARGUMENT in words for an impossible configuration. */
+rp_status rp_fcd_config_check(const rp_fcd_config *config, rp_error *err);
+bool rp_fcd_config_same(const rp_fcd_config *a, const rp_fcd_config *b);
+/** Every extent is padded to a multiple of this: 2^levels. */
+int rp_fcd_stride(const rp_fcd_config *config);
+
+/* ---- weights ----------------------------------------------------------------------------------- */
+
+/** A named parameter or buffer, in PyTorch's name and shape. Data belongs to the net. */
+typedef struct rp_parameter {
+    const char *name;
+    int rank;
+    int64_t shape[5];
+    size_t count;
+    float *value;
+    float *gradient; /**< NULL for buffers (running_mean, running_var) */
+} rp_parameter;
+
+typedef struct rp_fcd rp_fcd;
+
+/** Weights He uniform (fan in) from the seed, biases 0, norm scale 1 and shift 0. */
+rp_status rp_fcd_create(const rp_fcd_config *config, uint64_t seed, rp_fcd **net, rp_error *err);
+void rp_fcd_destroy(rp_fcd *net);
+const rp_fcd_config *rp_fcd_config_of(const rp_fcd *net);
+/** Parameters and buffers in data-flow order. */
+size_t rp_fcd_parameter_count(const rp_fcd *net);
+rp_parameter *rp_fcd_parameter(rp_fcd *net, size_t index);
+/** Trainable scalars: 2,698,682 for the defaults. */
+size_t rp_fcd_trainable(const rp_fcd *net);
+/** Switches what prediction normalises with, without touching weights. */
+void rp_fcd_set_norm(rp_fcd *net, rp_norm_mode norm);
+
+/* ---- running it --------------------------------------------------------------------------------- */
+
+typedef enum rp_run_mode { RP_RUN_PREDICT, RP_RUN_TRAIN } rp_run_mode;
+
+typedef struct rp_loss_weights {
+    double cross_entropy, dual_cross_entropy, dice; /**< 1, 1, 1 */
+    double dual_alpha, dual_beta;                   /**< 1, 1 */
+    double dice_smooth;                             /**< 1 */
+} rp_loss_weights;
+
+void rp_loss_weights_defaults(rp_loss_weights *weights);
+
+typedef struct rp_loss {
+    double total, cross_entropy, dual_cross_entropy, dice_loss;
+    double hard_dice; /**< of class 1 at p >= 0.5 against the target, for the curve */
+} rp_loss;
+
+/** All memory of a forward (and backward) at one extent, allocated once. */
+typedef struct rp_session rp_session;
+
+/** Bytes that a session takes, known without allocating it. size is x,y,z before padding. */
+rp_status rp_session_bytes(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
+                           size_t *bytes, rp_error *err);
+/** RP_ERR_BUDGET, with both figures in MiB, when budget_bytes (0: none) is exceeded. The net is
+ *  borrowed and must outlive the session. */
+rp_status rp_session_create(rp_fcd *net, const int size[3], rp_run_mode mode, size_t budget_bytes,
+                            rp_session **session, rp_error *err);
+void rp_session_destroy(rp_session *session);
+
+/**
+ * input: [in_channels][z][y][x] of the session's size; padded with pad_value per channel to the
+ * stride inside. In RP_RUN_TRAIN statistics come from the input and running averages are updated;
+ * dropout (where the rate is above 0) draws from (seed, step).
+ */
+rp_status rp_session_forward(rp_session *session, const float *input, float pad_value,
+                             uint64_t seed, uint64_t step, rp_error *err);
+/** Copies the logits [classes][z][y][x] of the last forward, cropped to the session's size. */
+void rp_session_logits(const rp_session *session, float *logits);
+/** Softmax probability of class `class_index`, [z][y][x]. */
+void rp_session_probability(const rp_session *session, int class_index, float *probability);
+/** Loss against target (class index per voxel, [z][y][x]) over the session's size (padding does
+ *  not count); when gradients is true fills every parameter's gradient (overwriting it).
+ *  RP_ERR_NUMERIC when the loss is not finite. */
+rp_status rp_session_loss(rp_session *session, const uint8_t *target,
+                          const rp_loss_weights *weights, bool gradients, rp_loss *loss,
+                          rp_error *err);
+
+/* ---- Adam ---------------------------------------------------------------------------------------- */
+
+typedef struct rp_adam rp_adam;
+/** Moments for every trainable parameter of net (borrowed); betas 0.9, 0.999, eps 1e-8. */
+rp_status rp_adam_create(rp_fcd *net, rp_adam **adam, rp_error *err);
+void rp_adam_destroy(rp_adam *adam);
+/** One step with the gradients now in the net (PyTorch's formula, bias-corrected). */
+void rp_adam_step(rp_adam *adam, double learning_rate);
+/** State for checkpoints: steps done, and the moments of parameter `index` (NULL for buffers). */
+uint64_t rp_adam_steps(const rp_adam *adam);
+void rp_adam_set_steps(rp_adam *adam, uint64_t steps);
+float *rp_adam_first_moment(rp_adam *adam, size_t index);
+float *rp_adam_second_moment(rp_adam *adam, size_t index);
+
+/* ---- kernels -------------------------------------------------------------------------------------- */
+
+/** "ref", "avx2", "avx512", or NULL for the best of this machine. RP_ERR_UNSUPPORTED otherwise. */
+rp_status rp_cpu_select(const char *name, rp_error *err);
+/** Name of the kernel table in use. */
+const char *rp_cpu_name(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,313 @@
+#include "reprise/base.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Counts down to the write that fails; 0 means that the hook is off. */
+static atomic_long writes_left;
+
+void rp_test_fail_write(long n)
+{
+    atomic_store(&writes_left, n);
+}
+
+static bool write_hook_fails(void)
+{
+    if (atomic_load_explicit(&writes_left, memory_order_relaxed) == 0) return false;
+    return atomic_fetch_sub(&writes_left, 1) == 1;
+}
+
+static rp_status fail_errno(rp_error *err, const char *path, const char *what)
+{
+    return rp_fail(err, RP_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+rp_status rp_file_read(const char *path, uint8_t **data, size_t *size, rp_error *err)
+{
+    struct stat info;
+    rp_status status = RP_OK;
+    uint8_t *buffer = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno(err, path, "cannot open");
+    if (fstat(fd, &info) != 0) {
+        status = fail_errno(err, path, "cannot read");
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = rp_fail(err, RP_ERR_IO, "%s: not a regular file", path);
+        goto done;
+    }
+    size_t wanted = (size_t)info.st_size, have = 0;
+    buffer = rp_alloc(wanted + 1, 1);
+    if (!buffer) {
+        status = rp_fail(err, RP_ERR_MEMORY, "%s: no memory for %zu bytes", path, wanted);
+        goto done;
+    }
+    while (have < wanted) {
+        ssize_t got = read(fd, buffer + have, wanted - have);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            status = fail_errno(err, path, "cannot read");
+            goto done;
+        }
+        if (got == 0) break;
+        have += (size_t)got;
+    }
+    *data = buffer;
+    *size = have;
+    buffer = NULL;
+done:
+    rp_free(buffer);
+    close(fd);
+    return status;
+}
+
+/* ---- writing whole or not at all ------------------------------------------------------------ */
+
+struct rp_outfile {
+    char *path, *temporary;
+    int fd;
+    bool committed;
+};
+
+rp_status rp_outfile_create(const char *path, rp_outfile **out, rp_error *err)
+{
+    rp_outfile *file = rp_alloc(1, sizeof *file);
+    if (!file) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    file->fd = -1;
+    file->path = rp_strdup(path);
+    file->temporary = rp_format("%s.part-XXXXXX", path);
+    if (!file->path || !file->temporary) {
+        rp_outfile_destroy(file);
+        return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    }
+    file->fd = mkstemp(file->temporary);
+    if (file->fd < 0) {
+        rp_status status = fail_errno(err, path, "cannot write");
+        rp_outfile_destroy(file);
+        return status;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file->fd, 0666 & ~mask);
+    *out = file;
+    return RP_OK;
+}
+
+rp_status rp_outfile_write(rp_outfile *out, const void *data, size_t size, rp_error *err)
+{
+    const uint8_t *at = data;
+    if (write_hook_fails()) {
+        errno = ENOSPC;
+        return fail_errno(err, out->path, "cannot write");
+    }
+    while (size > 0) {
+        ssize_t put = write(out->fd, at, size);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return fail_errno(err, out->path, "cannot write");
+        at += put;
+        size -= (size_t)put;
+    }
+    return RP_OK;
+}
+
+rp_status rp_outfile_printf(rp_outfile *out, rp_error *err, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    RP_AUTOFREE char *text = length < 0 ? NULL : rp_alloc((size_t)length + 1, 1);
+    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(args);
+    if (!text) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", out->path);
+    return rp_outfile_write(out, text, (size_t)length, err);
+}
+
+const char *rp_outfile_temporary_path(const rp_outfile *out)
+{
+    return out->temporary;
+}
+
+/* A library may have replaced the temporary file by name, so it is reopened before fsync. */
+static rp_status sync_path(const char *path, const char *name_for_user, rp_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno(err, name_for_user, "cannot write");
+    int failed = fsync(fd);
+    close(fd);
+    return failed ? fail_errno(err, name_for_user, "cannot write") : RP_OK;
+}
+
+rp_status rp_outfile_commit(rp_outfile *out, rp_error *err)
+{
+    if (write_hook_fails()) {
+        errno = ENOSPC;
+        return fail_errno(err, out->path, "cannot write");
+    }
+    rp_status status = sync_path(out->temporary, out->path, err);
+    if (status) return status;
+    if (close(out->fd) != 0) {
+        out->fd = -1;
+        return fail_errno(err, out->path, "cannot write");
+    }
+    out->fd = -1;
+    if (rename(out->temporary, out->path) != 0) return fail_errno(err, out->path, "cannot write");
+    out->committed = true;
+    RP_AUTOFREE char *copy = rp_strdup(out->path);
+    if (copy) { /* the rename itself must survive a power cut; failure here loses nothing */
+        int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder >= 0) {
+            fsync(folder);
+            close(folder);
+        }
+    }
+    return RP_OK;
+}
+
+void rp_outfile_destroy(rp_outfile *out)
+{
+    if (!out) return;
+    if (out->fd >= 0) close(out->fd);
+    if (!out->committed && out->temporary) unlink(out->temporary);
+    rp_free(out->path);
+    rp_free(out->temporary);
+    rp_free(out);
+}
+
+rp_status rp_file_write(const char *path, const void *data, size_t size, rp_error *err)
+{
+    rp_outfile *out = NULL;
+    rp_status status = rp_outfile_create(path, &out, err);
+    if (!status) status = rp_outfile_write(out, data, size, err);
+    if (!status) status = rp_outfile_commit(out, err);
+    rp_outfile_destroy(out);
+    return status;
+}
+
+/* ---- folders --------------------------------------------------------------------------------- */
+
+rp_status rp_directory_create(const char *path, rp_error *err)
+{
+    RP_AUTOFREE char *copy = rp_strdup(path);
+    if (!copy) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    for (char *at = copy + 1;; at++) {
+        if (*at != '/' && *at != 0) continue;
+        char kept = *at;
+        *at = 0;
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            return fail_errno(err, path, "cannot create folder");
+        *at = kept;
+        if (!kept) break;
+    }
+    if (!rp_path_is_directory(path))
+        return rp_fail(err, RP_ERR_IO, "%s: exists and is not a folder", path);
+    return RP_OK;
+}
+
+typedef struct path_list {
+    char **items;
+    size_t count, room;
+} path_list;
+
+static bool list_push(path_list *list, char *path)
+{
+    if (!path) return false;
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        char **items = rp_alloc(room, sizeof *items);
+        if (!items) {
+            rp_free(path);
+            return false;
+        }
+        if (list->count) memcpy(items, list->items, list->count * sizeof *items);
+        rp_free(list->items);
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] = path;
+    return true;
+}
+
+static rp_status list_below(const char *folder, int depth, path_list *list, rp_error *err)
+{
+    if (depth > 64) return rp_fail(err, RP_ERR_IO, "%s: folders nested too deeply", folder);
+    DIR *dir = opendir(folder);
+    if (!dir) return fail_errno(err, folder, "cannot open folder");
+    rp_status status = RP_OK;
+    struct dirent *entry;
+    while (!status && (entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        char *path = rp_path_join(folder, entry->d_name);
+        struct stat link_info, info;
+        if (!path) {
+            status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+        } else if (lstat(path, &link_info) != 0 || stat(path, &info) != 0) {
+            rp_free(path); /* vanished or dangling: nothing to read there */
+        } else if (S_ISREG(info.st_mode)) {
+            if (!list_push(list, path))
+                status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+        } else {
+            /* linked folders are not followed: they could lead round in a circle */
+            if (S_ISDIR(link_info.st_mode)) status = list_below(path, depth + 1, list, err);
+            rp_free(path);
+        }
+    }
+    closedir(dir);
+    return status;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+rp_status rp_directory_list(const char *path, char ***paths, size_t *count, rp_error *err)
+{
+    path_list list = {0};
+    rp_status status = list_below(path, 0, &list, err);
+    if (status) {
+        rp_string_list_free(list.items, list.count);
+        return status;
+    }
+    if (list.count) qsort(list.items, list.count, sizeof *list.items, compare_paths);
+    *paths = list.items;
+    *count = list.count;
+    return RP_OK;
+}
+
+void rp_string_list_free(char **strings, size_t count)
+{
+    for (size_t i = 0; strings && i < count; i++) rp_free(strings[i]);
+    rp_free(strings);
+}
+
+bool rp_path_is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool rp_path_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+char *rp_path_join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *slash = length && folder[length - 1] == '/' ? "" : "/";
+    return rp_format("%s%s%s", folder, slash, name);
+}

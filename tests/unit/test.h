@@ -1,0 +1,55 @@
+/* What every unit test includes: cmocka with the headers it wants, and a few helpers. */
+#ifndef REPRISE_TEST_H
+#define REPRISE_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "reprise/base.h"
+
+/** Fails with the message that the error holds. */
+#define assert_ok(call, err)                                                                       \
+    do {                                                                                           \
+        rp_status status_ = (call);                                                                \
+        if (status_ != RP_OK) fail_msg("%s: %s", rp_status_text(status_), (err).message);          \
+    } while (0)
+
+#define assert_close(a, b, tolerance)                                                              \
+    do {                                                                                           \
+        double a_ = (a), b_ = (b), t_ = (tolerance);                                               \
+        if (!(a_ - b_ <= t_ && b_ - a_ <= t_))                                                     \
+            fail_msg("%s = %.17g is not within %g of %s = %.17g", #a, a_, t_, #b, b_);             \
+    } while (0)
+
+/** Folder of the real data, or NULL when it is absent. */
+static inline const char *test_data(void)
+{
+    const char *folder = getenv("REPRISE_TEST_DATA");
+    return folder && rp_path_is_directory(folder) ? folder : NULL;
+}
+
+/** A fresh temporary folder; rp_alloc'd path. Remove it with remove_folder. */
+static inline char *make_folder(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = rp_format("%s/reprise-test-XXXXXX", tmp ? tmp : "/tmp");
+    if (!path || !mkdtemp(path)) abort();
+    return path;
+}
+
+static inline void remove_folder(char *path)
+{
+    char *command = rp_format("rm -rf '%s'", path);
+    if (system(command) != 0) abort();
+    rp_free(command);
+    rp_free(path);
+}
+
+#endif
