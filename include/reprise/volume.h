@@ -131,12 +131,18 @@ typedef struct rp_contours {
  * are joined (8-connected inside).
  */
 rp_status rp_contours_trace(const rp_mask *mask, int z, rp_contours *out, rp_error *err);
-/** The same on a scalar slice with linear interpolation between voxel centres. */
+/** The same on a scalar slice [ny][nx], inside where field >= level, with linear interpolation
+ *  between voxel centres; at the slice's border points lie half a voxel outside. */
 rp_status rp_contours_trace_field(const float *field, int nx, int ny, float level,
                                   rp_contours *out, rp_error *err);
 void rp_contours_release(rp_contours *contours);
+/** In squared voxels; positive for outer boundaries as traced (counter-clockwise with y down),
+ *  negative for holes. */
 double rp_contour_signed_area(const rp_contour *contour);
-/** Even-odd fill by voxel centres: toggles voxels of slice z inside each polygon of the set. */
+/** Even-odd fill by voxel centres: toggles voxels of slice z inside each polygon of the set.
+ *  A centre on an edge belongs to the polygon whose inside lies towards +x (on a horizontal edge:
+ *  towards +y), so that polygons sharing an edge share no voxel. Polygons may leave the slice;
+ *  those with fewer than three points or a coordinate that is not finite are passed over. */
 void rp_contours_fill(const rp_contours *contours, rp_mask *mask, int z);
 
 #ifdef __cplusplus
