@@ -101,6 +101,7 @@ void rp_json_set(rp_json *object, const char *key, rp_json *child);
 void rp_json_set_numbers(rp_json *object, const char *key, const double *values, size_t count);
 void rp_json_append(rp_json *array, rp_json *child);
 void rp_json_append_number(rp_json *array, double value);
+void rp_json_append_int(rp_json *array, int64_t value);
 void rp_json_append_string(rp_json *array, const char *value);
 /** Indented text with final newline, rp_alloc'd; NULL if anything failed on the way. */
 char *rp_json_text(const rp_json *value);
@@ -113,6 +114,13 @@ rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err);
 const rp_json *rp_json_get(const rp_json *object, const char *key);
 const rp_json *rp_json_at(const rp_json *array, size_t index);
 size_t rp_json_length(const rp_json *array);
+/** Objects too have a length and children by index, in the order of the text; this is the key of
+ *  one. Borrowed; NULL for arrays and beyond the end. */
+const char *rp_json_key_at(const rp_json *object, size_t index);
+/** The value itself as a number (an int too), int or string; false or NULL for any other type. */
+bool rp_json_as_number(const rp_json *value, double *out);
+bool rp_json_as_int(const rp_json *value, int64_t *out);
+const char *rp_json_as_string(const rp_json *value);
 /** False (and *out untouched) when absent or of another type. */
 bool rp_json_get_number(const rp_json *object, const char *key, double *out);
 bool rp_json_get_int(const rp_json *object, const char *key, int64_t *out);
