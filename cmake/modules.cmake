@@ -35,7 +35,7 @@ rp_module(nn USES kernels base)
 rp_module(learn USES nn volume io)
 rp_module(measure USES volume)
 rp_module(response USES base)
-rp_module(synth USES volume)
+rp_module(synth USES measure volume)
 rp_module(report USES measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
 file(GLOB kernel_avx512 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx512*.c)
