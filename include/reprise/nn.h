@@ -19,7 +19,7 @@ extern "C" {
 typedef enum rp_norm_mode {
     RP_NORM_RUNNING,  /**< prediction by running averages (momentum 0.1) */
     RP_NORM_BATCH,    /**< prediction by the statistics of the volume at hand; averages are kept */
-    RP_NORM_INSTANCE  /**< as BATCH, and no running averages exist */
+    RP_NORM_INSTANCE  /**< as BATCH, and the running averages are left alone */
 } rp_norm_mode;
 
 const char *rp_norm_mode_name(rp_norm_mode mode);
@@ -69,6 +69,8 @@ rp_parameter *rp_fcd_parameter(rp_fcd *net, size_t index);
 size_t rp_fcd_trainable(const rp_fcd *net);
 /** Switches what prediction normalises with, without touching weights. */
 void rp_fcd_set_norm(rp_fcd *net, rp_norm_mode norm);
+/** Dropout rate from the next forward on, 0 <= rate < 1. */
+void rp_fcd_set_dropout(rp_fcd *net, double rate);
 
 /* ---- running it --------------------------------------------------------------------------------- */
 
@@ -130,13 +132,6 @@ uint64_t rp_adam_steps(const rp_adam *adam);
 void rp_adam_set_steps(rp_adam *adam, uint64_t steps);
 float *rp_adam_first_moment(rp_adam *adam, size_t index);
 float *rp_adam_second_moment(rp_adam *adam, size_t index);
-
-/* ---- kernels -------------------------------------------------------------------------------------- */
-
-/** "ref", "avx2", "avx512", or NULL for the best of this machine. RP_ERR_UNSUPPORTED otherwise. */
-rp_status rp_cpu_select(const char *name, rp_error *err);
-/** Name of the kernel table in use. */
-const char *rp_cpu_name(void);
 
 #ifdef __cplusplus
 }
