@@ -44,8 +44,11 @@ typedef struct rp_response_result {
 } rp_response_result;
 
 /** PD is tested first; values are compared unrounded, with decimal inputs protected from binary
- *  rounding (exactly 30% is PR, exactly 20% and 5 mm is PD). RP_ERR_ARGUMENT for negative or
- *  non-finite lengths and a baseline of 0. */
+ *  rounding: lengths within 1e-9 of their size count as equal (exactly 30% is PR, exactly 20% and
+ *  5 mm is PD, a node of exactly 10 mm is not CR). A new lesion is PD whatever else was found; not
+ *  evaluated is NE. RP_ERR_ARGUMENT for negative or non-finite lengths, a baseline of 0, a nadir
+ *  above the baseline, and a measured follow-up of 0 mm: what was not found is RP_LESION_ABSENT only
+ *  if a person says so, else RP_LESION_NOT_EVALUATED. */
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err);
 
