@@ -24,14 +24,14 @@ typedef enum rp_lesion_state {
 } rp_lesion_state;
 
 typedef struct rp_response_input {
-    bool nodal;                /**< diameters are short axes; CR below 10 mm */
+    bool nodal; /**< diameters are short axes; CR below 10 mm */
     double baseline_mm;
-    double nadir_mm;           /**< smallest so far, baseline included; 0 means baseline */
+    double nadir_mm; /**< smallest so far, baseline included; 0 means baseline */
     rp_lesion_state state;
-    double followup_mm;        /**< where measured */
-    double slice_spacing_mm;   /**< for measurability at baseline; 0: not checked */
-    double too_small_mm;       /**< value for RP_LESION_TOO_SMALL; 0 means the guideline's 5 */
-    bool new_lesion;           /**< an unequivocal new lesion was seen */
+    double followup_mm;      /**< where measured */
+    double slice_spacing_mm; /**< for measurability at baseline; 0: not checked */
+    double too_small_mm;     /**< value for RP_LESION_TOO_SMALL; 0 means the guideline's 5 */
+    bool new_lesion;         /**< an unequivocal new lesion was seen */
 } rp_response_input;
 
 typedef struct rp_response_result {
@@ -40,15 +40,15 @@ typedef struct rp_response_result {
     double change_nadir_percent; /**< from nadir */
     double change_nadir_mm;
     bool measurable_at_baseline;
-    char rule[256];              /**< one sentence: which rule decided, with its numbers in mm */
+    char rule[256]; /**< one sentence: which rule decided, with its numbers in mm */
 } rp_response_result;
 
 /** PD is tested first; values are compared unrounded, with decimal inputs protected from binary
  *  rounding: lengths within 1e-9 of their size count as equal (exactly 30% is PR, exactly 20% and
  *  5 mm is PD, a node of exactly 10 mm is not CR). A new lesion is PD whatever else was found; not
  *  evaluated is NE. RP_ERR_ARGUMENT for negative or non-finite lengths, a baseline of 0, a nadir
- *  above the baseline, and a measured follow-up of 0 mm: what was not found is RP_LESION_ABSENT only
- *  if a person says so, else RP_LESION_NOT_EVALUATED. */
+ *  above the baseline, and a measured follow-up of 0 mm: what was not found is RP_LESION_ABSENT
+ * only if a person says so, else RP_LESION_NOT_EVALUATED. */
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err);
 
