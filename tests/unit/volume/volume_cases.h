@@ -1,0 +1,49 @@
+/* Volumes that several tests of this folder use, and that numpy can make as well. */
+#ifndef REPRISE_TEST_VOLUME_CASES_H
+#define REPRISE_TEST_VOLUME_CASES_H
+
+#include "test.h"
+
+#include <math.h>
+
+#include "reprise/volume.h"
+
+/* A scrambled 32-bit value of a voxel's place in memory. */
+static inline uint32_t scramble(size_t i)
+{
+    uint32_t x = (uint32_t)i * 2654435761u;
+    x = (x ^ x >> 15) * 2246822519u;
+    x = (x ^ x >> 13) * 3266489917u;
+    return x ^ x >> 16;
+}
+
+/* Inside where the scrambled value modulo `of` is below `share`. */
+static inline rp_mask scattered_mask(const rp_grid *grid, uint32_t share, uint32_t of)
+{
+    rp_error err;
+    rp_mask mask;
+    assert_ok(rp_mask_init(&mask, grid, &err), err);
+    for (size_t i = 0; i < rp_grid_voxels(grid); i++) mask.data[i] = scramble(i) % of < share;
+    return mask;
+}
+
+/* Rotation by the angles about z, then x, then y; flip turns the third axis round. */
+static inline void set_direction(rp_grid *grid, double az, double ax, double ay, bool flip)
+{
+    const double rotations[3][3][3] = {
+        {{cos(az), -sin(az), 0}, {sin(az), cos(az), 0}, {0, 0, 1}},
+        {{1, 0, 0}, {0, cos(ax), -sin(ax)}, {0, sin(ax), cos(ax)}},
+        {{cos(ay), 0, sin(ay)}, {0, 1, 0}, {-sin(ay), 0, cos(ay)}},
+    };
+    double product[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, flip ? -1 : 1}};
+    for (int m = 0; m < 3; m++) {
+        double next[3][3] = {{0}};
+        for (int r = 0; r < 3; r++)
+            for (int c = 0; c < 3; c++)
+                for (int k = 0; k < 3; k++) next[r][c] += rotations[m][r][k] * product[k][c];
+        memcpy(product, next, sizeof product);
+    }
+    memcpy(grid->direction, product, sizeof product);
+}
+
+#endif
