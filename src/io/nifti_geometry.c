@@ -1,0 +1,315 @@
+/* NIfTI's three ways to say where voxels lie, from and to our LPS grid. */
+#include "nifti_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* As rp_grid_check's. */
+static const double shear_tolerance = 1e-3;
+
+/* Voxel index to millimetres; columns are the axes' steps, the last is voxel (0,0,0). RAS. */
+typedef struct affine {
+    double m[3][4];
+} affine;
+
+typedef enum affine_fault {
+    AFFINE_GOOD,
+    AFFINE_NOT_FINITE,
+    AFFINE_SINGULAR,
+    AFFINE_SHEARED
+} affine_fault;
+
+static const char *const fault_text[] = {"is good", "holds numbers that are not finite",
+                                         "is singular", "is sheared"};
+
+static double determinant(double d[3][3])
+{
+    double sum = 0;
+    for (int a = 0; a < 3; a++) {
+        int b = (a + 1) % 3, c = (a + 2) % 3;
+        sum += d[0][a] * (d[1][b] * d[2][c] - d[1][c] * d[2][b]);
+    }
+    return sum;
+}
+
+static affine_fault affine_to_grid(const affine *ras, rp_grid *grid)
+{
+    static const double to_lps[3] = {-1, -1, 1};
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 4; c++)
+            if (!isfinite(ras->m[r][c])) return AFFINE_NOT_FINITE;
+    for (int a = 0; a < 3; a++) {
+        double length = hypot(hypot(ras->m[0][a], ras->m[1][a]), ras->m[2][a]);
+        if (length < 1e-9 || !isfinite(length)) return AFFINE_SINGULAR;
+        grid->spacing[a] = length;
+        for (int r = 0; r < 3; r++) grid->direction[r][a] = to_lps[r] * ras->m[r][a] / length;
+    }
+    for (int r = 0; r < 3; r++) grid->origin[r] = to_lps[r] * ras->m[r][3];
+    if (fabs(determinant(grid->direction)) < 1e-6) return AFFINE_SINGULAR;
+    for (int a = 0; a < 3; a++) {
+        int b = (a + 1) % 3;
+        double product = 0;
+        for (int r = 0; r < 3; r++) product += grid->direction[r][a] * grid->direction[r][b];
+        if (fabs(product) > shear_tolerance) return AFFINE_SHEARED;
+    }
+    return AFFINE_GOOD;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static rp_status unit_in_mm(const char *path, const rp_nifti_header *h, double *mm, rp_error *err)
+{
+    static const double units[] = {1, 1000, 1, 0.001}; /* unknown, metre, millimetre, micron */
+    int code = h->xyzt_units & 7;
+    if (code > 3)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: unknown unit of length %d in xyzt_units", path,
+                       code);
+    *mm = units[code];
+    return RP_OK;
+}
+
+static affine affine_of_sform(const rp_nifti_header *h, double unit)
+{
+    affine result;
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 4; c++) result.m[r][c] = unit * h->srow[r][c];
+    return result;
+}
+
+/* pixdim is positive by the standard; the sign that some writers leave there means nothing. */
+static bool read_spacing(const rp_nifti_header *h, double unit, double spacing[3])
+{
+    for (int a = 0; a < 3; a++) {
+        spacing[a] = unit * fabs(h->pixdim[a + 1]);
+        if (a >= h->dim[0] && spacing[a] == 0) spacing[a] = unit;
+        if (!isfinite(spacing[a]) || spacing[a] <= 0) return false;
+    }
+    return true;
+}
+
+/* False when the quaternion is none: (a,b,c,d) has unit length and only b, c, d are stored. */
+static bool affine_of_qform(const rp_nifti_header *h, double unit, const double spacing[3],
+                            affine *result)
+{
+    double b = h->quatern[0], c = h->quatern[1], d = h->quatern[2];
+    double square = b * b + c * c + d * d, a = 0;
+    if (!(square <= 1 + 1e-3)) return false;
+    if (square > 1) {
+        double length = sqrt(square);
+        b /= length;
+        c /= length;
+        d /= length;
+    } else {
+        a = sqrt(1 - square);
+    }
+    const double rotation[3][3] = {
+        {a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
+        {2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)},
+        {2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c}};
+    double qfac = h->pixdim[0] < 0 ? -1 : 1;
+    for (int r = 0; r < 3; r++) {
+        for (int k = 0; k < 3; k++)
+            result->m[r][k] = rotation[r][k] * spacing[k] * (k == 2 ? qfac : 1);
+        result->m[r][3] = unit * h->qoffset[r];
+    }
+    return true;
+}
+
+static rp_status grid_of_qform(const char *path, const rp_nifti_header *h, double unit,
+                               rp_grid *grid, rp_error *err)
+{
+    double spacing[3];
+    affine ras;
+    if (!read_spacing(h, unit, spacing))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: pixdim gives no valid voxel size", path);
+    if (!affine_of_qform(h, unit, spacing, &ras))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: the qform's quaternion is not of unit length",
+                       path);
+    affine_fault fault = affine_to_grid(&ras, grid);
+    if (fault) return rp_fail(err, RP_ERR_FORMAT, "%s: the qform %s", path, fault_text[fault]);
+    return RP_OK;
+}
+
+static rp_status grid_of_sform(const char *path, const rp_nifti_header *h, double unit,
+                               rp_grid *grid, const char **geometry, rp_error *err)
+{
+    affine ras = affine_of_sform(h, unit);
+    affine_fault fault = affine_to_grid(&ras, grid);
+    if (!fault) {
+        *geometry = "sform";
+        return RP_OK;
+    }
+    if (fault == AFFINE_SHEARED && h->qform_code > 0 &&
+        grid_of_qform(path, h, unit, grid, NULL) == RP_OK) {
+        rp_log(RP_LOG_WARNING, "a NIfTI file's sform is sheared; its qform is used instead");
+        *geometry = "qform";
+        return RP_OK;
+    }
+    return rp_fail(err, RP_ERR_FORMAT, "%s: the sform %s", path, fault_text[fault]);
+}
+
+/* METHOD 1 of nifti1.h: the axes are R, A, S and voxel (0,0,0) lies at the origin. */
+static rp_status grid_of_pixdim(const char *path, const rp_nifti_header *h, double unit,
+                                rp_grid *grid, rp_error *err)
+{
+    affine ras = {0};
+    double spacing[3];
+    if (!read_spacing(h, unit, spacing))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: pixdim gives no valid voxel size", path);
+    for (int a = 0; a < 3; a++) ras.m[a][a] = spacing[a];
+    affine_fault fault = affine_to_grid(&ras, grid);
+    if (fault) return rp_fail(err, RP_ERR_FORMAT, "%s: the geometry %s", path, fault_text[fault]);
+    return RP_OK;
+}
+
+rp_status rp_nifti_header_grid(const char *path, const rp_nifti_header *header, rp_grid *grid,
+                               const char **geometry, rp_error *err)
+{
+    rp_grid result = {0};
+    double unit = 1;
+    rp_status status = unit_in_mm(path, header, &unit, err);
+    if (status) return status;
+    for (int a = 0; a < 3; a++) result.size[a] = (int)header->dim[a + 1];
+    if (header->sform_code > 0) {
+        status = grid_of_sform(path, header, unit, &result, geometry, err);
+    } else if (header->qform_code > 0) {
+        *geometry = "qform";
+        status = grid_of_qform(path, header, unit, &result, err);
+    } else {
+        *geometry = "pixdim";
+        status = grid_of_pixdim(path, header, unit, &result, err);
+    }
+    if (!status) *grid = result;
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* Unit quaternion of a rotation matrix with a >= 0, by its largest component (Shepperd 1978). */
+static void quaternion_of(double m[3][3], double quatern[3])
+{
+    double q[4] = {1 + m[0][0] + m[1][1] + m[2][2], 1 + m[0][0] - m[1][1] - m[2][2],
+                   1 - m[0][0] + m[1][1] - m[2][2], 1 - m[0][0] - m[1][1] + m[2][2]};
+    int largest = 0;
+    for (int i = 1; i < 4; i++)
+        if (q[i] > q[largest]) largest = i;
+    const double products[4][4] = {{q[0], m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]},
+                                   {m[2][1] - m[1][2], q[1], m[1][0] + m[0][1], m[0][2] + m[2][0]},
+                                   {m[0][2] - m[2][0], m[1][0] + m[0][1], q[2], m[2][1] + m[1][2]},
+                                   {m[1][0] - m[0][1], m[0][2] + m[2][0], m[2][1] + m[1][2], q[3]}};
+    double length = 0;
+    for (int i = 0; i < 4; i++) length += products[largest][i] * products[largest][i];
+    length = products[largest][0] < 0 ? -sqrt(length) : sqrt(length);
+    for (int i = 0; i < 3; i++) quatern[i] = products[largest][i + 1] / length;
+}
+
+/* The grid in RAS, as the header's fields want it. */
+typedef struct placement {
+    double srow[3][4], quatern[3], qfac;
+} placement;
+
+static placement placement_of(const rp_grid *grid)
+{
+    static const double to_ras[3] = {-1, -1, 1};
+    placement p;
+    double rotation[3][3];
+    for (int r = 0; r < 3; r++) {
+        for (int a = 0; a < 3; a++) {
+            rotation[r][a] = to_ras[r] * grid->direction[r][a];
+            p.srow[r][a] = rotation[r][a] * grid->spacing[a];
+        }
+        p.srow[r][3] = to_ras[r] * grid->origin[r];
+    }
+    p.qfac = determinant(rotation) < 0 ? -1 : 1;
+    for (int r = 0; r < 3; r++) rotation[r][2] *= p.qfac;
+    quaternion_of(rotation, p.quatern);
+    return p;
+}
+
+static void put_i16(uint8_t *bytes, size_t offset, int value)
+{
+    int16_t stored = (int16_t)value;
+    memcpy(bytes + offset, &stored, sizeof stored);
+}
+
+static void put_i32(uint8_t *bytes, size_t offset, int32_t value)
+{
+    memcpy(bytes + offset, &value, sizeof value);
+}
+
+static void put_i64(uint8_t *bytes, size_t offset, int64_t value)
+{
+    memcpy(bytes + offset, &value, sizeof value);
+}
+
+static void put_f32(uint8_t *bytes, size_t offset, double value)
+{
+    float stored = (float)value;
+    memcpy(bytes + offset, &stored, sizeof stored);
+}
+
+static void put_f64(uint8_t *bytes, size_t offset, double value)
+{
+    memcpy(bytes + offset, &value, sizeof value);
+}
+
+enum { UNIT_MM = 2, FORM_SCANNER = 1 };
+static const char description[] = "Reprise";
+
+static size_t encode_1(const rp_grid *grid, int datatype, const placement *p, uint8_t *bytes)
+{
+    put_i32(bytes, 0, 348);
+    bytes[38] = 'r';
+    put_i16(bytes, 40, 3);
+    for (size_t i = 1; i < 8; i++) put_i16(bytes, 40 + 2 * i, i < 4 ? grid->size[i - 1] : 1);
+    put_i16(bytes, 70, datatype);
+    put_i16(bytes, 72, 8 * (int)rp_nifti_voxel_bytes(datatype));
+    put_f32(bytes, 76, p->qfac);
+    for (size_t i = 1; i < 8; i++) put_f32(bytes, 76 + 4 * i, i < 4 ? grid->spacing[i - 1] : 1);
+    put_f32(bytes, 108, 352);
+    put_f32(bytes, 112, 1);
+    bytes[123] = UNIT_MM;
+    memcpy(bytes + 148, description, sizeof description);
+    put_i16(bytes, 252, FORM_SCANNER);
+    put_i16(bytes, 254, FORM_SCANNER);
+    for (size_t i = 0; i < 3; i++) {
+        put_f32(bytes, 256 + 4 * i, p->quatern[i]);
+        put_f32(bytes, 268 + 4 * i, p->srow[i][3]);
+        for (size_t k = 0; k < 4; k++) put_f32(bytes, 280 + 16 * i + 4 * k, p->srow[i][k]);
+    }
+    memcpy(bytes + 344, "n+1", 4);
+    return 352;
+}
+
+static size_t encode_2(const rp_grid *grid, int datatype, const placement *p, uint8_t *bytes)
+{
+    put_i32(bytes, 0, 540);
+    memcpy(bytes + 4, "n+2\0\r\n\032\n", 8);
+    put_i16(bytes, 12, datatype);
+    put_i16(bytes, 14, 8 * (int)rp_nifti_voxel_bytes(datatype));
+    put_i64(bytes, 16, 3);
+    for (size_t i = 1; i < 8; i++) put_i64(bytes, 16 + 8 * i, i < 4 ? grid->size[i - 1] : 1);
+    put_f64(bytes, 104, p->qfac);
+    for (size_t i = 1; i < 8; i++) put_f64(bytes, 104 + 8 * i, i < 4 ? grid->spacing[i - 1] : 1);
+    put_i64(bytes, 168, 544);
+    put_f64(bytes, 176, 1);
+    memcpy(bytes + 240, description, sizeof description);
+    put_i32(bytes, 344, FORM_SCANNER);
+    put_i32(bytes, 348, FORM_SCANNER);
+    for (size_t i = 0; i < 3; i++) {
+        put_f64(bytes, 352 + 8 * i, p->quatern[i]);
+        put_f64(bytes, 376 + 8 * i, p->srow[i][3]);
+        for (size_t k = 0; k < 4; k++) put_f64(bytes, 400 + 32 * i + 8 * k, p->srow[i][k]);
+    }
+    put_i32(bytes, 500, UNIT_MM);
+    return 544;
+}
+
+size_t rp_nifti_header_encode(const rp_grid *grid, int datatype, uint8_t bytes[RP_NIFTI_HEADER_MAX])
+{
+    placement p = placement_of(grid);
+    bool large = false;
+    for (int a = 0; a < 3; a++) large = large || grid->size[a] > INT16_MAX;
+    memset(bytes, 0, RP_NIFTI_HEADER_MAX);
+    return large ? encode_2(grid, datatype, &p, bytes) : encode_1(grid, datatype, &p, bytes);
+}
