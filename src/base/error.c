@@ -35,16 +35,26 @@ rp_status rp_fail_in(rp_error *err, rp_status status, const char *format, ...)
 const char *rp_status_text(rp_status status)
 {
     switch (status) {
-    case RP_OK: return "no error";
-    case RP_ERR_MEMORY: return "out of memory";
-    case RP_ERR_IO: return "input/output error";
-    case RP_ERR_FORMAT: return "malformed input";
-    case RP_ERR_UNSUPPORTED: return "not supported";
-    case RP_ERR_ARGUMENT: return "invalid value";
-    case RP_ERR_REFUSED: return "refused for safety";
-    case RP_ERR_BUDGET: return "over the memory budget";
-    case RP_ERR_NUMERIC: return "numerical failure";
-    case RP_ERR_CANCELLED: return "cancelled";
+    case RP_OK:
+        return "no error";
+    case RP_ERR_MEMORY:
+        return "out of memory";
+    case RP_ERR_IO:
+        return "input/output error";
+    case RP_ERR_FORMAT:
+        return "malformed input";
+    case RP_ERR_UNSUPPORTED:
+        return "not supported";
+    case RP_ERR_ARGUMENT:
+        return "invalid value";
+    case RP_ERR_REFUSED:
+        return "refused for safety";
+    case RP_ERR_BUDGET:
+        return "over the memory budget";
+    case RP_ERR_NUMERIC:
+        return "numerical failure";
+    case RP_ERR_CANCELLED:
+        return "cancelled";
     }
     return "unknown status";
 }

@@ -89,7 +89,8 @@ static void start_workers(int workers)
 {
     while (pool.started < workers - 1) {
         pthread_t thread;
-        if (pthread_create(&thread, NULL, worker_main, (void *)(intptr_t)(pool.started + 1))) return;
+        if (pthread_create(&thread, NULL, worker_main, (void *)(intptr_t)(pool.started + 1)))
+            return;
         pthread_detach(thread);
         pool.started++;
     }

@@ -7,10 +7,11 @@
  *   TABLE_NAME  its name as text,
  *   transpose_block(src, stride, dst, pitch): a VL x VL block.
  *
- * One idea serves all of them. A tile of the input is packed with its halo, normalised and rectified
- * on the way, so that a tap of the kernel is a constant offset in the tile. The tile's plane is walked
- * as one long row: whatever falls on the halo columns is computed and thrown away, and short rows cost
- * no more than long ones. RB x NV accumulators stay in registers while weights are broadcast.
+ * One idea serves all of them. A tile of the input is packed with its halo, normalised and
+ * rectified on the way, so that a tap of the kernel is a constant offset in the tile. The tile's
+ * plane is walked as one long row: whatever falls on the halo columns is computed and thrown away,
+ * and short rows cost no more than long ones. RB x NV accumulators stay in registers while weights
+ * are broadcast.
  */
 #include "tables.h"
 
@@ -64,9 +65,10 @@ static void push_tap(tap_list *taps, const conv_tiling *t, const int at[3], int 
     taps->weight[taps->count++] = weight;
 }
 
-/* RP_CONV_UP along one axis: output 2m takes tap 1 of input m; output 2m+1 takes tap 0 of input m+1 and
- * tap 2 of input m. Seen from the input i (the data gradient): tap 1 of 2i, tap 0 of 2i-1 = phase 1 of
- * m = i-1, tap 2 of 2i+1 = phase 1 of m = i; there the tile's halo is on the low side. */
+/* RP_CONV_UP along one axis: output 2m takes tap 1 of input m; output 2m+1 takes tap 0 of input m+1
+ * and tap 2 of input m. Seen from the input i (the data gradient): tap 1 of 2i, tap 0 of 2i-1 =
+ * phase 1 of m = i-1, tap 2 of 2i+1 = phase 1 of m = i; there the tile's halo is on the low side.
+ */
 static int up_taps(int phase_bit, bool backward, int weight[2], int offset[2])
 {
     if (!phase_bit) {
@@ -84,8 +86,7 @@ static int up_taps(int phase_bit, bool backward, int weight[2], int offset[2])
 static void up_tap_list(const conv_tiling *t, int phase, bool backward, tap_list *taps)
 {
     int weight[3][2], offset[3][2], count[3];
-    for (int a = 0; a < 3; a++)
-        count[a] = up_taps(phase >> a & 1, backward, weight[a], offset[a]);
+    for (int a = 0; a < 3; a++) count[a] = up_taps(phase >> a & 1, backward, weight[a], offset[a]);
     for (int z = 0; z < count[2]; z++)
         for (int y = 0; y < count[1]; y++)
             for (int x = 0; x < count[0]; x++) {
@@ -144,7 +145,8 @@ static void pack_weights(const rp_conv_shape *s, const conv_tiling *t, const flo
         }
 }
 
-/* ---- packing a tile ---------------------------------------------------------------------------- */
+/* ---- packing a tile ----------------------------------------------------------------------------
+ */
 
 /* What a tile is packed from. With step 2 only the voxels of one phase are taken. */
 typedef struct tile_source {
@@ -166,8 +168,8 @@ static const float *source_row(const tile_source *s, int channel, int z, int y)
     int sz = s->step * z + (s->phase >> 2 & 1) * (s->step - 1);
     int sy = s->step * y + (s->phase >> 1 & 1) * (s->step - 1);
     size_t row = (size_t)sz * (size_t)(s->size[1] * s->step) + (size_t)sy;
-    return s->data + (size_t)channel * s->channel_stride +
-           row * (size_t)(s->size[0] * s->step) + (s->phase & 1) * (s->step - 1);
+    return s->data + (size_t)channel * s->channel_stride + row * (size_t)(s->size[0] * s->step) +
+           (s->phase & 1) * (s->step - 1);
 }
 
 static void copy_row(const tile_source *s, int channel, const float *from, float *to)
@@ -223,7 +225,8 @@ static tile_place place_tile(const conv_tiling *t, const int size[3], size_t tas
     return p;
 }
 
-/* ---- correlation: the arithmetic of the forward and the data gradient ----------------------------- */
+/* ---- correlation: the arithmetic of the forward and the data gradient
+ * ----------------------------- */
 
 typedef struct correlation {
     const float *tile;
@@ -235,9 +238,10 @@ typedef struct correlation {
 } correlation;
 
 /* RB results at STEP neighbouring positions. acc points to the first result's position. */
-static inline __attribute__((always_inline)) void
-correlate_block(const correlation *op, const float *tile, const float *weight, float *acc,
-                size_t acc_stride)
+static inline __attribute__((always_inline)) void correlate_block(const correlation *op,
+                                                                  const float *tile,
+                                                                  const float *weight, float *acc,
+                                                                  size_t acc_stride)
 {
     vec sum[RB][NV];
     for (int r = 0; r < RB; r++)
@@ -276,8 +280,8 @@ static float *worker_memory(void *workspace, const rp_conv_shape *s, int worker)
     return base + (size_t)worker * rp_conv_worker_floats(s);
 }
 
-/* All source channels of one phase for one block of 12 results. `packed_already` says that the tile in
- * memory is the only one there is and still valid. */
+/* All source channels of one phase for one block of 12 results. `packed_already` says that the tile
+ * in memory is the only one there is and still valid. */
 static void accumulate_phase(tile_source *source, int sources, const conv_tiling *t,
                              const tile_place *at, const tap_list *taps, const float *weight,
                              bool first, bool packed_already, float *memory)
@@ -288,13 +292,15 @@ static void accumulate_phase(tile_source *source, int sources, const conv_tiling
         if (!packed_already)
             for (int i = 0; i < n; i++)
                 pack_channel(source, t, at, c + i, memory + (size_t)i * t->channel);
-        correlation op = {memory, t->channel, n, taps,
-                          weight + (size_t)c * (size_t)taps->count * RP_COUT, first && c == 0};
+        correlation op = {
+            memory,         t->channel, n, taps, weight + (size_t)c * (size_t)taps->count * RP_COUT,
+            first && c == 0};
         correlate(&op, t, at->depth, acc);
     }
 }
 
-/* ---- forward ----------------------------------------------------------------------------------- */
+/* ---- forward -----------------------------------------------------------------------------------
+ */
 
 typedef struct forward_job {
     const rp_conv_forward *op;
@@ -316,14 +322,18 @@ static void store_block(const forward_job *job, const tile_place *at, int block,
     const conv_tiling *t = &job->tiling;
     const int *size = op->shape.size;
     int step = op->shape.kind == RP_CONV_UP ? 2 : 1;
-    size_t volume = (size_t)size[0] * (size_t)size[1] * (size_t)size[2] * (size_t)(step == 2 ? 8 : 1);
+    size_t volume =
+        (size_t)size[0] * (size_t)size[1] * (size_t)size[2] * (size_t)(step == 2 ? 8 : 1);
     for (int r = 0; r < RP_COUT && block + r < op->shape.out_channels; r++) {
         int channel = block + r;
         float keep = op->keep ? op->keep[channel] : 1, bias = op->bias ? op->bias[channel] : 0;
         for (int z = 0; z < at->depth; z++)
             for (int y = 0; y < at->rows && at->y + y < size[1]; y++) {
-                tile_source out = {.data = op->output, .channel_stride = volume, .step = step,
-                                   .size = {size[0], size[1], size[2]}, .phase = phase};
+                tile_source out = {.data = op->output,
+                                   .channel_stride = volume,
+                                   .step = step,
+                                   .size = {size[0], size[1], size[2]},
+                                   .phase = phase};
                 float *row = (float *)source_row(&out, channel, at->z + z, at->y + y);
                 const float *from = acc + ((size_t)r * (size_t)t->depth + (size_t)z) * t->flat +
                                     (size_t)y * (size_t)t->pitch;
@@ -342,9 +352,14 @@ static void forward_tile(void *context, size_t task, int worker)
     float *memory = worker_memory(op->workspace, s, worker);
     float *acc = memory + RP_CHUNK * t->channel + 256;
     tile_place at = place_tile(t, s->size, task);
-    tile_source source = {op->input, (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2],
-                          {s->size[0], s->size[1], s->size[2]}, 1, 0, op->norm.scale,
-                          op->norm.shift, t->low};
+    tile_source source = {op->input,
+                          (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2],
+                          {s->size[0], s->size[1], s->size[2]},
+                          1,
+                          0,
+                          op->norm.scale,
+                          op->norm.shift,
+                          t->low};
     bool packed = false;
     for (int block = 0; block < s->out_channels; block += RP_COUT)
         for (int phase = 0; phase < phase_count(s->kind); phase++) {
@@ -363,7 +378,8 @@ static void conv_forward(const rp_conv_forward *op)
     rp_parallel_for((size_t)job.tiling.tiles_z * (size_t)job.tiling.tiles_y, forward_tile, &job);
 }
 
-/* ---- data gradient ------------------------------------------------------------------------------ */
+/* ---- data gradient ------------------------------------------------------------------------------
+ */
 
 typedef struct data_job {
     const rp_conv_data_gradient *op;
@@ -422,8 +438,10 @@ static void store_gradient_channel(const data_job *job, const tile_place *at, in
     }
     for (int z = 0; z < at->depth; z++)
         for (int y = 0; y < at->rows && at->y + y < size[1]; y++) {
-            size_t row = (((size_t)channel * (size_t)size[2] + (size_t)(at->z + z)) *
-                              (size_t)size[1] + (size_t)(at->y + y)) * (size_t)size[0];
+            size_t row =
+                (((size_t)channel * (size_t)size[2] + (size_t)(at->z + z)) * (size_t)size[1] +
+                 (size_t)(at->y + y)) *
+                (size_t)size[0];
             const float *from = acc + (size_t)z * t->flat + (size_t)y * (size_t)t->pitch;
             if (op->norm.scale)
                 norm_gradient_row(&n, from, op->input + row, op->grad_input + row, size[0]);
@@ -446,8 +464,13 @@ static void data_tile(void *context, size_t task, int worker)
     tile_place at = place_tile(t, s->size, task);
     int phases = phase_count(s->kind), step = s->kind == RP_CONV_UP ? 2 : 1;
     size_t volume = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
-    tile_source source = {op->grad_output, volume * (size_t)(step == 2 ? 8 : 1),
-                          {s->size[0], s->size[1], s->size[2]}, step, 0, NULL, NULL,
+    tile_source source = {op->grad_output,
+                          volume * (size_t)(step == 2 ? 8 : 1),
+                          {s->size[0], s->size[1], s->size[2]},
+                          step,
+                          0,
+                          NULL,
+                          NULL,
                           s->kind != RP_CONV_POINT};
     bool packed = false;
     for (int block = 0; block < s->in_channels; block += RP_COUT) {
@@ -474,8 +497,8 @@ static void conv_data_gradient(const rp_conv_data_gradient *op)
     const rp_conv_shape *s = &op->shape;
     data_job job = {.op = op, .tiling = rp_conv_tiling(s->kind, s->size)};
     size_t taps = s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
-    size_t packed = (size_t)rp_ceil_div(s->in_channels, RP_COUT) * RP_COUT *
-                    (size_t)s->out_channels * taps;
+    size_t packed =
+        (size_t)rp_ceil_div(s->in_channels, RP_COUT) * RP_COUT * (size_t)s->out_channels * taps;
     job.sums = (double *)((float *)op->workspace + (packed + 1) / 2 * 2);
     pack_weights(s, &job.tiling, op->weight, true, op->workspace);
     size_t tiles = (size_t)job.tiling.tiles_z * (size_t)job.tiling.tiles_y;
@@ -491,9 +514,11 @@ static void conv_data_gradient(const rp_conv_data_gradient *op)
     }
 }
 
-/* ---- weight gradient ----------------------------------------------------------------------------- */
+/* ---- weight gradient
+ * ----------------------------------------------------------------------------- */
 /* The tile is packed with input channels in the lanes, so that the register block has the forward's
- * shape: 12 output channels, broadcast from the packed output gradient, times LANES input channels. */
+ * shape: 12 output channels, broadcast from the packed output gradient, times LANES input channels.
+ */
 
 typedef struct weight_job {
     const rp_conv_weight_gradient *op;
@@ -605,8 +630,8 @@ static void weight_tile(const conv_tiling *t, const tile_place *at, const tap_li
         for (int y = 0; y < at->rows; y += join) {
             int rows = at->rows - y < join ? at->rows - y : join;
             size_t from = (size_t)z * t->plane + (size_t)y * (size_t)t->pitch;
-            const float *g = gradient + ((size_t)z * (size_t)t->rows + (size_t)y) *
-                                            (size_t)t->pitch * RP_COUT;
+            const float *g =
+                gradient + ((size_t)z * (size_t)t->rows + (size_t)y) * (size_t)t->pitch * RP_COUT;
             size_t count = (size_t)rows * (size_t)t->pitch - (size_t)(t->low + t->high);
             for (int k = 0; k < taps->count; k++) {
                 float *sum = sums + (size_t)taps->weight[k] * RP_COUT * LANES;
@@ -630,10 +655,17 @@ static void weight_task(void *context, size_t task, int worker)
     float *gradient = tile + RP_MAX_LANES * t->channel;
     size_t volume = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
     int step = s->kind == RP_CONV_UP ? 2 : 1, first = lane_block * LANES;
-    tile_source input = {op->input, volume, {s->size[0], s->size[1], s->size[2]}, 1, 0,
-                         op->norm.scale, op->norm.shift, t->low};
-    tile_source output = {op->grad_output, volume * (size_t)(step == 2 ? 8 : 1),
-                          {s->size[0], s->size[1], s->size[2]}, step, 0, NULL, NULL, 0};
+    tile_source input = {
+        op->input,      volume, {s->size[0], s->size[1], s->size[2]}, 1, 0, op->norm.scale,
+        op->norm.shift, t->low};
+    tile_source output = {op->grad_output,
+                          volume * (size_t)(step == 2 ? 8 : 1),
+                          {s->size[0], s->size[1], s->size[2]},
+                          step,
+                          0,
+                          NULL,
+                          NULL,
+                          0};
     memset(sums, 0, partial_floats(job) * sizeof *sums);
     int tiles = t->tiles_z * t->tiles_y;
     int begin = (int)((long)tiles * slab / job->slabs);
@@ -662,10 +694,12 @@ static void reduce_weights(const weight_job *job)
     for (int out = 0; out < s->out_channels; out++)
         for (int in = 0; in < s->in_channels; in++)
             for (int tap = 0; tap < job->taps; tap++) {
-                size_t at = (((size_t)(in / LANES) * (size_t)job->out_blocks +
-                              (size_t)(out / RP_COUT)) * (size_t)job->taps + (size_t)tap) *
-                                RP_COUT * LANES +
-                            (size_t)(out % RP_COUT) * LANES + (size_t)(in % LANES);
+                size_t at =
+                    (((size_t)(in / LANES) * (size_t)job->out_blocks + (size_t)(out / RP_COUT)) *
+                         (size_t)job->taps +
+                     (size_t)tap) *
+                        RP_COUT * LANES +
+                    (size_t)(out % RP_COUT) * LANES + (size_t)(in % LANES);
                 double sum = 0;
                 for (int slab = 0; slab < job->slabs; slab++)
                     sum += (double)job->partials[(size_t)slab * slab_floats + at];

@@ -1,5 +1,6 @@
-/* Kernels that go once over memory: plain C that the compiler turns into vectors of the variant that
- * includes it. Sums are float64 in eight interleaved parts, the same for every thread count. */
+/* Kernels that go once over memory: plain C that the compiler turns into vectors of the variant
+ * that includes it. Sums are float64 in eight interleaved parts, the same for every thread count.
+ */
 
 static void add_parts(const double parts[8], double *sum)
 {
@@ -130,16 +131,15 @@ static void unpool_task(void *context, size_t channel, int worker)
             for (int i = 0; i < nx; i += 2, at++)
                 for (int k = 0; k < 8; k++)
                     row[(size_t)(k >> 2) * plane + (size_t)(k >> 1 & 1) * (size_t)nx +
-                        (size_t)(i + (k & 1))] =
-                        job->chosen[at] == k ? keep * job->input[at] : 0;
+                        (size_t)(i + (k & 1))] = job->chosen[at] == k ? keep * job->input[at] : 0;
         }
 }
 
 static void max_unpool(const float *grad_output, const uint8_t *choice, const float *keep,
                        int channels, const int size[3], float *grad_input)
 {
-    pool_job job = {.input = grad_output, .output = grad_input, .chosen = choice, .keep = keep,
-                    .size = size};
+    pool_job job = {
+        .input = grad_output, .output = grad_input, .chosen = choice, .keep = keep, .size = size};
     rp_parallel_for((size_t)channels, unpool_task, &job);
 }
 

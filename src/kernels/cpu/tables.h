@@ -15,15 +15,16 @@ enum {
     RP_TAPS = 27
 };
 
-/* How a convolution is cut into tasks: by its shape alone, so that sums do not depend on threads. */
+/* How a convolution is cut into tasks: by its shape alone, so that sums do not depend on threads.
+ */
 typedef struct conv_tiling {
-    int depth, rows;   /* output voxels of one tile along z and y; x is whole */
+    int depth, rows; /* output voxels of one tile along z and y; x is whole */
     int tiles_z, tiles_y;
-    int low, high;     /* halo of the input tile on each side */
-    int pitch;         /* floats from row to row of a packed tile */
-    size_t flat;       /* room for the outputs of one z: rows * pitch, rounded up to whole steps */
-    size_t plane;      /* floats of one packed plane */
-    size_t channel;    /* floats of one packed channel */
+    int low, high;  /* halo of the input tile on each side */
+    int pitch;      /* floats from row to row of a packed tile */
+    size_t flat;    /* room for the outputs of one z: rows * pitch, rounded up to whole steps */
+    size_t plane;   /* floats of one packed plane */
+    size_t channel; /* floats of one packed channel */
 } conv_tiling;
 
 /* For correlations (forward, data gradient) and for weight gradients. */

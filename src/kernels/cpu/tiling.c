@@ -6,8 +6,8 @@ static size_t round_up(size_t value, size_t step)
     return (value + step - 1) / step * step;
 }
 
-/* Tile whose packed plane holds about `floats` and which is `depth` slices thick, thinner where that
- * would leave fewer than eight tiles to share among threads. */
+/* Tile whose packed plane holds about `floats` and which is `depth` slices thick, thinner where
+ * that would leave fewer than eight tiles to share among threads. */
 static conv_tiling tile(rp_conv_kind kind, const int size[3], int floats, int depth)
 {
     conv_tiling t = {.low = kind == RP_CONV_SAME, .high = kind != RP_CONV_POINT};

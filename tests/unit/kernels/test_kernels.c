@@ -5,8 +5,9 @@
 
 #include "reprise/kernels.h"
 
-static const int shapes[][3] = {{1, 1, 1},  {2, 2, 2},   {16, 4, 4}, {15, 3, 2}, {17, 5, 3}, {33, 7, 2},
-                                {4, 16, 5}, {50, 31, 1}, {1, 13, 7}, {64, 6, 6}, {2, 3, 11}};
+static const int shapes[][3] = {{1, 1, 1},  {2, 2, 2},  {16, 4, 4}, {15, 3, 2},
+                                {17, 5, 3}, {33, 7, 2}, {4, 16, 5}, {50, 31, 1},
+                                {1, 13, 7}, {64, 6, 6}, {2, 3, 11}};
 static const int channels[][2] = {{1, 12}, {12, 12}, {3, 2}, {17, 13}, {36, 24}, {35, 12}};
 
 static float *noise(size_t count, uint64_t seed)
@@ -63,8 +64,8 @@ static case_data make_case(rp_conv_kind kind, const int size[3], int in, int out
 
 static void free_case(case_data *c)
 {
-    float *all[] = {c->input, c->weight, c->bias,  c->keep, c->grad_output,
-                    c->grad_before, c->scale, c->shift, c->mean, c->rstd};
+    float *all[] = {c->input,       c->weight, c->bias,  c->keep, c->grad_output,
+                    c->grad_before, c->scale,  c->shift, c->mean, c->rstd};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) rp_free(all[i]);
     rp_free(c->workspace);
 }

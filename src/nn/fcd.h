@@ -1,0 +1,99 @@
+/* Inside of the network: its units in the order of the data flow, and the memory of a session. */
+#ifndef REPRISE_NN_FCD_H
+#define REPRISE_NN_FCD_H
+
+#include "reprise/kernels.h"
+#include "reprise/nn.h"
+
+typedef enum unit_type { UNIT_STEM, UNIT_DENSE, UNIT_DOWN, UNIT_UP, UNIT_HEAD } unit_type;
+
+/*
+ * One convolution with the norm before it. Every level has one stack of channels,
+ *     [upsampled | skip = what came down, and the way down's new channels | the way up's new
+ * channels], so that a block appends behind its input and a skip connection is there already: both
+ * sides of each concatenation are written where they belong.
+ */
+typedef struct unit {
+    unit_type type;
+    rp_conv_kind kind;
+    int level;                 /* of the input */
+    int in_first, in_channels; /* channels read from stack[level]; UNIT_STEM reads the image */
+    int out_level;             /* UNIT_HEAD writes the logits */
+    int out_first, out_channels;
+    bool has_norm, has_dropout;
+    int norm_weight, norm_bias, running_mean, running_var; /* parameter indices */
+    int conv_weight, conv_bias;
+} unit;
+
+enum { MAX_UNITS = 256, MAX_LEVELS = RP_FCD_MAX_LEVELS + 1 };
+
+struct rp_fcd {
+    rp_fcd_config config;
+    int stack_channels[MAX_LEVELS]; /* levels + 1 of them */
+    int unit_count;
+    unit units[MAX_UNITS];
+    size_t parameter_count, trainable;
+    rp_parameter *parameters;
+    char (*names)[96];
+    float *memory; /* values, then gradients */
+};
+
+/* Layout of the network for a configuration, without weights. */
+void fcd_build_units(rp_fcd *net);
+
+/* What backward needs of one unit's forward; float arrays are per channel. */
+typedef struct unit_state {
+    float *scale, *shift; /* of the norm on the input */
+    float *keep;          /* dropout factors of the output; NULL at prediction */
+    uint8_t *choice;      /* of the max pool */
+} unit_state;
+
+typedef struct level_state {
+    int size[3];
+    size_t voxels;
+    float *stack, *gradient;
+    double *mean, *variance; /* per channel */
+    float *mean_f, *rstd_f;
+    double *offset, *slope; /* gradient terms still owed to each channel */
+} level_state;
+
+struct rp_session {
+    rp_fcd *net;
+    rp_run_mode mode;
+    int size[3], padded[3];
+    uint8_t *memory;
+    float *input, *logits, *grad_logits, *pooled_from;
+    float *channel_offset, *channel_slope; /* scratch, widest channel count */
+    double *sum_a, *sum_b;
+    double *loss_parts; /* [z][LOSS_PARTS] */
+    void *workspace;
+    level_state levels[MAX_LEVELS];
+    unit_state units[MAX_UNITS];
+};
+
+enum { LOSS_PARTS = 8 };
+
+/* loss.c: fills grad_logits where gradients is true. */
+rp_status session_loss_pass(rp_session *s, const uint8_t *target, const rp_loss_weights *weights,
+                            bool gradients, rp_loss *loss, rp_error *err);
+/* backward.c: from grad_logits to every parameter's gradient. */
+void session_backward(rp_session *s);
+
+static inline float *parameter_value(const rp_fcd *net, int index)
+{
+    return net->parameters[index].value;
+}
+
+static inline float *unit_input(const rp_session *s, const unit *u)
+{
+    if (u->type == UNIT_STEM) return s->input;
+    const level_state *l = &s->levels[u->level];
+    return l->stack + (size_t)u->in_first * l->voxels;
+}
+
+/* Shape of a unit's convolution at a session's extents. */
+rp_conv_shape unit_shape(const unit *u, const level_state levels[]);
+/* Norm operands of a unit, all NULL without norm. */
+rp_conv_norm unit_norm(const rp_session *s, int index);
+
+#endif

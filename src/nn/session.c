@@ -1,0 +1,334 @@
+/* The memory of a run, planned before it is taken, and the forward pass. */
+#include "fcd.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PURPOSE_DROPOUT = 0x64000000 };
+static const double norm_epsilon = 1e-5, norm_momentum = 0.1;
+
+rp_conv_shape unit_shape(const unit *u, const level_state levels[])
+{
+    const int *size = levels[u->level].size;
+    return (rp_conv_shape){u->kind, u->in_channels, u->out_channels, {size[0], size[1], size[2]}};
+}
+
+rp_conv_norm unit_norm(const rp_session *s, int index)
+{
+    const unit *u = &s->net->units[index];
+    if (!u->has_norm) return (rp_conv_norm){0};
+    const level_state *l = &s->levels[u->level];
+    return (rp_conv_norm){s->units[index].scale, s->units[index].shift, l->mean_f + u->in_first,
+                          l->rstd_f + u->in_first};
+}
+
+/* ---- memory plan
+ * ---------------------------------------------------------------------------------- */
+
+/* Hands out memory from one block; with base NULL it only counts. */
+typedef struct arena {
+    uint8_t *base;
+    size_t used;
+    bool overflow;
+} arena;
+
+static void *take(arena *a, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > (size_t)1 << 48 || a->overflow) {
+        a->overflow = true;
+        return NULL;
+    }
+    void *block = a->base ? a->base + a->used : NULL;
+    a->used += (bytes + 63) / 64 * 64;
+    return block;
+}
+
+static void set_extents(rp_session *s, const rp_fcd_config *config, const int size[3])
+{
+    int stride = rp_fcd_stride(config);
+    for (int a = 0; a < 3; a++) {
+        s->size[a] = size[a];
+        s->padded[a] = (size[a] + stride - 1) / stride * stride;
+    }
+    for (int l = 0; l <= config->levels; l++) {
+        level_state *level = &s->levels[l];
+        for (int a = 0; a < 3; a++) level->size[a] = s->padded[a] >> l;
+        level->voxels = (size_t)level->size[0] * (size_t)level->size[1] * (size_t)level->size[2];
+    }
+}
+
+static void take_level(arena *a, level_state *l, size_t channels, bool train)
+{
+    l->stack = take(a, channels * l->voxels, sizeof *l->stack);
+    if (train) l->gradient = take(a, channels * l->voxels, sizeof *l->gradient);
+    l->mean = take(a, channels, sizeof *l->mean);
+    l->variance = take(a, channels, sizeof *l->variance);
+    l->mean_f = take(a, channels, sizeof *l->mean_f);
+    l->rstd_f = take(a, channels, sizeof *l->rstd_f);
+    l->offset = take(a, channels, sizeof *l->offset);
+    l->slope = take(a, channels, sizeof *l->slope);
+}
+
+static void take_unit(arena *a, const rp_session *s, const unit *u, unit_state *state, bool train)
+{
+    if (u->has_norm) {
+        state->scale = take(a, (size_t)u->in_channels, sizeof *state->scale);
+        state->shift = take(a, (size_t)u->in_channels, sizeof *state->shift);
+    }
+    if (train && u->has_dropout)
+        state->keep = take(a, (size_t)u->out_channels, sizeof *state->keep);
+    if (train && u->type == UNIT_DOWN)
+        state->choice = take(a, (size_t)u->out_channels, s->levels[u->out_level].voxels);
+}
+
+/* Where everything lies. One walk serves for counting and for placing, so they cannot differ. */
+static void place(rp_session *s, const rp_fcd *net, arena *a)
+{
+    bool train = s->mode == RP_RUN_TRAIN;
+    size_t voxels = s->levels[0].voxels, widest = 0, pooled = 0, workspace = 0;
+    s->input = take(a, (size_t)net->config.in_channels * voxels, sizeof *s->input);
+    s->logits = take(a, (size_t)net->config.classes * voxels, sizeof *s->logits);
+    if (train) s->grad_logits = take(a, (size_t)net->config.classes * voxels, sizeof(float));
+    for (int l = 0; l <= net->config.levels; l++) {
+        size_t channels = (size_t)net->stack_channels[l];
+        take_level(a, &s->levels[l], channels, train);
+        if (channels > widest) widest = channels;
+    }
+    for (int i = 0; i < net->unit_count; i++) {
+        const unit *u = &net->units[i];
+        take_unit(a, s, u, &s->units[i], train);
+        rp_conv_shape shape = unit_shape(u, s->levels);
+        size_t bytes = rp_conv_workspace_bytes(&shape, rp_threads_get());
+        if (bytes > workspace) workspace = bytes;
+        size_t floats = (size_t)u->out_channels * s->levels[u->level].voxels;
+        if (u->type == UNIT_DOWN && floats > pooled) pooled = floats;
+    }
+    s->pooled_from = take(a, pooled, sizeof *s->pooled_from);
+    s->channel_offset = take(a, widest, sizeof *s->channel_offset);
+    s->channel_slope = take(a, widest, sizeof *s->channel_slope);
+    s->sum_a = take(a, widest, sizeof *s->sum_a);
+    s->sum_b = take(a, widest, sizeof *s->sum_b);
+    s->loss_parts = take(a, (size_t)s->padded[2] * LOSS_PARTS, sizeof *s->loss_parts);
+    s->workspace = take(a, workspace, 1);
+}
+
+static rp_status check_size(const int size[3], rp_error *err)
+{
+    double voxels = 1;
+    for (int a = 0; a < 3; a++) {
+        if (size[a] < 1 || size[a] > 1 << 20)
+            return rp_fail(err, RP_ERR_ARGUMENT, "network input of %dx%dx%d voxels", size[2],
+                           size[1], size[0]);
+        voxels *= size[a];
+    }
+    if (voxels > 1e12) return rp_fail(err, RP_ERR_ARGUMENT, "network input of %g voxels", voxels);
+    return RP_OK;
+}
+
+rp_status rp_session_bytes(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
+                           size_t *bytes, rp_error *err)
+{
+    rp_status status = rp_fcd_config_check(config, err);
+    if (!status) status = check_size(size, err);
+    if (status) return status;
+    rp_fcd *net = rp_alloc(1, sizeof *net);
+    rp_session *s = rp_alloc(1, sizeof *s);
+    arena count = {0};
+    if (net && s) {
+        net->config = *config;
+        fcd_build_units(net);
+        s->mode = mode;
+        set_extents(s, config, size);
+        place(s, net, &count);
+    }
+    if (!net || !s)
+        status = rp_fail(err, RP_ERR_MEMORY, "no memory to plan the network");
+    else if (count.overflow)
+        status = rp_fail(err, RP_ERR_ARGUMENT, "network input of %dx%dx%d voxels is too large",
+                         size[2], size[1], size[0]);
+    else
+        *bytes = count.used;
+    rp_free(net);
+    rp_free(s);
+    return status;
+}
+
+rp_status rp_session_create(rp_fcd *net, const int size[3], rp_run_mode mode, size_t budget_bytes,
+                            rp_session **out, rp_error *err)
+{
+    size_t bytes = 0;
+    rp_status status = rp_session_bytes(&net->config, size, mode, &bytes, err);
+    if (status) return status;
+    if (budget_bytes && bytes > budget_bytes)
+        return rp_fail(err, RP_ERR_BUDGET,
+                       "%s of %dx%dx%d voxels takes %.0f MiB, the memory budget is %.0f MiB",
+                       mode == RP_RUN_TRAIN ? "training on a volume" : "prediction", size[2],
+                       size[1], size[0], ceil((double)bytes / 1048576),
+                       floor((double)budget_bytes / 1048576));
+    rp_session *s = rp_alloc(1, sizeof *s);
+    uint8_t *memory = rp_alloc(bytes, 1);
+    if (!s || !memory) {
+        rp_free(s);
+        rp_free(memory);
+        return rp_fail(err, RP_ERR_MEMORY, "the system has no %.0f MiB for the network",
+                       ceil((double)bytes / 1048576));
+    }
+    s->net = net;
+    s->mode = mode;
+    s->memory = memory;
+    set_extents(s, &net->config, size);
+    arena a = {.base = memory};
+    place(s, net, &a);
+    *out = s;
+    return RP_OK;
+}
+
+void rp_session_destroy(rp_session *s)
+{
+    if (!s) return;
+    rp_free(s->memory);
+    rp_free(s);
+}
+
+/* ---- forward
+ * ---------------------------------------------------------------------------------------- */
+
+static void load_input(rp_session *s, const float *input, float pad_value)
+{
+    const int *n = s->size, *p = s->padded;
+    float *to = s->input;
+    for (int c = 0; c < s->net->config.in_channels; c++)
+        for (int z = 0; z < p[2]; z++)
+            for (int y = 0; y < p[1]; y++, to += p[0]) {
+                int have = 0;
+                if (z < n[2] && y < n[1]) {
+                    have = n[0];
+                    size_t row = ((size_t)c * (size_t)n[2] + (size_t)z) * (size_t)n[1] + (size_t)y;
+                    memcpy(to, input + row * (size_t)n[0], (size_t)have * sizeof *to);
+                }
+                for (int x = have; x < p[0]; x++) to[x] = pad_value;
+            }
+}
+
+static bool own_statistics(const rp_session *s)
+{
+    return s->mode == RP_RUN_TRAIN || s->net->config.norm != RP_NORM_RUNNING;
+}
+
+static void measure_channels(rp_session *s, int level, int first, int channels)
+{
+    if (!own_statistics(s)) return;
+    level_state *l = &s->levels[level];
+    rp_kernels_get()->channel_statistics(l->stack + (size_t)first * l->voxels, channels, l->voxels,
+                                         l->mean + first, l->variance + first);
+    for (int c = first; c < first + channels; c++) {
+        l->mean_f[c] = (float)l->mean[c];
+        l->rstd_f[c] = (float)(1 / sqrt(l->variance[c] + norm_epsilon));
+    }
+}
+
+/* y = weight * (x - mean) / sqrt(variance + eps) + bias, as scale and shift. */
+static void prepare_norm(rp_session *s, int index)
+{
+    const unit *u = &s->net->units[index];
+    if (!u->has_norm) return;
+    const level_state *l = &s->levels[u->level];
+    const float *weight = parameter_value(s->net, u->norm_weight);
+    const float *bias = parameter_value(s->net, u->norm_bias);
+    float *running_mean = parameter_value(s->net, u->running_mean);
+    float *running_var = parameter_value(s->net, u->running_var);
+    bool own = own_statistics(s);
+    bool update = s->mode == RP_RUN_TRAIN && s->net->config.norm != RP_NORM_INSTANCE;
+    double unbiased = l->voxels > 1 ? (double)l->voxels / (double)(l->voxels - 1) : 1;
+    for (int c = 0; c < u->in_channels; c++) {
+        double mean = own ? l->mean[u->in_first + c] : (double)running_mean[c];
+        double variance = own ? l->variance[u->in_first + c] : (double)running_var[c];
+        double scale = (double)weight[c] / sqrt(variance + norm_epsilon);
+        s->units[index].scale[c] = (float)scale;
+        s->units[index].shift[c] = (float)((double)bias[c] - mean * scale);
+        if (!update) continue;
+        running_mean[c] += (float)norm_momentum * ((float)mean - running_mean[c]);
+        running_var[c] += (float)norm_momentum * ((float)(variance * unbiased) - running_var[c]);
+    }
+}
+
+static void draw_dropout(rp_session *s, int index, uint64_t seed, uint64_t step)
+{
+    const unit *u = &s->net->units[index];
+    double rate = s->net->config.dropout;
+    rp_random r;
+    rp_random_init(&r, seed, PURPOSE_DROPOUT + (uint32_t)index, step);
+    for (int c = 0; c < u->out_channels; c++)
+        s->units[index].keep[c] =
+            rate > 0 && rp_random_uniform(&r) < rate ? 0 : (float)(1 / (1 - rate));
+}
+
+static void run_unit(rp_session *s, int index)
+{
+    const unit *u = &s->net->units[index];
+    const rp_kernels *k = rp_kernels_get();
+    level_state *out = &s->levels[u->out_level];
+    float *target = out->stack + (size_t)u->out_first * out->voxels;
+    prepare_norm(s, index);
+    rp_conv_forward op = {
+        .shape = unit_shape(u, s->levels),
+        .input = unit_input(s, u),
+        .norm = unit_norm(s, index),
+        .weight = parameter_value(s->net, u->conv_weight),
+        .bias = parameter_value(s->net, u->conv_bias),
+        .keep = s->units[index].keep,
+        .output = u->type == UNIT_HEAD   ? s->logits
+                  : u->type == UNIT_DOWN ? s->pooled_from
+                                         : target,
+        .workspace = s->workspace,
+    };
+    k->conv_forward(&op);
+    if (u->type == UNIT_DOWN)
+        k->max_pool(s->pooled_from, u->out_channels, s->levels[u->level].size, target,
+                    s->units[index].choice);
+    if (u->type != UNIT_HEAD) measure_channels(s, u->out_level, u->out_first, u->out_channels);
+}
+
+rp_status rp_session_forward(rp_session *s, const float *input, float pad_value, uint64_t seed,
+                             uint64_t step, rp_error *err)
+{
+    (void)err;
+    load_input(s, input, pad_value);
+    for (int i = 0; i < s->net->unit_count; i++) {
+        if (s->units[i].keep) draw_dropout(s, i, seed, step);
+        run_unit(s, i);
+    }
+    return RP_OK;
+}
+
+/* ---- results
+ * ------------------------------------------------------------------------------------------ */
+
+void rp_session_logits(const rp_session *s, float *logits)
+{
+    const int *n = s->size, *p = s->padded;
+    for (int c = 0; c < s->net->config.classes; c++)
+        for (int z = 0; z < n[2]; z++)
+            for (int y = 0; y < n[1]; y++, logits += n[0]) {
+                size_t row = ((size_t)c * (size_t)p[2] + (size_t)z) * (size_t)p[1] + (size_t)y;
+                memcpy(logits, s->logits + row * (size_t)p[0], (size_t)n[0] * sizeof *logits);
+            }
+}
+
+void rp_session_probability(const rp_session *s, int class_index, float *probability)
+{
+    const int *n = s->size, *p = s->padded;
+    int classes = s->net->config.classes;
+    size_t volume = s->levels[0].voxels;
+    for (int z = 0; z < n[2]; z++)
+        for (int y = 0; y < n[1]; y++) {
+            const float *row = s->logits + ((size_t)z * (size_t)p[1] + (size_t)y) * (size_t)p[0];
+            for (int x = 0; x < n[0]; x++) {
+                float sum = 0, own = row[(size_t)class_index * volume + (size_t)x];
+                for (int c = 0; c < classes; c++)
+                    sum += expf(row[(size_t)c * volume + (size_t)x] - own);
+                *probability++ = 1 / sum;
+            }
+        }
+}
