@@ -69,10 +69,12 @@ typedef struct rp_dicom_load_options {
  * Loads one CT series of a folder. Errors in words, with the file or folder's name:
  * no CT in the folder; several usable series (the message lists UID, description, slices); two
  * patients in one folder (RP_ERR_REFUSED); duplicate positions; missing slices and uneven spacing
- * (the gap in mm); gantry tilt; differing orientation, size or rescale within the series;
- * truncated pixel data; undecodable transfer syntax.
- * Rescale slope/intercept are applied; voxels equal to PixelPaddingValue (and range limit), or
- * below -1024 HU, become -1000 HU.
+ * (the gap in mm); gantry tilt; differing orientation, size or spacing within the series; a header
+ * that does not parse; truncated pixel data; undecodable transfer syntax. Copies of one file count
+ * once. Localizers, secondary captures and multi-frame images are passed over. A single slice takes
+ * its spacing from SpacingBetweenSlices, else SliceThickness.
+ * Rescale slope/intercept are applied slice by slice; in CT, voxels equal to PixelPaddingValue (to
+ * its range limit), or below -1024 HU, become -1000 HU. Slices are decoded in parallel.
  */
 rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
                                const rp_progress *progress, rp_dicom_series *series,
@@ -82,7 +84,10 @@ void rp_dicom_series_release(rp_dicom_series *series);
 /**
  * Writes the image as a CT series of int16 slices (one file each, slice-0001.dcm ...) into folder.
  * header gives the patient and study; series/frame of reference UIDs are made from `uid_seed`
- * deterministically where empty. *written (may be NULL) receives what was written, image included.
+ * deterministically where empty, as is study_uid. Values are rounded to whole HU and clamped to
+ * -1024..64511; NaN and infinity are RP_ERR_NUMERIC. After a failure nothing is left in the folder; a
+ * folder that holds slice-0001.dcm already is RP_ERR_IO.
+ * *written (may be NULL) receives what was written, image included; the caller releases it.
  */
 rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
                                 const rp_dicom_header *header, const char *uid_seed,
@@ -126,25 +131,39 @@ typedef struct rp_roi_report {
     size_t off_slice_contours;  /**< farther than 1% of the spacing from a slice: nearest slice */
     size_t interpolated_slices; /**< slices between two contoured slices that had none: filled */
     size_t outside_contours;    /**< wholly outside the image: ignored */
+    size_t gap_slices;          /**< such slices left empty: more than 3, or the parts differ */
+    size_t duplicate_contours;  /**< drawn twice in one plane: counted once */
     double sum_area_spacing_cc; /**< sum over contours of signed even-odd area x slice spacing */
 } rp_roi_report;
 
 /**
- * Fills the ROI on a grid: even-odd within a slice (several outlines, holes, keyholes). The mask is
- * of voxel centres. RP_ERR_FORMAT: no usable contour; RP_ERR_REFUSED: every contour outside the
- * image, or contours not in the plane of the slices.
+ * Fills the ROI on a grid: even-odd within a plane of contours (several outlines, holes, keyholes);
+ * planes between slices go to the nearest slice and are united there. The mask is of voxel centres.
+ * Up to 3 slices without contours between contoured ones are filled by shape-based interpolation
+ * where the region was drawn on every second slice or fewer, or where the slices on either side
+ * overlap with Dice >= 0.5 (a slice forgotten); other gaps stay empty.
+ * RP_ERR_FORMAT: no usable contour, or none that encloses a voxel centre; RP_ERR_REFUSED: every
+ * contour outside the image, or contours not in the plane of the slices.
  */
 rp_status rp_roi_to_mask(const rp_roi *roi, const rp_grid *grid, rp_mask *mask,
                          rp_roi_report *report, rp_error *err);
 
 typedef struct rp_rtstruct_write_options {
-    const char *roi_name;      /**< NULL: "Lesion" */
+    const char *roi_name;            /**< NULL: "Lesion" */
     const char *structure_set_label; /**< NULL: "REPRISE" */
-    const char *description;   /**< free text, e.g. the model's hash; may be NULL */
-    const char *uid_seed;      /**< same seed and content: same UIDs */
+    const char *description;         /**< free text, e.g. the model's hash; may be NULL */
+    const char *uid_seed;            /**< same seed and content: same UIDs */
+    const char *algorithm; /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: not known */
+    const char *created;   /**< YYYYMMDDHHMMSS; NULL: left empty, so that equal input gives equal
+                                files */
 } rp_rtstruct_write_options;
 
-/** The mask (on the series' grid) as sub-pixel contours with references to the series' slices. */
+/**
+ * The mask (on the series' grid) as sub-pixel contours with references to the series' slices: one
+ * ROI of type GTV, outlines at half intensity, holes as keyholes. Patient and study are the series'
+ * own. Of the series, header, image.grid and sop_uids are used. rp_roi_to_mask on what is written
+ * gives the mask back. RP_ERR_ARGUMENT: empty mask, or one on another grid.
+ */
 rp_status rp_rtstruct_write(const char *path, const rp_dicom_series *series, const rp_mask *mask,
                             const rp_rtstruct_write_options *options, rp_error *err);
 

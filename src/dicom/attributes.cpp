@@ -1,0 +1,290 @@
+/* Getters that tell absent, empty and malformed apart, and setters that keep DICOM's limits.
+ * DCMTK's findAndGetFloat64 overwrites its output when a tag is missing, so it is not used. */
+#include "internal.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "dcmtk/dcmdata/dcspchrs.h"
+
+namespace rp_dicom
+{
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static std::string trimmed(const std::string &text)
+{
+    static const char *blank = " \t\r\n";
+    const size_t first = text.find_first_not_of(blank);
+    if (first == std::string::npos) return "";
+    return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+static DcmElement *element_of(DcmItem &item, const DcmTagKey &tag)
+{
+    DcmElement *element = nullptr;
+    return item.findAndGetElement(tag, element).good() ? element : nullptr;
+}
+
+std::string text_of(DcmItem &item, const DcmTagKey &tag)
+{
+    DcmElement *element = element_of(item, tag);
+    OFString value;
+    if (!element || element->getOFStringArray(value).bad()) return "";
+    return trimmed(std::string(value.c_str())); /* an embedded NUL ends the text */
+}
+
+bool parse_numbers(const std::string &text, std::vector<double> &values)
+{
+    size_t at = 0;
+    for (;;) {
+        const size_t end = std::min(text.find('\\', at), text.size());
+        const std::string part = trimmed(text.substr(at, end - at));
+        const char *first = part.data(), *last = first + part.size();
+        if (first != last && *first == '+') first++;
+        double value = 0;
+        const auto parsed = std::from_chars(first, last, value);
+        if (parsed.ec != std::errc() || parsed.ptr != last || !std::isfinite(value)) return false;
+        values.push_back(value);
+        if (end == text.size()) return true;
+        at = end + 1;
+    }
+}
+
+static Presence binary_numbers(DcmElement &element, std::vector<double> &values)
+{
+    for (unsigned long i = 0, n = element.getVM(); i < n; i++) {
+        Uint16 u16 = 0;
+        Sint16 s16 = 0;
+        Uint32 u32 = 0;
+        Sint32 s32 = 0;
+        Float32 f32 = 0;
+        Float64 f64 = 0;
+        double value = 0;
+        if (element.getUint16(u16, i).good())
+            value = u16;
+        else if (element.getSint16(s16, i).good())
+            value = s16;
+        else if (element.getUint32(u32, i).good())
+            value = u32;
+        else if (element.getSint32(s32, i).good())
+            value = s32;
+        else if (element.getFloat32(f32, i).good())
+            value = double(f32);
+        else if (element.getFloat64(f64, i).good())
+            value = f64;
+        else
+            return Presence::malformed;
+        if (!std::isfinite(value)) return Presence::malformed;
+        values.push_back(value);
+    }
+    return values.empty() ? Presence::malformed : Presence::ok;
+}
+
+Presence numbers_of(DcmItem &item, const DcmTagKey &tag, std::vector<double> &values)
+{
+    values.clear();
+    DcmElement *element = element_of(item, tag);
+    if (!element) return Presence::missing;
+    if (element->getLength() == 0) return Presence::empty;
+    if (!element->isaString()) return binary_numbers(*element, values);
+    OFString raw;
+    if (element->getOFStringArray(raw).bad()) return Presence::malformed;
+    const std::string text = trimmed(std::string(raw.c_str()));
+    if (text.empty()) return Presence::empty;
+    return parse_numbers(text, values) ? Presence::ok : Presence::malformed;
+}
+
+Presence number_of(DcmItem &item, const DcmTagKey &tag, double &value)
+{
+    std::vector<double> values;
+    const Presence presence = numbers_of(item, tag, values);
+    if (presence == Presence::ok) value = values[0];
+    return presence;
+}
+
+Presence numbers_of(DcmItem &item, const DcmTagKey &tag, double *values, size_t count)
+{
+    std::vector<double> found;
+    Presence presence = numbers_of(item, tag, found);
+    if (presence == Presence::ok && found.size() != count) presence = Presence::malformed;
+    if (presence == Presence::ok) std::copy(found.begin(), found.end(), values);
+    return presence;
+}
+
+std::vector<DcmItem *> items_of(DcmItem &item, const DcmTagKey &tag)
+{
+    std::vector<DcmItem *> items;
+    DcmSequenceOfItems *sequence = nullptr;
+    if (item.findAndGetSequence(tag, sequence).bad() || !sequence) return items;
+    DcmObject *next = nullptr; /* getItem(i) would walk the list from its start each time */
+    while ((next = sequence->nextInContainer(next)) != nullptr)
+        if (next->ident() == EVR_item) items.push_back(static_cast<DcmItem *>(next));
+    return items;
+}
+
+void copy_text(char *to, size_t size, const std::string &text)
+{
+    size_t length = std::min(text.size(), size - 1);
+    if (length < text.size()) /* not within a character */
+        while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) length--;
+    memcpy(to, text.data(), length);
+    to[length] = 0;
+}
+
+/** UTF-8 of texts in the character set that the data set declares. */
+class Charset
+{
+  public:
+    explicit Charset(DcmItem &dataset)
+    {
+        const std::string name = text_of(dataset, DCM_SpecificCharacterSet);
+        if (!name.empty() && name != "ISO_IR 6" && name != "ISO_IR 192")
+            convert_ = set_.selectCharacterSet(OFString(name.c_str())).good();
+    }
+    std::string utf8(const std::string &text)
+    {
+        OFString out;
+        if (!convert_ || set_.convertString(OFString(text.c_str()), out, "\\^=").bad()) return text;
+        return std::string(out.c_str());
+    }
+
+  private:
+    DcmSpecificCharacterSet set_;
+    bool convert_ = false;
+};
+
+static std::string first_of(std::initializer_list<std::string> texts)
+{
+    for (const std::string &text : texts)
+        if (!text.empty()) return text;
+    return "";
+}
+
+void read_header(DcmItem &d, rp_dicom_header &h)
+{
+    Charset set(d);
+    copy_text(h.patient_id, set.utf8(text_of(d, DCM_PatientID)));
+    copy_text(h.patient_name, set.utf8(text_of(d, DCM_PatientName)));
+    copy_text(h.patient_birth_date, text_of(d, DCM_PatientBirthDate));
+    copy_text(h.patient_sex, text_of(d, DCM_PatientSex));
+    copy_text(h.study_uid, text_of(d, DCM_StudyInstanceUID));
+    copy_text(h.study_id, set.utf8(text_of(d, DCM_StudyID)));
+    copy_text(h.study_date, text_of(d, DCM_StudyDate));
+    copy_text(h.study_time, text_of(d, DCM_StudyTime));
+    copy_text(h.accession_number, set.utf8(text_of(d, DCM_AccessionNumber)));
+    copy_text(h.referring_physician, set.utf8(text_of(d, DCM_ReferringPhysicianName)));
+    copy_text(h.series_uid, text_of(d, DCM_SeriesInstanceUID));
+    copy_text(h.frame_of_reference_uid, text_of(d, DCM_FrameOfReferenceUID));
+    copy_text(h.modality, text_of(d, DCM_Modality));
+    copy_text(h.series_description, set.utf8(text_of(d, DCM_SeriesDescription)));
+    copy_text(h.series_number, text_of(d, DCM_SeriesNumber));
+    copy_text(h.sop_class_uid, text_of(d, DCM_SOPClassUID));
+    copy_text(h.acquisition_date,
+              first_of({text_of(d, DCM_AcquisitionDate), text_of(d, DCM_SeriesDate),
+                        text_of(d, DCM_StudyDate)}));
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/** Bytes that a value of this representation may have (characters, for the longer texts). */
+static size_t longest(DcmEVR vr)
+{
+    switch (vr) {
+    case EVR_SH:
+    case EVR_CS:
+        return 16;
+    case EVR_IS:
+        return 12;
+    case EVR_LO:
+    case EVR_PN:
+        return 64;
+    case EVR_ST:
+        return 1024;
+    default:
+        return SIZE_MAX;
+    }
+}
+
+static std::string fitted(const std::string &text, DcmEVR vr)
+{
+    std::string clean;
+    size_t characters = 0;
+    for (const char c : text) {
+        const unsigned char byte = static_cast<unsigned char>(c);
+        if ((byte & 0xC0) != 0x80 && ++characters > longest(vr)) break;
+        if (byte < 32 || byte == 127)
+            clean += ' ';
+        else
+            clean += c == '\\' && vr != EVR_ST ? '/' : c;
+    }
+    return trimmed(clean);
+}
+
+void Writer::put(const DcmTagKey &tag, const std::string &text)
+{
+    put_raw(tag, fitted(text, DcmTag(tag).getEVR()));
+}
+
+void Writer::put_raw(const DcmTagKey &tag, const std::string &text)
+{
+    keep(item_.putAndInsertString(tag, text.c_str()));
+}
+
+void Writer::put_u16(const DcmTagKey &tag, unsigned value)
+{
+    keep(item_.putAndInsertUint16(tag, static_cast<Uint16>(value)));
+}
+
+void Writer::put_pixels(const std::vector<Uint16> &pixels)
+{
+    keep(item_.putAndInsertUint16Array(DCM_PixelData, pixels.data(), pixels.size()));
+}
+
+DcmItem *Writer::item(const DcmTagKey &sequence)
+{
+    DcmItem *item = nullptr;
+    keep(item_.findOrCreateSequenceItem(sequence, item, -2));
+    return good() ? item : nullptr;
+}
+
+std::string decimal_text(double value)
+{
+    char text[40] = "0";
+    if (std::fabs(value) < 1e-12) return text; /* no signed or denormal zeros */
+    for (int digits = 15; digits > 0; digits--) {
+        const auto end = std::to_chars(text, text + 32, value, std::chars_format::general, digits);
+        *end.ptr = 0;
+        if (end.ptr - text <= 16) break;
+    }
+    return text;
+}
+
+bool needs_utf8(const rp_dicom_header &h)
+{
+    const char *texts[] = {h.patient_id,       h.patient_name,        h.study_id,
+                           h.accession_number, h.referring_physician, h.series_description};
+    for (const char *text : texts)
+        for (; *text; text++)
+            if (static_cast<unsigned char>(*text) > 126) return true;
+    return false;
+}
+
+void put_patient_and_study(Writer &w, const rp_dicom_header &h)
+{
+    w.put(DCM_PatientName, h.patient_name);
+    w.put(DCM_PatientID, h.patient_id);
+    w.put(DCM_PatientBirthDate, h.patient_birth_date);
+    w.put(DCM_PatientSex, h.patient_sex);
+    w.put(DCM_StudyInstanceUID, h.study_uid);
+    w.put(DCM_StudyID, h.study_id);
+    w.put(DCM_StudyDate, h.study_date);
+    w.put(DCM_StudyTime, h.study_time);
+    w.put(DCM_AccessionNumber, h.accession_number);
+    w.put(DCM_ReferringPhysicianName, h.referring_physician);
+}
+
+} // namespace rp_dicom

@@ -1,0 +1,189 @@
+/**
+ * @file internal.hpp
+ * What the files of the DICOM module share: DCMTK's set-up, getters that tell absent, empty and
+ * malformed apart, the record of one scanned file, and the exception barrier of the C interface.
+ */
+#ifndef REPRISE_DICOM_INTERNAL_HPP
+#define REPRISE_DICOM_INTERNAL_HPP
+
+#include "reprise/dicom.h"
+
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "dcmtk/config/osconfig.h"
+#include "dcmtk/dcmdata/dctk.h"
+
+namespace rp_dicom
+{
+
+/* ---- library and errors -------------------------------------------------------------------- */
+
+/** Silences DCMTK, registers its decoders, checks its dictionary. Cheap after the first call. */
+rp_status prepare(rp_error *err);
+
+/** Runs body and turns every exception into a status, so that none reaches C. */
+template <class Body> rp_status guarded(const char *path, rp_error *err, Body body)
+{
+    try {
+        return body();
+    } catch (const std::bad_alloc &) {
+        return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    } catch (const std::exception &e) {
+        return rp_fail(err, RP_ERR_FORMAT, "%s: cannot be used (%s)", path, e.what());
+    } catch (...) {
+        return rp_fail(err, RP_ERR_FORMAT, "%s: cannot be used (unknown failure)", path);
+    }
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+enum class Presence { missing, empty, malformed, ok };
+
+/** All values of a string attribute joined by backslashes, outer blanks removed; "" if absent. */
+std::string text_of(DcmItem &item, const DcmTagKey &tag);
+/** Numbers of a DS, IS, US, SS, UL, FL or FD attribute. */
+Presence numbers_of(DcmItem &item, const DcmTagKey &tag, std::vector<double> &values);
+/** The first number; value is left alone unless the result is Presence::ok. */
+Presence number_of(DcmItem &item, const DcmTagKey &tag, double &value);
+/** Exactly count finite numbers; value is left alone otherwise. */
+Presence numbers_of(DcmItem &item, const DcmTagKey &tag, double *values, size_t count);
+/** Numbers separated by backslashes, independent of the locale. False if any is malformed. */
+bool parse_numbers(const std::string &text, std::vector<double> &values);
+/** The items of a sequence, empty where there is none. */
+std::vector<DcmItem *> items_of(DcmItem &item, const DcmTagKey &tag);
+
+/** Copies text, cut at a character boundary of UTF-8 if it is too long. */
+void copy_text(char *to, size_t size, const std::string &text);
+template <size_t N> void copy_text(char (&to)[N], const std::string &text)
+{
+    copy_text(to, N, text);
+}
+
+/** Patient, study and series attributes, in UTF-8. */
+void read_header(DcmItem &dataset, rp_dicom_header &header);
+
+/** Adds attributes; remembers the first failure instead of returning one at each call. */
+class Writer
+{
+  public:
+    explicit Writer(DcmItem &item) : item_(item)
+    {
+    }
+    /** A string attribute: forbidden characters replaced, cut to what the VR allows. */
+    void put(const DcmTagKey &tag, const std::string &text);
+    /** As put, but verbatim, for what is known to be well-formed (DS lists, CS lists). */
+    void put_raw(const DcmTagKey &tag, const std::string &text);
+    void put_u16(const DcmTagKey &tag, unsigned value);
+    void put_pixels(const std::vector<Uint16> &pixels);
+    /** Appends an item to a sequence; nullptr after a failure. */
+    DcmItem *item(const DcmTagKey &sequence);
+    bool good() const
+    {
+        return condition_.good();
+    }
+    const char *problem() const
+    {
+        return condition_.text();
+    }
+
+  private:
+    void keep(const OFCondition &condition)
+    {
+        if (condition_.good()) condition_ = condition;
+    }
+    DcmItem &item_;
+    OFCondition condition_ = EC_Normal;
+};
+
+/** A decimal string of at most 16 characters, as precise as that allows. */
+std::string decimal_text(double value);
+/** 2.25.<decimal> from a hash of the given text: equal text, equal UID. */
+std::string uid_from(const std::string &text);
+/** Serialises the object and writes it whole or not at all. */
+rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err);
+/** Patient and study attributes that every composite object needs. */
+void put_patient_and_study(Writer &writer, const rp_dicom_header &header);
+/** True if any text of the header needs UTF-8 declared. */
+bool needs_utf8(const rp_dicom_header &header);
+
+/* ---- scanned files ----------------------------------------------------------------------------
+ */
+
+/** Why an image file is no slice of a stack. */
+enum class Kind { slice, passed_over, unusable, not_image };
+
+/** What is known of a file from its header. */
+struct File {
+    std::string path;
+    bool is_dicom = false;
+    bool broken = false; /**< DICOM, but the header does not parse to its end */
+    Kind kind = Kind::not_image;
+    std::string why; /**< in words when kind is not slice */
+    rp_dicom_header header = {};
+    std::string sop_uid;
+    int rows = 0, columns = 0;
+    double position[3] = {}, orientation[6] = {}, spacing[2] = {}; /**< spacing: row, column */
+    double slope = 1, intercept = 0;
+    double thickness = 0, between = 0; /**< 0: absent */
+    bool is_ct() const
+    {
+        return std::string(header.modality) == "CT";
+    }
+};
+
+/** True for a Part 10 file and for what starts like a data set without preamble. */
+bool looks_like_dicom(const std::string &path);
+/** Loads the attributes before stop; false if they do not parse. */
+bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format);
+/** Reads the header only (up to PixelData). Never fails: the record says what the file is. */
+File scan_file(const std::string &path);
+/** Scans a folder (recursively) or one file. */
+rp_status scan_path(const char *path, const rp_progress *progress, std::vector<File> &files,
+                    rp_error *err);
+
+/** The image files of one SeriesInstanceUID; they point into the scanned list. */
+struct Series {
+    std::vector<const File *> slices; /**< of a stack */
+    std::vector<const File *> others; /**< passed over or unusable */
+    const File &first() const
+    {
+        return slices.empty() ? *others.front() : *slices.front();
+    }
+    const char *uid() const
+    {
+        return first().header.series_uid;
+    }
+};
+std::vector<Series> group_series(const std::vector<File> &files);
+
+/** Slices in order, with the grid they make. */
+struct Stack {
+    std::vector<File> slices;
+    rp_grid grid = {};
+    double spacing = 0; /**< between neighbours, mm; 0 while unknown */
+};
+/**
+ * Sorts along the normal and checks that the slices make a regular upright stack of one kind.
+ * The error names positions but no path.
+ */
+rp_status order_stack(const Series &series, Stack &stack, rp_error *err);
+
+/* ---- pixels ------------------------------------------------------------------------------------
+ */
+
+/**
+ * Decodes the file's one frame into rows * columns HU values. CT values below -1024 HU and padding
+ * become -1000 HU, counted in padded.
+ */
+rp_status decode_slice(const File &file, float *values, size_t *padded, rp_error *err);
+
+/** Gives a series with header and image its SOPInstanceUIDs and hash. */
+rp_status finish_series(const char *path, const std::vector<std::string> &sop_uids,
+                        rp_dicom_series &series, rp_error *err);
+
+} // namespace rp_dicom
+
+#endif

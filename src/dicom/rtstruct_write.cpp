@@ -1,0 +1,235 @@
+/* A mask as an RTSTRUCT that refers to the slices of its series. */
+#include "internal.hpp"
+#include "keyhole.h"
+
+#include <cstring>
+
+namespace rp_dicom
+{
+
+struct Outline {
+    int slice;
+    size_t points;
+    std::string data; /**< ContourData */
+};
+
+/** What is written, and the UIDs that follow from it. */
+struct Content {
+    const rp_dicom_series *series;
+    rp_dicom_header header;
+    std::string roi_name, label, description, algorithm, date, time, seed;
+    std::vector<Outline> outlines;
+    std::string series_uid, sop_uid;
+};
+
+static std::string text_or(const char *text, const char *otherwise)
+{
+    return text ? text : otherwise;
+}
+
+static Outline outline_of(const rp_grid &grid, const rp_contour &contour, int slice)
+{
+    Outline outline = {slice, contour.count, ""};
+    for (size_t i = 0; i < contour.count; i++) {
+        const double index[3] = {contour.points[i].x, contour.points[i].y, double(slice)};
+        double at[3];
+        rp_grid_to_world(&grid, index, at);
+        for (const double value : at)
+            outline.data += (outline.data.empty() ? "" : "\\") + decimal_text(value);
+    }
+    return outline;
+}
+
+static rp_status trace_slice(const rp_mask &mask, int z, std::vector<Outline> &outlines,
+                             rp_error *err)
+{
+    rp_contours traced = {}, joined = {};
+    rp_status status = rp_contours_trace(&mask, z, &traced, err);
+    if (!status) status = keyhole_join(&traced, &joined, err);
+    if (!status)
+        status = guarded("contours", err, [&] {
+            for (size_t i = 0; i < joined.count; i++)
+                outlines.push_back(outline_of(mask.grid, joined.items[i], z));
+            return RP_OK;
+        });
+    rp_contours_release(&joined);
+    rp_contours_release(&traced);
+    return status;
+}
+
+/** UIDs from the seed and everything else that is written. */
+static void make_uids(Content &c)
+{
+    std::string all = c.seed;
+    const rp_dicom_header &h = c.header;
+    for (const std::string &part : {std::string(h.series_uid), std::string(h.study_uid), c.roi_name,
+                                    c.label, c.description, c.algorithm, c.date, c.time})
+        all += "|" + part;
+    for (const Outline &outline : c.outlines)
+        all += "|" + std::to_string(outline.slice) + ":" + outline.data;
+    if (!c.header.study_uid[0]) copy_text(c.header.study_uid, uid_from(all + "|study"));
+    if (!c.header.frame_of_reference_uid[0])
+        copy_text(c.header.frame_of_reference_uid, uid_from(all + "|frame of reference"));
+    c.series_uid = uid_from(all + "|rtstruct series");
+    c.sop_uid = uid_from(all + "|rtstruct");
+}
+
+/* ---- modules
+ * ------------------------------------------------------------------------------------- */
+
+static void put_general(Writer &w, const Content &c)
+{
+    /* the ROI's name and description may need it even where the patient's do not */
+    w.put_raw(DCM_SpecificCharacterSet, "ISO_IR 192");
+    w.put(DCM_SOPClassUID, UID_RTStructureSetStorage);
+    w.put(DCM_SOPInstanceUID, c.sop_uid);
+    put_patient_and_study(w, c.header);
+    w.put(DCM_Modality, "RTSTRUCT");
+    w.put(DCM_Manufacturer, "Reprise");
+    w.put(DCM_ManufacturerModelName, "Reprise");
+    w.put(DCM_SoftwareVersions, RP_VERSION);
+    w.put(DCM_SeriesDescription, "Contours");
+    w.put(DCM_SeriesInstanceUID, c.series_uid);
+    w.put(DCM_SeriesNumber, "");
+    w.put(DCM_OperatorsName, "");
+    w.put(DCM_FrameOfReferenceUID, c.header.frame_of_reference_uid);
+    w.put(DCM_PositionReferenceIndicator, "");
+    w.put(DCM_StructureSetLabel, c.label);
+    if (!c.description.empty()) w.put(DCM_StructureSetDescription, c.description);
+    w.put(DCM_StructureSetDate, c.date);
+    w.put(DCM_StructureSetTime, c.time);
+    w.put(DCM_ApprovalStatus, "UNAPPROVED");
+}
+
+/** Adds an item and hands it to body; the first failure is kept by the writers. */
+template <class Body> static bool with_item(Writer &w, const DcmTagKey &sequence, Body body)
+{
+    DcmItem *item = w.item(sequence);
+    if (!item) return false;
+    Writer inner(*item);
+    return body(inner) && inner.good();
+}
+
+static bool put_image_reference(Writer &w, const Content &c, int slice)
+{
+    return with_item(w, DCM_ContourImageSequence, [&](Writer &image) {
+        const char *sop_class = c.header.sop_class_uid;
+        image.put(DCM_ReferencedSOPClassUID, sop_class[0] ? sop_class : UID_CTImageStorage);
+        image.put(DCM_ReferencedSOPInstanceUID, c.series->sop_uids[slice]);
+        return true;
+    });
+}
+
+static bool put_references(Writer &w, const Content &c)
+{
+    return with_item(w, DCM_ReferencedFrameOfReferenceSequence, [&](Writer &frame) {
+        frame.put(DCM_FrameOfReferenceUID, c.header.frame_of_reference_uid);
+        return with_item(frame, DCM_RTReferencedStudySequence, [&](Writer &study) {
+            study.put(DCM_ReferencedSOPClassUID, UID_RETIRED_DetachedStudyManagementSOPClass);
+            study.put(DCM_ReferencedSOPInstanceUID, c.header.study_uid);
+            return with_item(study, DCM_RTReferencedSeriesSequence, [&](Writer &series) {
+                series.put(DCM_SeriesInstanceUID, c.header.series_uid);
+                bool good = true;
+                for (int z = 0; good && z < c.series->image.grid.size[2]; z++)
+                    good = put_image_reference(series, c, z);
+                return good;
+            });
+        });
+    });
+}
+
+static bool put_contours(Writer &w, const Content &c)
+{
+    return with_item(w, DCM_ROIContourSequence, [&](Writer &roi) {
+        roi.put_raw(DCM_ROIDisplayColor, "255\\64\\64");
+        roi.put(DCM_ReferencedROINumber, "1");
+        int number = 0;
+        for (const Outline &outline : c.outlines) {
+            const bool good = with_item(roi, DCM_ContourSequence, [&](Writer &contour) {
+                contour.put(DCM_ContourNumber, std::to_string(++number));
+                contour.put(DCM_ContourGeometricType, "CLOSED_PLANAR");
+                contour.put(DCM_NumberOfContourPoints, std::to_string(outline.points));
+                contour.put_raw(DCM_ContourData, outline.data);
+                return put_image_reference(contour, c, outline.slice);
+            });
+            if (!good) return false;
+        }
+        return true;
+    });
+}
+
+static bool put_roi(Writer &w, const Content &c)
+{
+    const bool listed = with_item(w, DCM_StructureSetROISequence, [&](Writer &roi) {
+        roi.put(DCM_ROINumber, "1");
+        roi.put(DCM_ReferencedFrameOfReferenceUID, c.header.frame_of_reference_uid);
+        roi.put(DCM_ROIName, c.roi_name);
+        roi.put(DCM_ROIGenerationAlgorithm, c.algorithm);
+        return true;
+    });
+    return listed && with_item(w, DCM_RTROIObservationsSequence, [](Writer &observation) {
+               observation.put(DCM_ObservationNumber, "1");
+               observation.put(DCM_ReferencedROINumber, "1");
+               observation.put(DCM_RTROIInterpretedType, "GTV");
+               observation.put(DCM_ROIInterpreter, "");
+               return true;
+           });
+}
+
+/* ---- the whole
+ * -------------------------------------------------------------------------------------- */
+
+static rp_status check_input(const char *path, const rp_dicom_series &series, const rp_mask &mask,
+                             rp_error *err)
+{
+    if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
+    if (rp_mask_count(&mask) == 0)
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is empty: there is nothing to contour",
+                       path);
+    return RP_OK;
+}
+
+static rp_status write_rtstruct(const char *path, const rp_dicom_series &series,
+                                const rp_mask &mask, const rp_rtstruct_write_options &options,
+                                rp_error *err)
+{
+    Content c = {};
+    c.series = &series;
+    c.header = series.header;
+    c.roi_name = text_or(options.roi_name, "Lesion");
+    c.label = text_or(options.structure_set_label, "REPRISE");
+    c.description = text_or(options.description, "");
+    c.algorithm = text_or(options.algorithm, "");
+    c.seed = text_or(options.uid_seed, "");
+    const std::string created = text_or(options.created, "");
+    c.date = created.substr(0, 8);
+    c.time = created.size() > 8 ? created.substr(8) : "";
+    rp_status status = prepare(err);
+    if (!status) status = check_input(path, series, mask, err);
+    for (int z = 0; !status && z < mask.grid.size[2]; z++)
+        status = trace_slice(mask, z, c.outlines, err);
+    if (status) return status;
+    make_uids(c);
+    DcmFileFormat format;
+    Writer writer(*format.getDataset());
+    put_general(writer, c);
+    if (!put_references(writer, c) || !put_roi(writer, c) || !put_contours(writer, c) ||
+        !writer.good())
+        return rp_fail(err, RP_ERR_FORMAT, "%s: cannot be encoded: %s", path, writer.problem());
+    return save_object(path, format, err);
+}
+
+} // namespace rp_dicom
+
+using namespace rp_dicom;
+
+extern "C" rp_status rp_rtstruct_write(const char *path, const rp_dicom_series *series,
+                                       const rp_mask *mask,
+                                       const rp_rtstruct_write_options *options, rp_error *err)
+{
+    const rp_rtstruct_write_options defaults = {};
+    return guarded(path, err, [&] {
+        return write_rtstruct(path, *series, *mask, options ? *options : defaults, err);
+    });
+}

@@ -1,0 +1,272 @@
+/* One CT series of a folder as an image. */
+#include "internal.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace rp_dicom
+{
+
+static const size_t slices_per_report = 16;
+
+/* ---- which series ------------------------------------------------------------------------------
+ */
+
+/** Distinct non-empty PatientIDs; where there is none at all, distinct PatientNames. */
+static size_t count_patients(const std::vector<File> &files)
+{
+    std::set<std::string> ids, names;
+    for (const File &file : files) {
+        if (!file.is_dicom) continue;
+        if (file.header.patient_id[0]) ids.insert(file.header.patient_id);
+        if (file.header.patient_name[0]) names.insert(file.header.patient_name);
+    }
+    return ids.empty() ? names.size() : ids.size();
+}
+
+static bool ends_with(const std::string &text, const std::string &ending)
+{
+    return text.size() >= ending.size() &&
+           text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+/** What the user may choose from, as far as it fits into a message. */
+static std::string choices(const std::vector<const Series *> &list)
+{
+    std::string text;
+    size_t shown = 0;
+    for (const Series *series : list) {
+        const std::string line = std::string("\n  ") + series->uid() + "  \"" +
+                                 series->first().header.series_description + "\"  " +
+                                 std::to_string(series->slices.size()) + " slices";
+        if (text.size() + line.size() > 700) break;
+        text += line;
+        shown++;
+    }
+    if (shown < list.size()) text += "\n  and " + std::to_string(list.size() - shown) + " more";
+    return text;
+}
+
+static rp_status refuse_modality(const char *path, const Series &series, rp_error *err)
+{
+    const char *modality = series.first().header.modality;
+    return rp_fail(err, RP_ERR_REFUSED, "%s: modality %s, expected CT", path,
+                   modality[0] ? modality : "missing");
+}
+
+static rp_status no_series(const char *path, const std::vector<Series> &all,
+                           const std::vector<File> &files, rp_error *err)
+{
+    for (const Series &series : all)
+        if (!series.slices.empty() && !series.first().is_ct())
+            return refuse_modality(path, series, err);
+    for (const Series &series : all)
+        if (!series.first().is_ct()) return refuse_modality(path, series, err);
+    for (const Series &series : all)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: no CT slices: %s", series.first().path.c_str(),
+                       series.first().why.c_str());
+    for (const File &file : files)
+        if (file.broken)
+            return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or malformed DICOM header",
+                           file.path.c_str());
+    for (const File &file : files)
+        if (file.is_dicom && file.header.modality[0])
+            return rp_fail(err, RP_ERR_FORMAT, "%s: no CT images (found modality %s)", path,
+                           file.header.modality);
+    return rp_fail(err, RP_ERR_FORMAT, "%s: no CT images in DICOM format", path);
+}
+
+static rp_status choose_series(const char *path, const rp_dicom_load_options &options,
+                               const std::vector<File> &files, const std::vector<Series> &all,
+                               const Series **chosen, rp_error *err)
+{
+    std::vector<const Series *> list;
+    for (const Series &series : all) {
+        const bool loadable =
+            !series.slices.empty() && (options.allow_non_ct || series.first().is_ct());
+        if (options.series_uid ? ends_with(series.uid(), options.series_uid) : loadable)
+            list.push_back(&series);
+    }
+    if (list.size() == 1 ||
+        (options.series_uid && !list.empty() && strcmp(list[0]->uid(), options.series_uid) == 0)) {
+        *chosen = list[0];
+        const File &first = list[0]->first();
+        if (list[0]->slices.empty())
+            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", first.path.c_str(), first.why.c_str());
+        if (!first.is_ct() && !options.allow_non_ct) return refuse_modality(path, *list[0], err);
+        return RP_OK;
+    }
+    if (list.empty() && options.series_uid)
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: no series whose UID ends with %s", path,
+                       options.series_uid);
+    if (list.empty()) return no_series(path, all, files, err);
+    return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu series; choose one with --series UID:%s", path,
+                   list.size(), choices(list).c_str());
+}
+
+/** A broken file may be a slice of the chosen series unless it says that it is not. */
+static rp_status check_broken(const std::vector<File> &files, const Series &chosen, rp_error *err)
+{
+    for (const File &file : files) {
+        const char *uid = file.header.series_uid;
+        if (file.broken && (!uid[0] || strcmp(uid, chosen.uid()) == 0))
+            return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or malformed DICOM header",
+                           file.path.c_str());
+    }
+    return RP_OK;
+}
+
+/* ---- pixels ------------------------------------------------------------------------------------
+ */
+
+struct LoadJob {
+    const Stack *stack;
+    float *values;
+    size_t pixels, first;
+    struct Result {
+        rp_status status;
+        size_t padded;
+        rp_error err;
+    };
+    std::vector<Result> results;
+};
+
+static void load_task(void *context, size_t task, int)
+{
+    LoadJob &job = *static_cast<LoadJob *>(context);
+    const size_t i = job.first + task;
+    const File &file = job.stack->slices[i];
+    LoadJob::Result &result = job.results[i];
+    result.status = guarded(file.path.c_str(), &result.err, [&] {
+        return decode_slice(file, job.values + i * job.pixels, &result.padded, &result.err);
+    });
+}
+
+static rp_status load_pixels(const char *path, const Stack &stack, const rp_progress *progress,
+                             rp_dicom_series &series, rp_error *err)
+{
+    LoadJob job = {
+        &stack, series.image.data, size_t(stack.grid.size[0]) * size_t(stack.grid.size[1]), 0, {}};
+    const size_t count = stack.slices.size();
+    job.results.resize(count);
+    for (; job.first < count; job.first += slices_per_report) {
+        if (rp_progress_cancelled(progress))
+            return rp_fail(err, RP_ERR_CANCELLED, "%s: cancelled", path);
+        const size_t tasks = std::min(slices_per_report, count - job.first);
+        rp_parallel_for(tasks, load_task, &job);
+        for (size_t i = job.first; i < job.first + tasks; i++) {
+            if (job.results[i].status)
+                return rp_fail(err, job.results[i].status, "%s", job.results[i].err.message);
+            series.padded_voxels += job.results[i].padded;
+        }
+        rp_progress_report(progress, "reading slices", double(job.first + tasks), double(count),
+                           nullptr);
+    }
+    return RP_OK;
+}
+
+/** Decodes one slice on its own first: a header may claim a size that its pixels do not have, and
+ *  the volume is allocated (and zeroed) by what the header claims. */
+static rp_status check_first_slice(const Stack &stack, rp_error *err)
+{
+    const File &file = stack.slices.front();
+    std::vector<float> values(size_t(file.rows) * size_t(file.columns));
+    size_t padded = 0;
+    return decode_slice(file, values.data(), &padded, err);
+}
+
+/* ---- the image's hash --------------------------------------------------------------------------
+ */
+
+struct HashJob {
+    const rp_image *image;
+    size_t pixels;
+    std::vector<std::string> *parts;
+};
+
+static void hash_task(void *context, size_t task, int)
+{
+    const HashJob &job = *static_cast<HashJob *>(context);
+    rp_sha256(job.image->data + task * job.pixels, job.pixels * sizeof(float),
+              (*job.parts)[task].data());
+}
+
+/** Hash of the grid's bytes and of each slice's hash. */
+static void hash_image(const rp_image &image, char hex[RP_SHA256_HEX])
+{
+    std::vector<std::string> parts(size_t(image.grid.size[2]), std::string(RP_SHA256_HEX, '\0'));
+    HashJob job = {&image, size_t(image.grid.size[0]) * size_t(image.grid.size[1]), &parts};
+    rp_parallel_for(parts.size(), hash_task, &job);
+    std::string all;
+    const auto add = [&all](const void *bytes, size_t size) {
+        all.append(static_cast<const char *>(bytes), size);
+    };
+    add(image.grid.size, sizeof image.grid.size);
+    add(image.grid.spacing, sizeof image.grid.spacing);
+    add(image.grid.origin, sizeof image.grid.origin);
+    add(image.grid.direction, sizeof image.grid.direction);
+    for (const std::string &part : parts) all += part;
+    rp_sha256(all.data(), all.size(), hex);
+}
+
+rp_status finish_series(const char *path, const std::vector<std::string> &sop_uids,
+                        rp_dicom_series &series, rp_error *err)
+{
+    series.sop_uids =
+        static_cast<char(*)[RP_DICOM_UID]>(rp_alloc(sop_uids.size(), sizeof *series.sop_uids));
+    if (!series.sop_uids) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    for (size_t i = 0; i < sop_uids.size(); i++) copy_text(series.sop_uids[i], sop_uids[i]);
+    hash_image(series.image, series.image_sha256);
+    return RP_OK;
+}
+
+static rp_status load_series(const char *path, const rp_dicom_load_options &options,
+                             const rp_progress *progress, rp_dicom_series &series, rp_error *err)
+{
+    std::vector<File> files;
+    rp_status status = scan_path(path, progress, files, err);
+    if (status) return status;
+    const std::vector<Series> all = group_series(files);
+    if (!options.allow_mixed_patients && count_patients(files) > 1)
+        return rp_fail(err, RP_ERR_REFUSED, "%s: holds images of more than one patient", path);
+    const Series *chosen = nullptr;
+    status = choose_series(path, options, files, all, &chosen, err);
+    if (!status) status = check_broken(files, *chosen, err);
+    if (status) return status;
+    Stack stack;
+    status = order_stack(*chosen, stack, err);
+    if (status) return rp_fail_in(err, status, "%s", path);
+    status = check_first_slice(stack, err);
+    if (!status) status = rp_image_init(&series.image, &stack.grid, err);
+    if (!status) status = load_pixels(path, stack, progress, series, err);
+    if (status) return status;
+    series.header = stack.slices.front().header;
+    std::vector<std::string> sop_uids;
+    for (const File &file : stack.slices) sop_uids.push_back(file.sop_uid);
+    return finish_series(path, sop_uids, series, err);
+}
+
+} // namespace rp_dicom
+
+using namespace rp_dicom;
+
+extern "C" rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
+                                          const rp_progress *progress, rp_dicom_series *series,
+                                          rp_error *err)
+{
+    const rp_dicom_load_options defaults = {};
+    *series = {};
+    const rp_status status = guarded(path, err, [&] {
+        return load_series(path, options ? *options : defaults, progress, *series, err);
+    });
+    if (status) rp_dicom_series_release(series);
+    return status;
+}
+
+extern "C" void rp_dicom_series_release(rp_dicom_series *series)
+{
+    rp_image_release(&series->image);
+    rp_free(series->sop_uids);
+    *series = {};
+}
