@@ -140,32 +140,45 @@ static double volume(const rp_mask *mask)
     return (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid);
 }
 
+static double overlap(const rp_mask *a, const rp_mask *b)
+{
+    size_t both = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&a->grid); i++) both += a->data[i] && b->data[i];
+    return 2.0 * (double)both / (double)(rp_mask_count(a) + rp_mask_count(b));
+}
+
+/* Where the target's voxels happen to lie makes a few percent on one grid (a slice more or less at
+ * the ends of a lesion); over all their positions nothing may be gained or lost. */
 static void test_mask_keeps_its_volume(void **state)
 {
     (void)state;
+    enum { POSITIONS = 12 };
+    static const int stride[3] = {1, 5, 7};
     rp_error err;
-    rp_grid from = rp_grid_make(80, 80, 40, 0.977, 0.977, 3.27);
+    rp_grid from = rp_grid_make(64, 64, 24, 0.977, 0.977, 3.27);
     set_direction(&from, 0.2, 0.1, 0, true);
     double centre[3];
-    rp_grid_to_world(&from, (const double[3]){39.3, 40.6, 19.8}, centre);
+    rp_grid_to_world(&from, (const double[3]){31.3, 32.6, 11.8}, centre);
+    rp_mask mask = blob(&from, centre, 22);
     const double spacings[3][3] = {{1.5, 1.5, 3}, {0.7, 0.8, 1.1}, {2, 2, 2}};
     for (int i = 0; i < 3; i++) {
-        rp_grid to = rp_grid_respaced(&from, spacings[i]);
-        rp_mask mask = blob(&from, centre, 30), out, back;
-        double before = volume(&mask);
-        assert_ok(rp_mask_resample(&mask, &to, &out, &err), err);
-        assert_close(volume(&out) / before, 1, 0.01);
-        assert_ok(rp_mask_resample(&out, &from, &back, &err), err);
-        assert_close(volume(&back) / before, 1, 0.01);
-        /* not only as large, but in the same place */
-        size_t both = 0;
-        for (size_t v = 0; v < rp_grid_voxels(&from); v++) both += mask.data[v] && back.data[v];
-        double dice = 2.0 * (double)both / (double)(rp_mask_count(&mask) + rp_mask_count(&back));
-        assert_true(dice > 0.97);
-        rp_mask_release(&mask);
-        rp_mask_release(&out);
-        rp_mask_release(&back);
+        double mean = 0;
+        for (int p = 0; p < POSITIONS; p++) {
+            rp_grid to = rp_grid_respaced(&from, spacings[i]);
+            double shift[3]; /* steps of a twelfth of a voxel, in another order along each axis */
+            for (int a = 0; a < 3; a++) shift[a] = (p * stride[a] % POSITIONS - 6) / 12.0;
+            rp_grid_to_world(&to, shift, to.origin);
+            rp_mask out, back;
+            assert_ok(rp_mask_resample(&mask, &to, &out, &err), err);
+            assert_ok(rp_mask_resample(&out, &from, &back, &err), err);
+            assert_true(overlap(&mask, &back) > 0.95);
+            mean += volume(&out) / volume(&mask) / POSITIONS;
+            rp_mask_release(&out);
+            rp_mask_release(&back);
+        }
+        assert_close(mean, 1, 0.01);
     }
+    rp_mask_release(&mask);
 }
 
 /* Halfway between inside and outside is inside, on both sides of a shape and at any origin. */
