@@ -94,7 +94,9 @@ static bool affine_of_qform(const rp_nifti_header *h, double unit, const double 
     double b = h->quatern[0], c = h->quatern[1], d = h->quatern[2];
     double square = b * b + c * c + d * d, a = 0;
     if (!(square <= 1 + 1e-3)) return false;
-    if (square > 1) {
+    /* Half turns have a = 0; rounding of b, c, d must not pass for a small a (as nifti1_io.c). */
+    double rounding = h->version == 1 ? 1e-7 : 1e-14;
+    if (square > 1 - rounding) {
         double length = sqrt(square);
         b /= length;
         c /= length;
