@@ -5,10 +5,11 @@
 enum {
     PURPOSE_SIMULATE = 0x53494d00, /* table position, grid */
     PURPOSE_DEFORMATION,
-    PURPOSE_NOISE,                /* step: slice */
-    PURPOSE_ANATOMY = 0x50484100, /* step: patient */
-    PURPOSE_TEXTURE,
-    PURPOSE_BASELINE_NOISE,
+    PURPOSE_NOISE, /* step: slice */
+    PURPOSE_COHORT = 0x50484100,
+    PURPOSE_ANATOMY,        /* step: patient */
+    PURPOSE_VISITS,         /* step: patient */
+    PURPOSE_BASELINE_NOISE, /* step: patient << 32 | slice */
     PURPOSE_FOLLOWUP_NOISE
 };
 
