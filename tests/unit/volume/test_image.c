@@ -97,11 +97,11 @@ static void test_bounds(void **state)
     assert_true(rp_mask_bounds(&mask, low, high));
     assert_true(low[0] == 2 && low[1] == 7 && low[2] == 3);
     assert_true(high[0] == 2 && high[1] == 7 && high[2] == 3);
-    mask.data[rp_grid_index(&grid, 8, 0, 5)] = 1;
+    mask.data[rp_grid_index(&grid, 5, 0, 5)] = 1;
     mask.data[rp_grid_index(&grid, 0, 4, 4)] = 1;
     assert_true(rp_mask_bounds(&mask, low, high));
     assert_true(low[0] == 0 && low[1] == 0 && low[2] == 3);
-    assert_true(high[0] == 8 && high[1] == 7 && high[2] == 5);
+    assert_true(high[0] == 5 && high[1] == 7 && high[2] == 5);
     rp_mask_release(&mask);
 }
 
