@@ -244,6 +244,41 @@ static void lying_lengths_are_refused(void **state)
     rp_tensor_file_release(&file);
 }
 
+/* Whatever one byte of the header says, there are tensors or a message, and no crash. */
+static void any_header_byte_may_be_wrong(void **state)
+{
+    fixture *f = *state;
+    rp_error err = {0};
+    rp_tensor_file from = sample();
+    uint8_t *bytes;
+    size_t size;
+    int read = 0, refused = 0;
+    assert_ok(rp_safetensors_write(f->path, &from, &err), err);
+    assert_ok(rp_file_read(f->path, &bytes, &size, &err), err);
+    for (size_t at = 0; at < size - 28; at++) {
+        for (const char *other = "09\"{]-e\xFF"; *other; other++) {
+            uint8_t kept = bytes[at];
+            rp_tensor_file file = {0};
+            bytes[at] = (uint8_t)*other;
+            unlink(f->path); /* rp_file_write would wait for the disk */
+            FILE *stream = fopen(f->path, "wb");
+            assert_non_null(stream);
+            assert_int_equal(fwrite(bytes, 1, size, stream), size);
+            assert_int_equal(fclose(stream), 0);
+            bytes[at] = kept;
+            rp_status status = rp_safetensors_read(f->path, &file, &err);
+            read += !status;
+            refused += status != RP_OK;
+            if (status) assert_null(file.tensors);
+            if (status) assert_non_null(strstr(err.message, f->path));
+            rp_tensor_file_release(&file);
+        }
+    }
+    assert_true(read > 100);
+    assert_true(refused > 1000);
+    rp_free(bytes);
+}
+
 static void bad_arguments_are_refused(void **state)
 {
     fixture *f = *state;
@@ -318,6 +353,7 @@ int main(void)
         WITH_FOLDER(long_tensors_are_converted_whole),
         WITH_FOLDER(hostile_headers_are_refused),
         WITH_FOLDER(lying_lengths_are_refused),
+        WITH_FOLDER(any_header_byte_may_be_wrong),
         WITH_FOLDER(bad_arguments_are_refused),
         WITH_FOLDER(every_failed_allocation_or_write_leaves_nothing),
     };
