@@ -53,8 +53,9 @@ bool rp_dicom_probe(const char *path);
 typedef struct rp_dicom_series {
     rp_dicom_header header;
     rp_image image;        /**< HU, slices ascending along the normal of the slice plane */
-    char (*sop_uids)[RP_DICOM_UID]; /**< SOPInstanceUID of each slice, image.grid.size[2] of them */
-    char image_sha256[RP_SHA256_HEX]; /**< of geometry + voxels, independent of file names */
+    char (*sop_uids)[RP_DICOM_UID]; /**< SOPInstanceUID of each slice, image.grid.size[2] of them,
+                                         "" where the file has none */
+    char image_sha256[RP_SHA256_HEX]; /**< of geometry (to 1e-5 mm) + voxels, independent of file names */
     size_t padded_voxels;  /**< voxels that held padding and were set to air (-1000 HU) */
 } rp_dicom_series;
 
@@ -87,7 +88,9 @@ void rp_dicom_series_release(rp_dicom_series *series);
  * deterministically where empty, as is study_uid. Values are rounded to whole HU and clamped to
  * -1024..64511; NaN and infinity are RP_ERR_NUMERIC. After a failure nothing is left in the folder; a
  * folder that holds slice-0001.dcm already is RP_ERR_IO.
- * *written (may be NULL) receives what was written, image included; the caller releases it.
+ * *written (may be NULL) receives what was written as rp_dicom_series_load would read it; the caller
+ * releases it. Its grid is image's, except that of a left-handed one the slices run the other way
+ * (right-handed, the same voxels in space): resample masks onto written->image.grid.
  */
 rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
                                 const rp_dicom_header *header, const char *uid_seed,
@@ -162,7 +165,8 @@ typedef struct rp_rtstruct_write_options {
  * The mask (on the series' grid) as sub-pixel contours with references to the series' slices: one
  * ROI of type GTV, outlines at half intensity, holes as keyholes. Patient and study are the series'
  * own. Of the series, header, image.grid and sop_uids are used. rp_roi_to_mask on what is written
- * gives the mask back. RP_ERR_ARGUMENT: empty mask, or one on another grid.
+ * gives the mask back. RP_ERR_ARGUMENT: empty mask, or one on another grid; RP_ERR_UNSUPPORTED: a
+ * series whose UIDs were blanked.
  */
 rp_status rp_rtstruct_write(const char *path, const rp_dicom_series *series, const rp_mask *mask,
                             const rp_rtstruct_write_options *options, rp_error *err);

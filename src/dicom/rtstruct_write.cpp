@@ -90,7 +90,7 @@ static void put_general(Writer &w, const Content &c)
     w.put(DCM_SoftwareVersions, RP_VERSION);
     w.put(DCM_SeriesDescription, "Contours");
     w.put(DCM_SeriesInstanceUID, c.series_uid);
-    w.put(DCM_SeriesNumber, "");
+    w.put(DCM_SeriesNumber, "1");
     w.put(DCM_OperatorsName, "");
     w.put(DCM_FrameOfReferenceUID, c.header.frame_of_reference_uid);
     w.put(DCM_PositionReferenceIndicator, "");
@@ -184,6 +184,12 @@ static rp_status check_input(const char *path, const rp_dicom_series &series, co
 {
     if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
+    bool named = series.header.series_uid[0] != 0;
+    for (int z = 0; z < mask.grid.size[2]; z++) named = named && series.sop_uids[z][0];
+    if (!named)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "%s: the series or its slices have no UID that an RTSTRUCT could refer to",
+                       path);
     if (rp_mask_count(&mask) == 0)
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is empty: there is nothing to contour",
                        path);

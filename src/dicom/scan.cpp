@@ -61,13 +61,14 @@ static std::string why_passed_over(DcmItem &d, const rp_dicom_header &header)
     const std::string image_type = text_of(d, DCM_ImageType);
     double frames = 1;
     number_of(d, DCM_NumberOfFrames, frames);
-    if (sop_class.rfind(UID_SecondaryCaptureImageStorage, 0) == 0 ||
+    const std::string capture = UID_SecondaryCaptureImageStorage; /* and its multi-frame variants */
+    if (sop_class == capture || sop_class.rfind(capture + ".", 0) == 0 ||
         has_word(image_type, "SCREEN SAVE"))
         return "secondary capture";
     if (has_word(image_type, "LOCALIZER")) return "localizer";
-    if (sop_class == UID_EnhancedCTImageStorage || sop_class == UID_EnhancedMRImageStorage ||
+    if (sop_class == UID_EnhancedCTImageStorage ||
         sop_class == UID_LegacyConvertedEnhancedCTImageStorage ||
-        sop_class == UID_LegacyConvertedEnhancedMRImageStorage || frames > 1)
+        sop_class == UID_EnhancedMRImageStorage || frames > 1)
         return "multi-frame image; only single-frame slices can be read";
     double samples = 1;
     number_of(d, DCM_SamplesPerPixel, samples);
@@ -108,8 +109,19 @@ static std::string read_values(DcmItem &d, File &file)
         return "RescaleSlope is malformed or 0";
     if (number_of(d, DCM_RescaleIntercept, file.intercept) == Presence::malformed)
         return "RescaleIntercept is malformed";
-    if (file.sop_uid.empty()) return "SOPInstanceUID is missing";
-    return file.header.series_uid[0] ? "" : "SeriesInstanceUID is missing";
+    return "";
+}
+
+/** Anonymisers blank UIDs; the meta header often still has those of the object. */
+static void read_identity(DcmFileFormat &format, File &file)
+{
+    DcmDataset &dataset = *format.getDataset();
+    DcmMetaInfo &meta = *format.getMetaInfo();
+    read_header(dataset, file.header);
+    file.sop_uid = text_of(dataset, DCM_SOPInstanceUID);
+    if (file.sop_uid.empty()) file.sop_uid = text_of(meta, DCM_MediaStorageSOPInstanceUID);
+    if (!file.header.sop_class_uid[0])
+        copy_text(file.header.sop_class_uid, text_of(meta, DCM_MediaStorageSOPClassUID));
 }
 
 static void classify(DcmItem &dataset, File &file)
@@ -132,10 +144,8 @@ File scan_file(const std::string &path)
     if (!file.is_dicom) return file;
     DcmFileFormat format;
     file.broken = !load_until(path, DCM_PixelData, format);
-    DcmDataset &dataset = *format.getDataset();
-    read_header(dataset, file.header);
-    file.sop_uid = text_of(dataset, DCM_SOPInstanceUID);
-    if (!file.broken) classify(dataset, file);
+    read_identity(format, file);
+    if (!file.broken) classify(*format.getDataset(), file);
     return file;
 }
 
@@ -206,10 +216,13 @@ rp_status scan_path(const char *path, const rp_progress *progress, std::vector<F
 
 std::vector<Series> group_series(const std::vector<File> &files)
 {
-    std::map<std::string, Series> groups; /* ordered by UID, so independent of file names */
+    /* Ordered by UID, so independent of file names. Without UID, a folder is a series. */
+    std::map<std::string, Series> groups;
     for (const File &file : files) {
         if (file.kind == Kind::not_image) continue;
-        Series &series = groups[file.header.series_uid];
+        std::string key = file.header.series_uid;
+        if (key.empty()) key = "/" + file.path.substr(0, file.path.find_last_of('/') + 1);
+        Series &series = groups[key];
         (file.kind == Kind::slice ? series.slices : series.others).push_back(&file);
     }
     std::vector<Series> list;

@@ -2,6 +2,8 @@
 #include "internal.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <set>
 
@@ -192,20 +194,27 @@ static void hash_task(void *context, size_t task, int)
               (*job.parts)[task].data());
 }
 
-/** Hash of the grid's bytes and of each slice's hash. */
+/** A length or cosine as text that rounding errors do not change (and without negative zero). */
+static std::string rounded_text(double value)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.5f ", std::round(value * 1e5) / 1e5 + 0.0);
+    return text;
+}
+
+/** Hash of the grid as text and of each slice's hash. */
 static void hash_image(const rp_image &image, char hex[RP_SHA256_HEX])
 {
-    std::vector<std::string> parts(size_t(image.grid.size[2]), std::string(RP_SHA256_HEX, '\0'));
-    HashJob job = {&image, size_t(image.grid.size[0]) * size_t(image.grid.size[1]), &parts};
+    const rp_grid &grid = image.grid;
+    std::vector<std::string> parts(size_t(grid.size[2]), std::string(RP_SHA256_HEX, '\0'));
+    HashJob job = {&image, size_t(grid.size[0]) * size_t(grid.size[1]), &parts};
     rp_parallel_for(parts.size(), hash_task, &job);
     std::string all;
-    const auto add = [&all](const void *bytes, size_t size) {
-        all.append(static_cast<const char *>(bytes), size);
-    };
-    add(image.grid.size, sizeof image.grid.size);
-    add(image.grid.spacing, sizeof image.grid.spacing);
-    add(image.grid.origin, sizeof image.grid.origin);
-    add(image.grid.direction, sizeof image.grid.direction);
+    for (int a = 0; a < 3; a++) {
+        all += std::to_string(grid.size[a]) + " " + rounded_text(grid.spacing[a]) +
+               rounded_text(grid.origin[a]);
+        for (int r = 0; r < 3; r++) all += rounded_text(grid.direction[r][a]);
+    }
     for (const std::string &part : parts) all += part;
     rp_sha256(all.data(), all.size(), hex);
 }

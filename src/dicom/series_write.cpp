@@ -20,19 +20,45 @@ static std::string join(std::initializer_list<double> values)
     return text;
 }
 
+static bool is_left_handed(const rp_grid &grid)
+{
+    const auto &d = grid.direction;
+    double determinant = 0;
+    for (int a = 0; a < 3; a++)
+        determinant += d[a][2] * (d[(a + 1) % 3][0] * d[(a + 2) % 3][1] -
+                                  d[(a + 2) % 3][0] * d[(a + 1) % 3][1]);
+    return determinant < 0;
+}
+
+/** Slices are read ascending along rows x columns, so a left-handed grid is turned over. */
+static rp_grid right_handed(const rp_grid &grid)
+{
+    rp_grid turned = grid;
+    const double last[3] = {0, 0, double(grid.size[2] - 1)};
+    if (!is_left_handed(grid)) return turned;
+    rp_grid_to_world(&grid, last, turned.origin);
+    for (auto &row : turned.direction) row[2] = -row[2];
+    return turned;
+}
+
 /** The image as it will be read back: whole HU within what 16 bits hold. */
 static rp_status round_image(const char *path, const rp_image &image, rp_image &rounded,
                              rp_error *err)
 {
-    const rp_status status = rp_image_init(&rounded, &image.grid, err);
-    const size_t count = rp_grid_voxels(&image.grid);
+    const rp_grid grid = right_handed(image.grid);
+    const bool turn = is_left_handed(image.grid);
+    const rp_status status = rp_image_init(&rounded, &grid, err);
+    const size_t pixels = size_t(grid.size[0]) * size_t(grid.size[1]);
     if (status) return status;
-    for (size_t i = 0; i < count; i++) {
-        const float value = image.data[i];
-        if (!std::isfinite(value))
-            return rp_fail(err, RP_ERR_NUMERIC, "%s: the image holds NaN or infinity", path);
-        rounded.data[i] =
-            std::clamp(std::nearbyint(value), float(intercept), float(65535 + intercept));
+    for (int z = 0; z < grid.size[2]; z++) {
+        const float *from = image.data + size_t(turn ? grid.size[2] - 1 - z : z) * pixels;
+        float *to = rounded.data + size_t(z) * pixels;
+        for (size_t i = 0; i < pixels; i++) {
+            if (!std::isfinite(from[i]))
+                return rp_fail(err, RP_ERR_NUMERIC, "%s: the image holds NaN or infinity", path);
+            to[i] = std::clamp(std::nearbyint(from[i]), float(intercept), float(65535 + intercept));
+            to[i] += 0.0f; /* -0 would be another hash */
+        }
     }
     return RP_OK;
 }
@@ -78,7 +104,8 @@ static void put_series(Writer &w, const rp_dicom_series &series, const std::stri
     w.put(DCM_SoftwareVersions, RP_VERSION);
     w.put(DCM_SeriesDescription, h.series_description);
     w.put(DCM_SeriesInstanceUID, h.series_uid);
-    w.put(DCM_SeriesNumber, h.series_number);
+    w.put(DCM_SeriesNumber, h.series_number[0] ? h.series_number : "1");
+    w.put(DCM_Laterality, "");
     w.put(DCM_PatientPosition, patient_position(series.image.grid));
     w.put(DCM_KVP, "");
     w.put(DCM_AcquisitionNumber, "1");

@@ -103,7 +103,8 @@ static rp_status drop_copies(std::vector<Placed> &placed, rp_error *err)
     });
     std::vector<Placed> kept;
     for (const Placed &p : placed) {
-        if (kept.empty() || kept.back().file->sop_uid != p.file->sop_uid) {
+        if (kept.empty() || p.file->sop_uid.empty() ||
+            kept.back().file->sop_uid != p.file->sop_uid) {
             kept.push_back(p);
             continue;
         }
