@@ -11,7 +11,12 @@
 extern "C" {
 #endif
 
-/* ---- NIfTI-1/2 (single file, plain or gzip, either byte order) ------------------------------- */
+/* ---- NIfTI-1/2 (single file, plain or gzip, either byte order) --------------------------------
+ * gzip is recognised by content and may have several members. Geometry: the sform where its code
+ * is set, else the qform, else pixdim (nifti1.h: axes R, A, S, first voxel at the origin); a
+ * sheared sform gives way to a valid qform, with a warning in the log. xyzt_units m, mm and micron
+ * are honoured, unknown is mm. scl_slope 0 or not finite means unscaled. Files are held in memory
+ * once as stored and once as delivered. All functions are thread safe. */
 
 /** True if the path names a NIfTI file (.nii, .nii.gz) or the file starts like one. */
 bool rp_nifti_probe(const char *path);
@@ -37,9 +42,11 @@ rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_error *err);
 /** Values must be whole numbers within int32. */
 rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_error *err);
 /** Non-zero is inside. A mask with values other than 0 and one other whole number is refused
- *  unless all labels shall count (any_label). */
+ *  unless all labels shall count (any_label); values that are not whole are refused always. */
 rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_error *err);
-/** gzip where the name ends in .gz. float32 data; sform and qform set; whole or not at all. */
+/** gzip where the name ends in .gz (level 6, no time: same input, same bytes). float32 data;
+ *  NIfTI-1, or NIfTI-2 where a size exceeds 32767; sform and qform set, both "scanner"; whole or
+ *  not at all. RP_ERR_NUMERIC for NaN or infinite voxels. */
 rp_status rp_nifti_write_image(const char *path, const rp_image *image, rp_error *err);
 /** As int16 (rounded, clipped): the usual type for CT. */
 rp_status rp_nifti_write_image_int16(const char *path, const rp_image *image, rp_error *err);
@@ -71,11 +78,13 @@ typedef struct rp_tensor_file {
 } rp_tensor_file;
 
 /**
- * Everything owned by *file. Hostile headers are refused: header longer than the file or 64 MiB,
- * offsets that overlap, leave holes, leave the file or disagree with the shape, duplicate names.
+ * Everything owned by *file, in the order of the header. NaN passes. Hostile headers are refused:
+ * header longer than the file or 64 MiB, offsets that overlap, leave holes, leave the file or
+ * disagree with the shape, duplicate names.
  */
 rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *err);
-/** F32, names in the order given, metadata as strings; whole or not at all. */
+/** F32, names in the order given, metadata as strings and first, data at a multiple of 8 bytes;
+ *  whole or not at all. RP_ERR_ARGUMENT for equal names and invalid shapes. Copies no data. */
 rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_error *err);
 void rp_tensor_file_release(rp_tensor_file *file);
 /** NULL when absent. */
@@ -84,7 +93,9 @@ const char *rp_tensor_file_metadata(const rp_tensor_file *file, const char *key)
 
 /* ---- JSON (jansson inside) --------------------------------------------------------------------
  * Values are reference-free trees: setting a child moves it into its parent. Allocation failure is
- * remembered and reported by rp_json_text/rp_json_write, so builders need no checks in between. */
+ * remembered and reported by rp_json_text/rp_json_write, so builders need no checks in between.
+ * Members keep their order; setting a key again replaces its value. Numbers are written with the
+ * fewest digits that read back as the same double; bytes that are no UTF-8 become U+FFFD. */
 
 typedef struct rp_json rp_json;
 
