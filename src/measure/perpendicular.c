@@ -69,8 +69,7 @@ static rp_status contour_edges(const plane *p, size_t nodes, edge_list *list, rp
     return RP_OK;
 }
 
-/* ---- one line across --------------------------------------------------------------------------
- */
+/* ---- one line across ------------------------------------------------------------------------- */
 
 enum { CROSSINGS_PER_EDGE = 2 };
 static const double same_mm = 1e-9;

@@ -5,6 +5,7 @@
 #include "warp.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void rp_simulate_defaults(rp_simulate_options *options)
@@ -25,8 +26,7 @@ void rp_simulated_release(rp_simulated *simulated)
     *simulated = (rp_simulated){0};
 }
 
-/* ---- the map ------------------------------------------------------------------------------------
- */
+/* ---- the map --------------------------------------------------------------------------------- */
 
 typedef struct scene {
     const rp_image *baseline;
@@ -34,6 +34,7 @@ typedef struct scene {
     const rp_simulate_options *options;
     deformation field;
     star_shape shape;
+    double surroundings_hu; /* mean soft tissue round the lesion, at baseline */
     double scale, shift_mm[3];
     rp_image image; /* of the follow-up */
     rp_mask mask;
@@ -68,6 +69,35 @@ static float image_at(const rp_image *image, const double world[3])
     return rp_sample_linear(image->data, image->grid.size, index);
 }
 
+static double smooth_step(double x, double from, double to)
+{
+    double t = fmax(0, fmin(1, (x - from) / (to - from)));
+    return t * t * (3 - 2 * t);
+}
+
+/* Muscle, organs and fat; neither air nor bone. */
+static double softness(double hu)
+{
+    return smooth_step(hu, -170, -120) * (1 - smooth_step(hu, 150, 200));
+}
+
+/* What fills the gap of a lesion that shrank much: the mean soft tissue of a ball (two shells of 27
+ * directions, the centre among them), and where it holds air or bone, of all the surroundings. */
+static double filling_at(const scene *s, const double world[3], double radius_mm)
+{
+    double weights = 0.5, sum = weights * s->surroundings_hu;
+    for (int k = 0; k < 54; k++) {
+        int step[3] = {k % 3 - 1, k / 3 % 3 - 1, k / 9 % 3 - 1};
+        int axes = abs(step[0]) + abs(step[1]) + abs(step[2]);
+        double reach = axes ? radius_mm * (k < 27 ? 0.5 : 1) / sqrt(axes) : 0, at[3];
+        for (int i = 0; i < 3; i++) at[i] = world[i] + reach * step[i];
+        double hu = image_at(s->baseline, at), weight = softness(hu);
+        weights += weight;
+        sum += weight * hu;
+    }
+    return sum / weights;
+}
+
 /* Linear interpolation of the mask's indicator, 0 outside the grid. */
 static double indicator_at(const rp_mask *mask, const double world[3])
 {
@@ -94,8 +124,7 @@ static double indicator_at(const rp_mask *mask, const double world[3])
     return sum;
 }
 
-/* ---- the mask and its scale
- * ---------------------------------------------------------------------- */
+/* ---- the mask and its scale ------------------------------------------------------------------ */
 
 typedef struct mask_job {
     scene *s;
@@ -204,14 +233,7 @@ static rp_status fit_scale(scene *s, double baseline_mm, const rp_progress *prog
     return RP_OK;
 }
 
-/* ---- the image
- * ----------------------------------------------------------------------------------- */
-
-static double smooth_step(double x, double from, double to)
-{
-    double t = fmax(0, fmin(1, (x - from) / (to - from)));
-    return t * t * (3 - 2 * t);
-}
+/* ---- the image ------------------------------------------------------------------------------- */
 
 /* Oedema darkens soft tissue; air, fat and bone keep their density. */
 static double rim_change(const rp_simulate_options *o, double distance_mm, double value_hu)
@@ -234,8 +256,9 @@ static void image_slice(void *context, size_t z, int worker)
             double index[3] = {x, y, (double)z}, point[3], from[3];
             size_t at = rp_grid_index(g, x, y, (int)z);
             undeformed(s, index, point);
-            star_shape_unscale(&s->shape, s->scale, point, from);
-            double value = image_at(s->baseline, from), inside = indicator_at(s->lesion, from);
+            double blur_mm = star_shape_unscale(&s->shape, s->scale, point, from);
+            double value = blur_mm > 0 ? filling_at(s, from, blur_mm) : image_at(s->baseline, from);
+            double inside = indicator_at(s->lesion, from);
             value += inside * o->density_change_hu;
             value += (1 - inside) * rim_change(o, s->distance.data[at], value);
             value += o->noise_hu * rp_random_normal(&noise);
@@ -254,8 +277,7 @@ static rp_status render_image(scene *s, const rp_progress *progress, rp_error *e
     return RP_OK;
 }
 
-/* ---- set-up
- * --------------------------------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static rp_status check_options(const rp_simulate_options *o, rp_error *err)
 {
@@ -333,6 +355,28 @@ static rp_status make_deformation(scene *s, rp_error *err)
                               s->options->deformation_scale_mm, s->options->seed, &s->field, err);
 }
 
+static double mean_surroundings(const rp_image *image, const rp_mask *lesion)
+{
+    const rp_grid *g = &image->grid;
+    int low[3], high[3];
+    double weights = 1e-6, sum = 40 * weights;
+    if (!rp_mask_bounds(lesion, low, high)) return 40;
+    for (int i = 0; i < 3; i++) {
+        int margin = (int)ceil(10 / g->spacing[i]);
+        low[i] = low[i] > margin ? low[i] - margin : 0;
+        high[i] = high[i] + margin < g->size[i] ? high[i] + margin : g->size[i] - 1;
+    }
+    for (int z = low[2]; z <= high[2]; z++)
+        for (int y = low[1]; y <= high[1]; y++)
+            for (int x = low[0]; x <= high[0]; x++) {
+                size_t at = rp_grid_index(g, x, y, z);
+                double weight = lesion->data[at] ? 0 : softness(image->data[at]);
+                weights += weight;
+                sum += weight * image->data[at];
+            }
+    return sum / weights;
+}
+
 static rp_status prepare(scene *s, double *baseline_mm, rp_error *err)
 {
     rp_lesion measured;
@@ -346,6 +390,7 @@ static rp_status prepare(scene *s, double *baseline_mm, rp_error *err)
     *baseline_mm = measured.longest_diameter_mm;
     status = star_shape_make(s->lesion, &s->shape, err);
     if (status != RP_OK) return status;
+    s->surroundings_hu = mean_surroundings(s->baseline, s->lesion);
     grid = place_followup(s);
     status = rp_mask_init(&s->mask, &grid, err);
     if (status != RP_OK) return status;

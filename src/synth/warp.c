@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* ---- deformation ------------------------------------------------------------------------------
- */
+/* ---- deformation ----------------------------------------------------------------------------- */
 
 enum { WAVES = 96 };
 
@@ -118,8 +117,7 @@ void deformation_at(const deformation *d, const double world[3], double out[3])
     for (int i = 0; i < 3; i++) out[i] = rp_sample_linear(d->vector[i], d->size, index);
 }
 
-/* ---- scaling the lesion ------------------------------------------------------------------------
- */
+/* ---- scaling the lesion ---------------------------------------------------------------------- */
 
 static void direction_of(int row, int column, double n[3])
 {
@@ -244,28 +242,39 @@ static double radius_towards(const star_shape *s, const double v[3], double leng
     return upper + fr * (lower - upper);
 }
 
-/* Distance from the centre before scaling. Between the scaled surface (scale * radius, from radius)
- * and the end of the influence, where the slope is 1 again, it is a parabola. */
-static double radius_before(double now, double radius, double scale)
+static const double drawn_in = 0.55; /* tissue follows a shrinking lesion so far */
+
+/* Distance from the centre before scaling. Between the scaled surface, where it is the radius, and
+ * the end of the influence, where the slope is 1 again, it is a parabola. In the gap that a much
+ * smaller lesion leaves it stays just outside the surface, and *blur_mm says by how much. */
+static double radius_before(double now, double radius, double scale, double *blur_mm)
 {
-    double end = radius * (1 + 1.5 * fmax(1, scale)), start = scale * radius;
-    if (now <= start) return now / scale;
+    double drawn = fmax(scale, drawn_in), start = drawn * radius;
+    double end = radius * (1 + 1.5 * fmax(1, scale));
+    *blur_mm = 0;
+    if (now <= scale * radius) return now / scale;
     if (now >= end) return now;
+    if (now < start) {
+        double depth = fmin(1, 2 * (start - now) / ((drawn - scale) * radius));
+        *blur_mm = fmin(6, 0.2 * radius) * depth;
+        return radius + *blur_mm;
+    }
     double x = (now - start) / (end - start), slope_at_end = (end - start) / (end - radius);
     double a = 2 - slope_at_end;
     return radius + (end - radius) * (a * x + (1 - a) * x * x);
 }
 
-void star_shape_unscale(const star_shape *shape, double scale, const double point[3],
-                        double from[3])
+double star_shape_unscale(const star_shape *shape, double scale, const double point[3],
+                          double from[3])
 {
-    double v[3], length2 = 0;
+    double v[3], length2 = 0, blur_mm = 0;
     for (int i = 0; i < 3; i++) {
         v[i] = point[i] - shape->centre[i];
         length2 += v[i] * v[i];
     }
     double length = sqrt(length2), factor = 1 / scale;
     if (length > 0)
-        factor = radius_before(length, radius_towards(shape, v, length), scale) / length;
+        factor = radius_before(length, radius_towards(shape, v, length), scale, &blur_mm) / length;
     for (int i = 0; i < 3; i++) from[i] = shape->centre[i] + factor * v[i];
+    return blur_mm;
 }

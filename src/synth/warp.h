@@ -37,9 +37,11 @@ rp_status star_shape_make(const rp_mask *lesion, star_shape *shape, rp_error *er
 /**
  * Where the tissue at a point came from, when everything within the shape is scaled about its
  * centre. Outside, the displacement dies away over one and a half radii; along every ray the map is
- * continuous and increasing, so nothing folds.
+ * continuous and never decreasing, so nothing folds. Tissue is drawn in to about half the radius at
+ * most: a gap that a smaller lesion leaves is filled with its surroundings' average.
+ * @return Radius in mm over which to average there; 0 outside that gap.
  */
-void star_shape_unscale(const star_shape *shape, double scale, const double point[3],
-                        double from[3]);
+double star_shape_unscale(const star_shape *shape, double scale, const double point[3],
+                          double from[3]);
 
 #endif
