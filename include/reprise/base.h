@@ -4,7 +4,7 @@
  *
  * Conventions of every header of this library:
  *  - functions that can fail return rp_status and take `rp_error *err` last; err may be NULL;
- *  - ownership of an output moves to the caller only on RP_OK, otherwise outputs are left empty;
+ *  - ownership of an output moves to the caller only on RP_OK, otherwise there is nothing to release;
  *  - `_init/_release` act on caller-allocated structs, `_create/_destroy` on opaque heap objects;
  *    releasing a zero-initialised or already released struct is allowed;
  *  - millimetres, LPS (DICOM) world coordinates, Hounsfield units, unless a name says otherwise.
@@ -87,7 +87,6 @@ bool rp_progress_cancelled(const rp_progress *progress);
  * short. count or size 0 gives a valid pointer. Free with rp_free().
  */
 void *rp_alloc(size_t count, size_t size);
-/** Like realloc for rp_alloc'd blocks is not offered: grow by rp_alloc + memcpy. */
 void rp_free(void *block);
 /** As strdup, by rp_alloc; NULL on NULL or when memory is short. */
 char *rp_strdup(const char *text);
@@ -188,7 +187,7 @@ void rp_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 
 /** Monotonic seconds. */
 double rp_seconds(void);
-/** "2026-01-31T12:34:56Z" of now, or of SOURCE_DATE_EPOCH where the caller passed it on. */
+/** Now as "2026-01-31T12:34:56Z". */
 void rp_timestamp_utc(char text[32]);
 
 #ifdef __cplusplus
