@@ -285,8 +285,8 @@ static rp_status check_options(const rp_simulate_options *o, rp_error *err)
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "the change of diameter must lie above -95%% and not above 200%%, not %g%%",
                        o->change_percent);
-    if (!(o->deformation_mm >= 0 && o->deformation_scale_mm > 0 &&
-          o->deformation_mm <= 0.25 * o->deformation_scale_mm))
+    if (o->deformation_mm != 0 &&
+        !(o->deformation_mm > 0 && o->deformation_mm <= 0.25 * o->deformation_scale_mm))
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "a deformation of %g mm over %g mm would fold the image: at most a quarter",
                        o->deformation_mm, o->deformation_scale_mm);
