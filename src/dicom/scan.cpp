@@ -30,15 +30,27 @@ static bool starts_like_dataset(const unsigned char head[8])
     return (little && (explicit_vr || short_value)) || (big && explicit_vr);
 }
 
-bool looks_like_dicom(const std::string &path)
+/** The first bytes of a file; false if it cannot be read or has fewer than 8. */
+static bool read_start(const std::string &path, unsigned char (&head)[132])
 {
-    unsigned char head[132] = {};
     FILE *file = fopen(path.c_str(), "rb");
     if (!file) return false;
+    memset(head, 0, sizeof head);
     const size_t got = fread(head, 1, sizeof head, file);
     fclose(file);
-    if (got == sizeof head && memcmp(head + 128, "DICM", 4) == 0) return true;
-    return got >= 8 && starts_like_dataset(head);
+    return got >= 8;
+}
+
+static bool has_magic(const std::string &path)
+{
+    unsigned char head[132];
+    return read_start(path, head) && memcmp(head + 128, "DICM", 4) == 0;
+}
+
+bool looks_like_dicom(const std::string &path)
+{
+    unsigned char head[132];
+    return has_magic(path) || (read_start(path, head) && starts_like_dataset(head));
 }
 
 bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format)
@@ -146,6 +158,14 @@ File scan_file(const std::string &path)
     file.broken = !load_until(path, DCM_PixelData, format);
     read_identity(format, file);
     if (!file.broken) classify(*format.getDataset(), file);
+    /* Cut between two attributes, a file parses: a CT without rows and columns is such a one. */
+    const bool should_be_image = file.is_ct() || file.header.sop_class_uid[0] == 0 ||
+                                 std::string(file.header.sop_class_uid) == UID_CTImageStorage;
+    if (file.kind == Kind::not_image && should_be_image) file.broken = true;
+    /* Without preamble, some other binary file may only begin like DICOM. */
+    const rp_dicom_header &h = file.header;
+    if (!has_magic(path) && !h.modality[0] && !h.sop_class_uid[0] && !h.series_uid[0])
+        file.is_dicom = file.broken = false;
     return file;
 }
 
