@@ -1,0 +1,43 @@
+/* What the files of this module share. */
+#ifndef REPRISE_LEARN_INTERNAL_H
+#define REPRISE_LEARN_INTERNAL_H
+
+#include "reprise/learn.h"
+
+/** RP_ERR_ARGUMENT in words for an impossible window or working grid. */
+rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err);
+
+/* ---- tensors of a file against those of a network ------------------------------------------- */
+
+/** A view of `values`, of the parameter's shape; nothing is copied. */
+rp_named_tensor rp_parameter_tensor(const rp_parameter *parameter, char *name, float *values);
+
+/** RP_ERR_FORMAT, naming file and tensor, when it is missing (NULL), of another shape, or holds
+ *  NaN or infinities; variances below zero are refused too. */
+rp_status rp_tensor_check(const char *path, const char *name, const rp_named_tensor *tensor,
+                          const rp_parameter *parameter, rp_error *err);
+
+/* ---- checkpoints of an adaptation ------------------------------------------------------------ */
+
+enum { RP_FINGERPRINT_PARTS = 6 };
+
+/** What a checkpoint belongs to, part by part, so that a refusal can name what differs. */
+typedef struct rp_fingerprint {
+    const char *name[RP_FINGERPRINT_PARTS];
+    char hash[RP_FINGERPRINT_PARTS][RP_SHA256_HEX];
+} rp_fingerprint;
+
+/** Everything that the next step depends on. */
+typedef struct rp_adapt_state {
+    rp_fcd *net;
+    rp_adam *adam;
+    uint64_t step, steps; /**< done and to do */
+    double *loss, *dice;  /**< of every step done; room for `steps` */
+    rp_fingerprint fingerprint;
+} rp_adapt_state;
+
+rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_error *err);
+/** RP_ERR_REFUSED for another fingerprint; the state is touched only on success. */
+rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *err);
+
+#endif

@@ -1,0 +1,350 @@
+/* Prediction: the whole volume in one pass, or blended tiles under a memory budget. */
+#include "internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { UNIT = 16 };
+
+void rp_predict_defaults(rp_predict_options *options)
+{
+    *options = (rp_predict_options){.threshold = 0.5};
+}
+
+void rp_prediction_release(rp_prediction *prediction)
+{
+    rp_mask_release(&prediction->mask);
+    rp_image_release(&prediction->probability);
+    *prediction = (rp_prediction){0};
+}
+
+/* ---- how an axis is cut
+ * ------------------------------------------------------------------------------ */
+
+static int round_up(int value, int unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+/* Tiles start at multiples of the network's stride, so that pooling pairs the same voxels as in the
+ * whole volume. */
+static int unit_of(const rp_fcd_config *config)
+{
+    int stride = rp_fcd_stride(config);
+    return stride > UNIT ? stride : UNIT;
+}
+
+/* Smaller tiles would consist of overlap. */
+static int smallest_tile(int padded, int unit)
+{
+    return padded < 2 * unit ? padded : 2 * unit;
+}
+
+static int overlap_of(int tile, int unit)
+{
+    return round_up((tile + 3) / 4, unit);
+}
+
+static int tiles_along(int padded, int tile, int unit)
+{
+    if (tile >= padded) return 1;
+    int step = tile - overlap_of(tile, unit);
+    return (padded - tile + step - 1) / step + 1;
+}
+
+typedef struct axis_cut {
+    int padded, tile, count, unit;
+    float *weight; /* [count][tile], summing to 1 over the tiles at every voxel */
+} axis_cut;
+
+static int tile_start(const axis_cut *cut, int k)
+{
+    if (cut->count == 1) return 0;
+    int64_t room = cut->padded - cut->tile;
+    return (int)(room * k / (cut->count - 1)) / cut->unit * cut->unit;
+}
+
+/* A squared sine rises over the overlap: smooth, and two of them facing one another sum to 1. */
+static rp_status make_weights(axis_cut *cut, rp_error *err)
+{
+    const size_t size = (size_t)cut->count * (size_t)cut->tile;
+    const double ramp = overlap_of(cut->tile, cut->unit);
+    RP_AUTOFREE double *sum = rp_alloc((size_t)cut->padded, sizeof *sum);
+    cut->weight = rp_alloc(size, sizeof *cut->weight);
+    if (!sum || !cut->weight) return rp_fail(err, RP_ERR_MEMORY, "no memory for the tiles");
+    for (int k = 0; k < cut->count; k++)
+        for (int i = 0; i < cut->tile; i++) {
+            int from_face = i < cut->tile - 1 - i ? i : cut->tile - 1 - i;
+            double t = fmin((from_face + 0.5) / ramp, 1.0), rise = sin(0.5 * M_PI * t);
+            cut->weight[k * cut->tile + i] = (float)(rise * rise);
+            sum[tile_start(cut, k) + i] += rise * rise;
+        }
+    for (int k = 0; k < cut->count; k++)
+        for (int i = 0; i < cut->tile; i++)
+            cut->weight[k * cut->tile + i] =
+                (float)((double)cut->weight[k * cut->tile + i] / sum[tile_start(cut, k) + i]);
+    return RP_OK;
+}
+
+/* ---- which tile
+ * ------------------------------------------------------------------------------------- */
+
+/* The extents worth trying along one axis: the smallest tile for each possible number of tiles. */
+static int candidates(int padded, int unit, int out[], int room)
+{
+    int count = 0, smallest = smallest_tile(padded, unit);
+    for (int tile = smallest; tile <= padded && count < room; tile += unit)
+        if (tile == smallest ||
+            tiles_along(padded, tile - unit, unit) > tiles_along(padded, tile, unit))
+            out[count++] = tile;
+    return count;
+}
+
+enum { MAX_CANDIDATES = 32 };
+
+/* Of the tiles within the budget the one that makes the least work, which is the largest but for
+ * tiles that hardly save one. */
+static rp_status choose_tile(const rp_fcd_config *config, const int padded[3], size_t budget,
+                             int tile[3], rp_error *err)
+{
+    int choice[3][MAX_CANDIDATES], count[3], unit = unit_of(config);
+    size_t needed = 0;
+    double best = INFINITY;
+    for (int a = 0; a < 3; a++) count[a] = candidates(padded[a], unit, choice[a], MAX_CANDIDATES);
+    for (int i = 0; i < count[0] * count[1] * count[2]; i++) {
+        const int at[3] = {i % count[0], i / count[0] % count[1], i / count[0] / count[1]};
+        int size[3];
+        double work = 1.0;
+        for (int a = 0; a < 3; a++) {
+            size[a] = choice[a][at[a]];
+            work *= (double)size[a] * tiles_along(padded[a], size[a], unit);
+        }
+        if (i > 0 && work >= best) continue;
+        size_t bytes;
+        rp_status status = rp_session_bytes(config, size, RP_RUN_PREDICT, &bytes, err);
+        if (status) return status;
+        if (i == 0) needed = bytes; /* the smallest of all comes first */
+        if (bytes > budget) continue;
+        best = work;
+        memcpy(tile, size, 3 * sizeof *tile);
+    }
+    if (isfinite(best)) return RP_OK;
+    return rp_fail(
+        err, RP_ERR_BUDGET,
+        "the network needs %zu MiB even for its smallest tile of %d x %d x %d voxels; the "
+        "limit is %zu MiB",
+        (needed + 1048575) / 1048576, choice[0][0], choice[1][0], choice[2][0], budget / 1048576);
+}
+
+/* Decides how the volume is cut: tile 0 means one pass. */
+static rp_status plan_tiles(const rp_fcd_config *config, const int extent[3],
+                            const rp_predict_options *o, int tile[3], rp_error *err)
+{
+    int padded[3], unit = unit_of(config);
+    size_t bytes;
+    for (int a = 0; a < 3; a++) padded[a] = round_up(extent[a], unit);
+    memset(tile, 0, 3 * sizeof *tile);
+    if (o->tile[0] || o->tile[1] || o->tile[2]) {
+        bool whole = true;
+        for (int a = 0; a < 3; a++) {
+            int smallest = smallest_tile(padded[a], unit);
+            if (o->tile[a] < 1)
+                return rp_fail(err, RP_ERR_ARGUMENT, "a tile of %d x %d x %d voxels is impossible",
+                               o->tile[0], o->tile[1], o->tile[2]);
+            tile[a] = o->tile[a] < padded[a] ? round_up(o->tile[a], unit) : padded[a];
+            if (tile[a] < smallest) tile[a] = smallest;
+            whole &= tile[a] >= padded[a];
+        }
+        if (whole) memset(tile, 0, 3 * sizeof *tile);
+        return RP_OK;
+    }
+    rp_status status = rp_session_bytes(config, extent, RP_RUN_PREDICT, &bytes, err);
+    if (status || o->memory_bytes == 0 || bytes <= o->memory_bytes) return status;
+    return choose_tile(config, padded, o->memory_bytes, tile, err);
+}
+
+/* ---- running it
+ * -------------------------------------------------------------------------------------- */
+
+static rp_status predict_whole(rp_fcd *net, const rp_image *image, size_t budget,
+                               const rp_progress *progress, float *out, rp_error *err)
+{
+    rp_session *session = NULL;
+    rp_status status =
+        rp_session_create(net, image->grid.size, RP_RUN_PREDICT, budget, &session, err);
+    rp_progress_report(progress, "segment", 0, 1, NULL);
+    if (!status && rp_progress_cancelled(progress))
+        status = rp_fail(err, RP_ERR_CANCELLED, "stopped before the prediction");
+    if (!status) status = rp_session_forward(session, image->data, 0.0f, 0, 0, err);
+    if (!status) rp_session_probability(session, 1, out);
+    if (!status) rp_progress_report(progress, "segment", 1, 1, NULL);
+    rp_session_destroy(session);
+    return status;
+}
+
+typedef struct tiling {
+    axis_cut axis[3];
+    float *input, *probability; /* of one tile */
+    float *out;                 /* of the volume */
+} tiling;
+
+/* What lies beyond the image is air, as the network pads the whole volume itself. */
+static void cut_tile(const tiling *t, const rp_image *image, const int start[3])
+{
+    const int *size = image->grid.size;
+    const axis_cut *axis = t->axis;
+    memset(t->input, 0,
+           (size_t)axis[0].tile * (size_t)axis[1].tile * (size_t)axis[2].tile * sizeof *t->input);
+    int width = size[0] - start[0] < axis[0].tile ? size[0] - start[0] : axis[0].tile;
+    if (width <= 0) return;
+    for (int z = 0; z < axis[2].tile && start[2] + z < size[2]; z++)
+        for (int y = 0; y < axis[1].tile && start[1] + y < size[1]; y++)
+            memcpy(t->input + ((size_t)z * (size_t)axis[1].tile + (size_t)y) * (size_t)axis[0].tile,
+                   image->data + rp_grid_index(&image->grid, start[0], start[1] + y, start[2] + z),
+                   (size_t)width * sizeof *t->input);
+}
+
+static void add_tile(const tiling *t, const rp_grid *grid, const int index[3], const int start[3])
+{
+    const axis_cut *axis = t->axis;
+    const float *weight[3];
+    for (int a = 0; a < 3; a++) weight[a] = axis[a].weight + index[a] * axis[a].tile;
+    for (int z = 0; z < axis[2].tile && start[2] + z < grid->size[2]; z++)
+        for (int y = 0; y < axis[1].tile && start[1] + y < grid->size[1]; y++) {
+            const float rows = weight[2][z] * weight[1][y];
+            const float *p = t->probability +
+                             ((size_t)z * (size_t)axis[1].tile + (size_t)y) * (size_t)axis[0].tile;
+            float *out = t->out + rp_grid_index(grid, start[0], start[1] + y, start[2] + z);
+            for (int x = 0; x < axis[0].tile && start[0] + x < grid->size[0]; x++)
+                out[x] += rows * weight[0][x] * p[x];
+        }
+}
+
+static rp_status run_tiles(const tiling *t, rp_session *session, const rp_image *image,
+                           const rp_progress *progress, rp_error *err)
+{
+    const axis_cut *axis = t->axis;
+    const int total = axis[0].count * axis[1].count * axis[2].count;
+    for (int i = 0; i < total; i++) {
+        const int index[3] = {i % axis[0].count, i / axis[0].count % axis[1].count,
+                              i / axis[0].count / axis[1].count};
+        int start[3];
+        for (int a = 0; a < 3; a++) start[a] = tile_start(&axis[a], index[a]);
+        rp_progress_report(progress, "segment", i, total, NULL);
+        if (rp_progress_cancelled(progress))
+            return rp_fail(err, RP_ERR_CANCELLED, "stopped after tile %d of %d", i, total);
+        cut_tile(t, image, start);
+        rp_status status = rp_session_forward(session, t->input, 0.0f, 0, 0, err);
+        if (status) return status;
+        rp_session_probability(session, 1, t->probability);
+        add_tile(t, &image->grid, index, start);
+    }
+    /* The weights sum to 1 but for rounding. */
+    const size_t voxels = rp_grid_voxels(&image->grid);
+    for (size_t i = 0; i < voxels; i++) t->out[i] = fminf(t->out[i], 1.0f);
+    rp_progress_report(progress, "segment", total, total, NULL);
+    return RP_OK;
+}
+
+static rp_status predict_tiles(rp_fcd *net, const rp_image *image, const int tile[3], size_t budget,
+                               const rp_progress *progress, float *out, int *tiles, rp_error *err)
+{
+    tiling t = {.out = out};
+    rp_session *session = NULL;
+    rp_status status = RP_OK;
+    const int unit = unit_of(rp_fcd_config_of(net));
+    size_t voxels = 1;
+    *tiles = 1;
+    for (int a = 0; a < 3 && !status; a++) {
+        int padded = round_up(image->grid.size[a], unit);
+        t.axis[a] = (axis_cut){.padded = padded,
+                               .tile = tile[a],
+                               .count = tiles_along(padded, tile[a], unit),
+                               .unit = unit};
+        voxels *= (size_t)tile[a];
+        *tiles *= t.axis[a].count;
+        status = make_weights(&t.axis[a], err);
+    }
+    if (status) goto done;
+    t.input = rp_alloc(voxels, sizeof *t.input);
+    t.probability = rp_alloc(voxels, sizeof *t.probability);
+    if (!t.input || !t.probability)
+        status = rp_fail(err, RP_ERR_MEMORY, "no memory for a tile of %zu voxels", voxels);
+    if (!status) status = rp_session_create(net, tile, RP_RUN_PREDICT, budget, &session, err);
+    if (!status) status = run_tiles(&t, session, image, progress, err);
+done:
+    rp_session_destroy(session);
+    for (int a = 0; a < 3; a++) rp_free(t.axis[a].weight);
+    rp_free(t.input);
+    rp_free(t.probability);
+    return status;
+}
+
+/* Probability on the working grid. */
+static rp_status predict_working(const rp_model *model, const rp_image *image,
+                                 const rp_predict_options *o, const rp_progress *progress,
+                                 rp_image *probability, rp_prediction *out, rp_error *err)
+{
+    const rp_fcd_config *config = rp_fcd_config_of(model->net);
+    rp_image working = {0};
+    int tile[3];
+    rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
+    if (!status) status = plan_tiles(config, working.grid.size, o, tile, err);
+    if (!status)
+        status = rp_session_bytes(config, tile[0] ? tile : working.grid.size, RP_RUN_PREDICT,
+                                  &out->memory_bytes, err);
+    if (!status) status = rp_image_init(probability, &working.grid, err);
+    if (!status && tile[0])
+        status = predict_tiles(model->net, &working, tile, o->memory_bytes, progress,
+                               probability->data, &out->tiles, err);
+    else if (!status)
+        status =
+            predict_whole(model->net, &working, o->memory_bytes, progress, probability->data, err);
+    rp_image_release(&working);
+    return status;
+}
+
+/* ---- the lesion
+ * ---------------------------------------------------------------------------------------- */
+
+static rp_status choose_components(rp_prediction *out, bool all, rp_error *err)
+{
+    int32_t count = 0;
+    rp_status status;
+    if (all) {
+        rp_labels labels = {0};
+        status = rp_mask_components(&out->mask, 26, &labels, &count, NULL, err);
+        rp_labels_release(&labels);
+    } else {
+        status = rp_mask_keep_largest(&out->mask, 26, &count, err);
+    }
+    out->components = count;
+    return status;
+}
+
+rp_status rp_predict(const rp_model *model, const rp_image *image,
+                     const rp_predict_options *options, const rp_progress *progress,
+                     rp_prediction *out, rp_error *err)
+{
+    const rp_fcd_config *config = rp_fcd_config_of(model->net);
+    rp_image working = {0};
+    *out = (rp_prediction){.tiles = 1};
+    if (config->in_channels != 1)
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
+                       config->in_channels);
+    if (!(options->threshold > 0.0 && options->threshold < 1.0))
+        return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",
+                       options->threshold);
+    rp_status status = predict_working(model, image, options, progress, &working, out, err);
+    if (!status) status = rp_image_resample(&working, &image->grid, 0.0f, &out->probability, err);
+    rp_image_release(&working);
+    if (!status) status = rp_mask_init(&out->mask, &image->grid, err);
+    if (status) goto done;
+    const size_t voxels = rp_grid_voxels(&image->grid);
+    for (size_t i = 0; i < voxels; i++)
+        out->mask.data[i] = (double)out->probability.data[i] >= options->threshold;
+    status = choose_components(out, options->all_components, err);
+done:
+    if (status) rp_prediction_release(out);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* Perturbed crops of one image and its mask, each a function of (seed, step) alone. */
+#ifndef REPRISE_LEARN_SAMPLE_H
+#define REPRISE_LEARN_SAMPLE_H
+
+#include "reprise/learn.h"
+
+/** Smooth displacement over a crop: a uniform cubic B-spline on a coarse lattice of nodes. */
+typedef struct rp_lattice {
+    int nodes[3];    /**< per axis; node k lies at crop position (k - 1) * pitch */
+    double pitch[3]; /**< crop voxels between nodes */
+    double *value;   /**< [3][nodes z][nodes y][nodes x] displacement in source voxels, x y z */
+    double sd[3];    /**< of one node's component, in source voxels; 0: no displacement */
+} rp_lattice;
+
+/** The backward map of one step: crop voxel i reads the source at
+ *  pivot_source + matrix * (i - pivot_crop) + displacement(i), everything in voxels. */
+typedef struct rp_warp {
+    uint64_t step;
+    int low[3];  /**< placement of the unperturbed crop in the source */
+    bool forced; /**< placed so that it holds tumour */
+    double pivot_source[3], pivot_crop[3], matrix[3][3];
+    double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
+    double brightness;
+} rp_warp;
+
+typedef struct rp_sampler {
+    const rp_image *image; /**< borrowed: preprocessed, 0..1 */
+    const rp_mask *mask;   /**< borrowed: on the image's grid */
+    rp_augmentation augmentation;
+    double tumour_share;
+    uint64_t seed;
+    int size[3];    /**< of the crop, clipped to the image */
+    size_t *tumour; /**< linear index of every voxel inside */
+    size_t tumour_count;
+    rp_lattice lattice; /**< drawn anew at every step */
+    double *scratch;    /**< partial sums of the lattice, one part per slice */
+    size_t scratch_slice;
+} rp_sampler;
+
+/** RP_ERR_ARGUMENT in words for values out of range. */
+rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err);
+
+/** image and mask are borrowed and share a grid; the mask holds at least one voxel. */
+rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_mask *mask,
+                          const rp_adapt_options *options, rp_error *err);
+void rp_sampler_release(rp_sampler *sampler);
+size_t rp_sampler_voxels(const rp_sampler *sampler);
+
+/** Draws the lattice and the map of a step. */
+void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
+/** Displacement of the lattice in source voxels at a crop position. */
+void rp_lattice_at(const rp_lattice *lattice, const double position[3], double displacement[3]);
+/** Samples input [z][y][x] 0..1 and target [z][y][x] 0/1 by a planned map. */
+void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
+
+#endif
