@@ -8,12 +8,18 @@ typedef struct edge {
     node a, b;
 } edge;
 
+/* An edge in mm along the long axis (t) and across it (s), its lower end along the axis first. */
+typedef struct placed_edge {
+    double t0, s0, t1, s1;
+} placed_edge;
+
+/* Sorted by t0. */
 typedef struct edge_list {
-    edge *items;
+    placed_edge *items;
     size_t count;
+    double longest; /* largest t1 - t0 */
 } edge_list;
 
-/* Positions in mm along the long axis (t) and across it (s). */
 typedef struct frame {
     double sx, sy; /* mm per node step */
     double ux, uy; /* unit vector of the long axis */
@@ -54,7 +60,20 @@ static size_t cell_edges(const plane *p, int x, int y, edge out[2])
     return n;
 }
 
-static rp_status contour_edges(const plane *p, size_t nodes, edge_list *list, rp_error *err)
+static placed_edge place_edge(const frame *f, edge e)
+{
+    placed_edge p = {along(f, e.a), across(f, e.a), along(f, e.b), across(f, e.b)};
+    return p.t0 <= p.t1 ? p : (placed_edge){p.t1, p.s1, p.t0, p.s0};
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+    double x = ((const placed_edge *)a)->t0, y = ((const placed_edge *)b)->t0;
+    return (x > y) - (x < y);
+}
+
+static rp_status contour_edges(const plane *p, const frame *f, size_t nodes, edge_list *list,
+                               rp_error *err)
 {
     *list = (edge_list){0};
     /* Every contour point ends exactly two edges. */
@@ -64,8 +83,13 @@ static rp_status contour_edges(const plane *p, size_t nodes, edge_list *list, rp
         for (int x = 0; x + 1 < p->nx; x++) {
             edge found[2];
             size_t n = cell_edges(p, x, y, found);
-            for (size_t i = 0; i < n; i++) list->items[list->count++] = found[i];
+            for (size_t i = 0; i < n; i++) {
+                placed_edge e = place_edge(f, found[i]);
+                list->longest = fmax(list->longest, e.t1 - e.t0);
+                list->items[list->count++] = e;
+            }
         }
+    qsort(list->items, list->count, sizeof *list->items, compare_edges);
     return RP_OK;
 }
 
@@ -74,17 +98,31 @@ static rp_status contour_edges(const plane *p, size_t nodes, edge_list *list, rp
 enum { CROSSINGS_PER_EDGE = 2 };
 static const double same_mm = 1e-9;
 
-static size_t line_crossings(const frame *f, const edge_list *edges, double t, double *crossing)
+/* First edge that starts at t or beyond. */
+static size_t first_edge(const edge_list *edges, double t)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < edges->count; i++) {
-        double ta = along(f, edges->items[i].a) - t, tb = along(f, edges->items[i].b) - t;
-        bool on_a = fabs(ta) < same_mm, on_b = fabs(tb) < same_mm;
-        if (!on_a && !on_b && (ta > 0) == (tb > 0)) continue;
-        double sa = across(f, edges->items[i].a), sb = across(f, edges->items[i].b);
-        if (on_a) crossing[n++] = sa;
-        if (on_b) crossing[n++] = sb;
-        if (!on_a && !on_b) crossing[n++] = sa + (sb - sa) * ta / (ta - tb);
+    size_t low = 0, high = edges->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (edges->items[middle].t0 < t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Where the line at t across the axis meets the contour, its corners included. */
+static size_t line_crossings(const edge_list *edges, double t, double *crossing)
+{
+    size_t n = 0, i = first_edge(edges, t - edges->longest - 2 * same_mm);
+    for (; i < edges->count && edges->items[i].t0 < t + same_mm; i++) {
+        const placed_edge *e = &edges->items[i];
+        bool on0 = fabs(e->t0 - t) < same_mm, on1 = fabs(e->t1 - t) < same_mm;
+        if (on0) crossing[n++] = e->s0;
+        if (on1) crossing[n++] = e->s1;
+        if (!on0 && !on1 && e->t1 > t)
+            crossing[n++] = e->s0 + (e->s1 - e->s0) * (t - e->t0) / (e->t1 - e->t0);
     }
     return n;
 }
@@ -167,7 +205,7 @@ rp_status slice_perpendicular(const plane *p, const node_list *nodes, const chor
     double dy = (long_axis->ends[1].y - long_axis->ends[0].y) * p->sy;
     double length = hypot(dx, dy);
     frame f = {0.5 * p->sx, 0.5 * p->sy, dx / length, dy / length};
-    rp_status status = contour_edges(p, nodes->count, &edges, err);
+    rp_status status = contour_edges(p, &f, nodes->count, &edges, err);
     if (status != RP_OK) return status;
     double *crossing = rp_alloc(edges.count * CROSSINGS_PER_EDGE, sizeof *crossing);
     if (!crossing) {
@@ -177,7 +215,7 @@ rp_status slice_perpendicular(const plane *p, const node_list *nodes, const chor
     /* Between contour points the extent changes linearly, so its maximum is at one of them. */
     for (size_t i = 0; i < nodes->count; i++) {
         double t = along(&f, nodes->items[i]);
-        size_t n = line_crossings(&f, &edges, t, crossing);
+        size_t n = line_crossings(&edges, t, crossing);
         if (definition == RP_DIAMETER_CONVEX)
             outer_extent(t, crossing, n, &best);
         else
