@@ -1,0 +1,151 @@
+/*
+ * What the commands share: the table, exit codes, common options, progress, loading of inputs, settings.
+ * Only this folder prints, exits or reads the environment.
+ */
+#ifndef REPRISE_CMD_H
+#define REPRISE_CMD_H
+
+#include <argp.h>
+
+#include "reprise/dicom.h"
+#include "reprise/io.h"
+#include "reprise/kernels.h"
+#include "reprise/learn.h"
+#include "reprise/measure.h"
+#include "reprise/response.h"
+
+enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_REFUSED = 3 };
+
+typedef struct cmd_entry {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is "reprise NAME"; returns an exit code */
+} cmd_entry;
+
+/* One per command, in a file of its own. */
+int cmd_assess(int argc, char **argv);
+int cmd_adapt(int argc, char **argv);
+int cmd_segment(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
+int cmd_respond(int argc, char **argv);
+int cmd_simulate(int argc, char **argv);
+int cmd_phantom(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+
+/* ---- errors (errors.c) ---------------------------------------------------------------------- */
+
+/* Prints "reprise: MESSAGE" to stderr and returns the exit code: RP_ERR_REFUSED gives CMD_REFUSED,
+ * anything else CMD_FAILED. */
+int cmd_fail(const rp_error *err);
+/* "reprise NAME: MESSAGE" and a pointer to --help on stderr; returns CMD_USAGE. */
+int cmd_usage(const char *command, const char *format, ...) RP_PRINTF(2, 3);
+
+/* ---- options that every command takes (common.c) ---------------------------------------------- */
+
+typedef struct cmd_common {
+    int threads;         /* 0: all */
+    size_t memory_bytes; /* --memory; 0: not given */
+    const char *cpu;     /* --cpu ref|avx2|avx512 */
+    bool quiet;
+} cmd_common;
+
+/* As an argp child whose input is a cmd_common*: --threads --memory --cpu --quiet. */
+extern const struct argp cmd_common_argp;
+/* Parses with exit code 2 on wrong usage; returns true when argp printed help or version itself. */
+rp_status cmd_common_apply(const cmd_common *common, rp_error *err);
+/* "8G", "512M", "1.5GiB" or plain bytes. */
+bool cmd_parse_bytes(const char *text, size_t *bytes);
+/* --memory, or three quarters of what the system has available. */
+size_t cmd_memory_budget(const cmd_common *common);
+
+/* ---- progress and interruption (progress.c) ----------------------------------------------------- */
+
+/* Installs SIGINT/SIGTERM handlers on first use. A rewritten line with rate and time left on a
+ * terminal, plain lines every few seconds otherwise, nothing when quiet. */
+const rp_progress *cmd_progress(const cmd_common *common);
+/* Ends the current line, so that a message may follow. */
+void cmd_progress_end(void);
+bool cmd_interrupted(void);
+
+/* ---- inputs (input.c) ---------------------------------------------------------------------------- */
+
+/* A CT from a DICOM folder or a NIfTI file. */
+typedef struct cmd_ct {
+    const char *path;  /* as given; borrowed */
+    bool is_dicom;
+    rp_dicom_series series; /* image is always in series.image; the header is empty for NIfTI */
+    char sha256[RP_SHA256_HEX]; /* of geometry and voxels */
+    char label[32];    /* "synthetic" or "simulated" when the input says so, else "" */
+} cmd_ct;
+
+typedef struct cmd_ct_options {
+    const char *series;  /* --series */
+    bool allow_non_ct, allow_mixed_patients;
+} cmd_ct_options;
+
+rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,
+                      cmd_ct *ct, rp_error *err);
+void cmd_ct_release(cmd_ct *ct);
+
+/* A lesion from FILE[:ROI] on the grid of a CT. */
+typedef struct cmd_contour {
+    rp_mask mask;
+    char sha256[RP_SHA256_HEX];  /* of the file */
+    bool is_rtstruct;
+    char roi_name[RP_DICOM_TEXT];
+    rp_roi_report report;        /* for an RTSTRUCT */
+    char label[32];
+} cmd_contour;
+
+typedef struct cmd_contour_options {
+    bool allow_series_mismatch;  /* contour of another series or frame of reference */
+    bool allow_patient_mismatch;
+} cmd_contour_options;
+
+/* RP_ERR_REFUSED, naming the file: another patient's or another series' contour, outside the image,
+ * empty, or covering everything (more than half of the image). A NIfTI mask whose grid differs from the
+ * CT's is resampled when it lies in the same place, refused when it does not overlap. */
+rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
+                           cmd_contour *contour, rp_error *err);
+void cmd_contour_release(cmd_contour *contour);
+/* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left
+ * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
+rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
+/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file or from the
+ * series description of a DICOM series. */
+void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
+
+/* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------------------- */
+
+/* Everything that can be tuned, with the defaults of the library; a file sets what it names, the command
+ * line wins over the file. */
+typedef struct cmd_settings {
+    rp_fcd_config network;
+    rp_preprocessing preprocessing;
+    rp_adapt_options adapt;
+    rp_predict_options predict;
+    rp_diameter_definition diameter;
+} cmd_settings;
+
+void cmd_settings_defaults(cmd_settings *settings);
+/* Unknown keys and values out of range are errors that name the file and the key. */
+rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err);
+/* All of them as JSON, for the provenance of a result. */
+rp_json *cmd_settings_json(const cmd_settings *settings);
+
+/* ---- outputs (output.c) -------------------------------------------------------------------------------- */
+
+/* Creates the folder if need be and proves that a file can be written there, before hours of work. */
+rp_status cmd_prepare_folder(const char *path, rp_error *err);
+/* The same for the folder that holds a file to be written. */
+rp_status cmd_prepare_file(const char *path, rp_error *err);
+/* RP_ERR_REFUSED when output is the same file as input, or lies in the input folder. */
+rp_status cmd_protect_input(const char *input, const char *output, rp_error *err);
+/* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...} */
+rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series);
+/* Program version, kernel table, threads, command line, time. */
+rp_json *cmd_provenance_json(int argc, char **argv);
+/* The command line as it was typed, with spaces quoted; rp_alloc'd. */
+char *cmd_command_line(int argc, char **argv);
+
+#endif
