@@ -85,8 +85,10 @@ static void add_scale_line(rp_text *page, const scene *s)
     double right = 0.965 * s->frame->size[0], y = 0.955 * s->frame->size[1];
     double left = right - s->scale_bar_mm, tick = 0.011 * s->frame->size[0];
     if (s->scale_bar_mm <= 0) return;
-    rp_text_printf(page, "<path class=\"scale\" d=\"M%.2f %.2fV%.2fH%.2fV%.2f\"/>", left, y - tick,
-                   y, right, y - tick);
+    const char *const kinds[] = {"halo", "scale"};
+    for (int i = 0; i < 2; i++)
+        rp_text_printf(page, "<path class=\"%s\" d=\"M%.2f %.2fV%.2fH%.2fV%.2f\"/>", kinds[i], left,
+                       y - tick, y, right, y - tick);
 }
 
 static rp_status add_lines(rp_text *page, const scene *s, rp_error *err)
@@ -212,8 +214,7 @@ static rp_status add_tile(rp_text *page, const scene *s, rp_error *err)
 {
     rp_text_printf(page, "<figure class=\"tile%s\">", s->measured ? " chosen" : "");
     rp_status status = add_box(page, s, TILE_WIDTH, "further slice", err);
-    rp_text_printf(page, "</div><figcaption>%d%s &middot; ", s->frame->slice,
-                   s->measured ? " measured" : "");
+    rp_text_printf(page, "</div><figcaption>%d &middot; ", s->frame->slice);
     add_position(page, &s->visit->image->grid, s->frame->slice);
     rp_text_add(page, "</figcaption></figure>");
     return status;
@@ -304,7 +305,8 @@ rp_status rp_report_add_pictures(rp_text *page, const rp_report *report, const r
         status = add_strip(page, visits[v], v, layout, window, err);
     rp_text_add(page,
                 "<p class=\"note\">Measured slices and further slices of both visits have one "
-                "magnification; further slices run evenly through the lesion. Slice numbers "
+                "magnification; further slices run evenly through the lesion, the measured "
+                "one is framed. Slice numbers "
                 "count from 0 in the order of the image file.</p></section>");
     return status;
 }

@@ -7,6 +7,7 @@
 typedef struct lesion_box {
     bool known;
     double low[3], high[3];
+    double slice; /* the one to show large */
 } lesion_box;
 
 static void box_add(lesion_box *box, const rp_mask *mask)
@@ -28,6 +29,7 @@ static void box_borrow(lesion_box *box, const rp_grid *grid, const lesion_box *o
     double centre[3], world[3], index[3];
     bool within = other->known;
     for (int a = 0; a < 3; a++) centre[a] = 0.5 * (other->low[a] + other->high[a]);
+    if (within) centre[2] = other->slice;
     rp_grid_to_world(other_grid, centre, world);
     rp_grid_from_world(grid, world, index);
     for (int a = 0; a < 3; a++)
@@ -39,6 +41,7 @@ static void box_borrow(lesion_box *box, const rp_grid *grid, const lesion_box *o
         box->low[a] = fmax(index[a] - half, 0);
         box->high[a] = fmin(index[a] + half, grid->size[a] - 1);
     }
+    box->slice = index[2];
 }
 
 static double box_centre(const lesion_box *box, int axis)
@@ -122,8 +125,7 @@ static void place_visit(const rp_report_visit *visit, const lesion_box *box, con
         centre[a] = box_centre(box, a);
         whole[a] = 0.5 * (grid->size[a] - 1);
     }
-    int measured = layout->found ? visit->lesion->slice_index : -1;
-    layout->main.slice = clamp_index(measured >= 0 ? measured : centre[2], grid->size[2]);
+    layout->main.slice = clamp_index(box->slice, grid->size[2]);
     layout->main.size[0] = size[0];
     layout->main.size[1] = size[1];
     rp_frame_centre(&layout->main, grid, centre);
@@ -162,8 +164,10 @@ void rp_layout_make(const rp_report *report, rp_layout *layout)
     *layout = (rp_layout){0};
     for (int v = 0; v < 2; v++) {
         box_add(&boxes[v], visits[v]->mask);
-        layout->visit[v].found = boxes[v].known;
+        layout->visit[v].found = visits[v]->lesion->slice_index >= 0;
         box_add(&boxes[v], visits[v]->truth);
+        boxes[v].slice = visits[v]->lesion->slice_index;
+        if (boxes[v].slice < 0) boxes[v].slice = box_centre(&boxes[v], 2);
         rp_view_choose(&visits[v]->image->grid, 2, &layout->visit[v].main.view);
     }
     choose_size(visits, boxes, layout->visit, size);

@@ -5,11 +5,11 @@
 #include "reprise/report.h"
 #include "view.h"
 
-enum { RP_STRIP_MAX = 6 };
+enum { RP_STRIP_MAX = 7 };
 
 /** One visit's pictures. */
 typedef struct rp_visit_layout {
-    bool found;              /**< the mask holds a lesion */
+    bool found;              /**< a lesion was measured */
     rp_frame main;           /**< the measured slice, or where the lesion was before */
     rp_frame overview;       /**< the whole image across the slices, through the lesion's middle */
     int strip[RP_STRIP_MAX]; /**< slices from head to feet (for axial stacks) */

@@ -96,10 +96,11 @@ static void add_banner(rp_text *page, const char *label)
 void rp_report_add_head(rp_text *page, const rp_report *report)
 {
     long days;
-    rp_text_add(page, "<p class=\"notice\"><b>Research use only</b> &ndash; not for diagnosis or "
+    rp_text_add(page, "<div class=\"always\"><p class=\"notice\"><b>Research use only</b> &ndash; "
+                      "not for diagnosis or "
                       "treatment decisions</p>");
     add_banner(page, report->label);
-    rp_text_add(page, "<header><h1>Response assessment");
+    rp_text_add(page, "</div><header><h1>Response assessment");
     if (report->subject && *report->subject) {
         rp_text_add(page, " <span class=\"subject\">");
         rp_text_escape(page, report->subject);
@@ -188,9 +189,11 @@ static void add_change(rp_text *page, const rp_report *report)
     double to = rp_report_diameter(report, report->followup.lesion);
     rp_text_add(page, "<div class=\"change\">");
     if (!isfinite(r->change_percent)) {
-        rp_text_add(page, "<p class=\"big\">not evaluable</p><p>Baseline ");
+        rp_text_add(page, rp_report_unsegmented(report)
+                              ? "<p class=\"big\">No lesion found</p><p>at follow-up; baseline "
+                              : "<p class=\"big\">No change given</p><p>baseline ");
         rp_text_number(page, from, 1, false);
-        rp_text_add(page, " mm</p></div>");
+        rp_text_add(page, "&nbsp;mm</p></div>");
         return;
     }
     rp_text_add(page, "<p class=\"big\">");
