@@ -31,9 +31,9 @@ static const struct unit *unit_of(const char *key)
 static const struct name {
     const char *key, *words;
 } names[] = {
-    {"sha256", "SHA-256"}, {"ctdi", "CTDI"},         {"followup", "follow-up"}, {"uid", "UID"},
-    {"hu", "HU"},          {"lps", "LPS"},           {"recist", "RECIST"},      {"dice", "Dice"},
-    {"roi", "ROI"},        {"rtstruct", "RTSTRUCT"},
+    {"sha256", "SHA-256"},    {"followup", "follow-up"}, {"uid", "UID"},   {"hu", "HU"},
+    {"lps", "LPS"},           {"recist", "RECIST"},      {"dice", "Dice"}, {"roi", "ROI"},
+    {"rtstruct", "RTSTRUCT"},
 };
 
 static void add_word(rp_text *page, const char *word, size_t length, bool first)
