@@ -20,15 +20,22 @@ typedef struct rp_preprocessing {
 } rp_preprocessing;
 
 void rp_preprocessing_defaults(rp_preprocessing *p);
-/** Image on the working grid with values 0..1 (air 0). */
+/**
+ * Image on the working grid (rp_grid_respaced) with values 0..1, air 0. Windowed and clipped first,
+ * then resampled linearly, so that metal, bone and air weigh no more in a mixed voxel than the
+ * window's ends. Along axes where the working grid is more than 1.1 times coarser a Gaussian of
+ * 0.5 * sqrt((working/own spacing)^2 - 1) voxels goes before, because linear interpolation alone
+ * aliases. RP_ERR_NUMERIC: NaN or infinite voxels; RP_ERR_ARGUMENT: impossible window or spacing.
+ */
 rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, rp_image *out,
                               rp_error *err);
 
 /* ---- model files ----------------------------------------------------------------------------------- */
 
-/** Where a model comes from; strings may be "" when unknown. Owned by whoever holds the struct. */
+/** Where a model comes from; strings may be "" when unknown. Nothing in it names a patient. */
 typedef struct rp_model_provenance {
     char program_version[64];
+    /** rp_adapt: of the image's float32 voxels and the mask's bytes as given, little endian. */
     char trained_on_image_sha256[RP_SHA256_HEX], trained_on_mask_sha256[RP_SHA256_HEX];
     char base_model_sha256[RP_SHA256_HEX]; /**< general model that adaptation started from */
     char label[32];                        /**< "synthetic", "simulated" or "" */
@@ -47,38 +54,53 @@ typedef struct rp_model {
 /** Fresh weights. */
 rp_status rp_model_create(const rp_fcd_config *config, const rp_preprocessing *p, uint64_t seed,
                           rp_model *model, rp_error *err);
-/** Refused in words: truncated, other architecture (missing, extra or misshapen tensors), NaN or
- *  infinite weights, hostile header, metadata out of range. A file without Reprise metadata (saved
- *  by PyTorch) is read with the default architecture if its tensors fit. */
+/**
+ * Refused in words: truncated, other architecture (missing, extra or misshapen tensors), NaN or
+ * infinite weights, negative variances, hostile header, metadata out of range. A file without
+ * Reprise metadata (saved by PyTorch) is read with the default architecture if its tensors fit;
+ * PyTorch's *.num_batches_tracked are passed over.
+ * Metadata: reprise.model (format version, "1"), and JSON texts in reprise.architecture,
+ * reprise.preprocessing and reprise.provenance.
+ */
 rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
+/** Whole or not at all; RP_ERR_NUMERIC for weights that are not finite. */
 rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err);
 void rp_model_release(rp_model *model);
 
 /* ---- adaptation -------------------------------------------------------------------------------------- */
 
+/**
+ * How each copy of {image, mask} differs from the original. Image (linear) and mask (linear on the
+ * indicator, >= 0.5) are sampled by one backward map straight into the crop; beyond the image there
+ * is air and no tumour. Every value is uniform within its range unless it says otherwise.
+ */
 typedef struct rp_augmentation {
-    double brightness;        /**< factor 1-b..1+b; 0.15; 0 off */
-    double rotation_degrees;  /**< uniform within +-; 0 off */
-    double shift_mm;          /**< uniform within +- per axis; 0 off */
-    double scale;             /**< isotropic 1-s..1+s; 0 off */
-    double elastic_mm;        /**< rms displacement of the smooth field; 0 off */
-    double elastic_scale_mm;  /**< its correlation length */
-    double noise;             /**< sd in units of the 0..1 window; 0 off */
+    double brightness;        /**< factor 1-b..1+b on the 0..1 values, clipped; 0.15; 0 off */
+    double rotation_degrees;  /**< angle within +- about a random axis; 10; 0 off */
+    double shift_mm;          /**< within +- per axis; 5; 0 off */
+    double scale;             /**< isotropic factor 1-s..1+s on lengths; 0.15; 0 off */
+    double elastic_mm;        /**< rms length of the displacement; 3; 0 off; at most 0.3 of the scale.
+                                   Cubic B-spline through independent normal nodes */
+    double elastic_scale_mm;  /**< distance between its nodes; 30 */
+    double noise;             /**< sd of normal noise in units of the window, on voxels that lie
+                                   within it; 0.02; 0 off */
 } rp_augmentation;
 
 typedef struct rp_adapt_options {
     int epochs;               /**< 350 */
-    int copies;               /**< perturbed copies per epoch = steps per epoch */
-    int crop[3];              /**< x,y,z voxels of the working grid; clipped to the image */
-    double tumour_share;      /**< share of crops forced to hold tumour */
+    int copies;               /**< 1: perturbed copies per epoch = steps per epoch */
+    int crop[3];              /**< x,y,z voxels of the working grid; clipped to the image; 64,64,32 */
+    double tumour_share;      /**< 0.7: share of crops forced to hold tumour, a random voxel of which
+                                   lies anywhere in the crop; the others lie anywhere in the image */
     double learning_rate, power; /**< 1e-3, 0.9: lr * (1 - t/T)^power */
     rp_loss_weights loss;
     rp_augmentation augmentation;
     double dropout;           /**< rate during adaptation; negative: the model's own */
     uint64_t seed;
     size_t memory_bytes;      /**< 0: no limit */
-    const char *checkpoint_path; /**< NULL: none. Written whole, at least every checkpoint_seconds */
-    double checkpoint_seconds;   /**< 60 */
+    const char *checkpoint_path; /**< NULL: none. Written whole after the step that ends a period of
+                                      checkpoint_seconds, at cancellation and after the last step */
+    double checkpoint_seconds;   /**< 60; 0: after every step */
     bool resume;              /**< continue checkpoint_path if it exists; refused when it belongs to
                                    other inputs or options */
 } rp_adapt_options;
@@ -100,7 +122,10 @@ void rp_adapt_curve_release(rp_adapt_curve *curve);
  * uninterrupted one bit for bit, with any number of threads. On RP_ERR_CANCELLED a checkpoint has
  * been written (where a path is given). The checkpoint is removed by the caller once the final
  * model is on disk. image in HU; mask on any grid. RP_ERR_REFUSED: the mask is empty or covers
- * everything; RP_ERR_NUMERIC: divergence.
+ * everything, or a checkpoint that belongs to another image, contour, starting model, program
+ * version, instruction set or other options; RP_ERR_FORMAT: a damaged checkpoint;
+ * RP_ERR_NUMERIC: divergence. After a failure the weights are those of the last step done.
+ * Progress: stage "adapt" in steps, with the note "epoch 12/350 loss 0.123 dice 0.91".
  */
 rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
@@ -112,7 +137,8 @@ typedef struct rp_predict_options {
     double threshold;         /**< 0.5 */
     bool all_components;      /**< false: the largest 26-neighbour component only */
     size_t memory_bytes;      /**< budget of the network; 0: no limit */
-    int tile[3];              /**< 0: whole volume if the budget allows, else the largest tile */
+    int tile[3];              /**< 0: whole volume if the budget allows, else the tile within it that
+                                   makes the least work; else rounded up to multiples of 16 */
 } rp_predict_options;
 
 void rp_predict_defaults(rp_predict_options *options);
@@ -125,7 +151,14 @@ typedef struct rp_prediction {
     size_t memory_bytes;      /**< of the network's plan */
 } rp_prediction;
 
-/** Empty masks are delivered as such: the caller must treat them as a failure to segment. */
+/**
+ * Empty masks are delivered as such: the caller must treat them as a failure to segment.
+ * Tiles start at multiples of 16 voxels, overlap by a quarter and at least 16, and are blended by
+ * a squared sine. With running averages they differ from one pass only by what the network sees
+ * beyond a tile; in norm modes batch and instance each tile is normalised by its own statistics,
+ * so that one pass is to be preferred there. RP_ERR_BUDGET names the MiB of the smallest tile.
+ * Progress: stage "segment" in tiles.
+ */
 rp_status rp_predict(const rp_model *model, const rp_image *image,
                      const rp_predict_options *options, const rp_progress *progress,
                      rp_prediction *out, rp_error *err);
