@@ -218,10 +218,7 @@ static void rescale_and_padding_are_applied_slice_by_slice(void **state)
     assert_close((double)third[3], 911 - 1024, 0);
     assert_close((double)fourth[0], -1000, 0);
     assert_close((double)fourth[1], -1024, 0);
-    size_t air = 0;
-    for (size_t i = 0; i < NX * NY * NZ; i++) air += v[i] == -1000;
-    assert_true(air >= 3);
-    assert_int_equal(s.padded_voxels, air);
+    assert_int_equal(s.padded_voxels, 3);
     rp_dicom_series_release(&s);
     char *paths[] = {one, two, three, four};
     for (int i = 0; i < 4; i++) rp_free(paths[i]);
