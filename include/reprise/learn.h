@@ -153,8 +153,8 @@ typedef struct rp_prediction {
 
 /**
  * Empty masks are delivered as such: the caller must treat them as a failure to segment.
- * Tiles start at multiples of 16 voxels, overlap by a quarter and at least 16, and are blended by
- * a squared sine. With running averages they differ from one pass only by what the network sees
+ * Tiles start at multiples of the network's stride, overlap by a quarter and at least 16 voxels, and
+ * are blended by a squared sine that leaves out a tile's outermost voxels. With running averages they differ from one pass only by what the network sees
  * beyond a tile; in norm modes batch and instance each tile is normalised by its own statistics,
  * so that one pass is to be preferred there. RP_ERR_BUDGET names the MiB of the smallest tile.
  * Progress: stage "segment" in tiles.

@@ -26,8 +26,7 @@ static int round_up(int value, int unit)
     return (value + unit - 1) / unit * unit;
 }
 
-/* Tiles start at multiples of the network's stride, so that pooling pairs the same voxels as in the
- * whole volume. */
+/* Tiles and their overlap are multiples of this, or as long as the volume. */
 static int unit_of(const rp_fcd_config *config)
 {
     int stride = rp_fcd_stride(config);
@@ -53,36 +52,45 @@ static int tiles_along(int padded, int tile, int unit)
 }
 
 typedef struct axis_cut {
-    int padded, tile, count, unit;
+    int padded, tile, count, unit, stride;
     float *weight; /* [count][tile], summing to 1 over the tiles at every voxel */
 } axis_cut;
 
+/* A multiple of the network's stride, so that pooling pairs the same voxels as in the whole volume;
+ * and the volume is padded no further than the network would pad it. */
 static int tile_start(const axis_cut *cut, int k)
 {
     if (cut->count == 1) return 0;
     int64_t room = cut->padded - cut->tile;
-    return (int)(room * k / (cut->count - 1)) / cut->unit * cut->unit;
+    return (int)(room * k / (cut->count - 1)) / cut->stride * cut->stride;
 }
 
-/* A squared sine rises over the overlap: smooth, and two of them facing one another sum to 1. */
+/* Near a face the network sees the least, so the outer quarter of the overlap counts nothing.
+ * Within the two middle quarters a squared sine rises: smooth, and two facing one another sum to 1.
+ * Faces of the volume itself are no seams. */
+static double window(const axis_cut *cut, int k, int i)
+{
+    const double overlap = overlap_of(cut->tile, cut->unit), margin = 0.25 * overlap;
+    double distance = INFINITY;
+    if (k > 0) distance = i + 0.5;
+    if (k < cut->count - 1) distance = fmin(distance, cut->tile - i - 0.5);
+    double t = fmin(fmax((distance - margin) / (0.5 * overlap), 0.0), 1.0),
+           rise = sin(0.5 * M_PI * t);
+    return rise * rise;
+}
+
 static rp_status make_weights(axis_cut *cut, rp_error *err)
 {
     const size_t size = (size_t)cut->count * (size_t)cut->tile;
-    const double ramp = overlap_of(cut->tile, cut->unit);
     RP_AUTOFREE double *sum = rp_alloc((size_t)cut->padded, sizeof *sum);
     cut->weight = rp_alloc(size, sizeof *cut->weight);
     if (!sum || !cut->weight) return rp_fail(err, RP_ERR_MEMORY, "no memory for the tiles");
     for (int k = 0; k < cut->count; k++)
-        for (int i = 0; i < cut->tile; i++) {
-            int from_face = i < cut->tile - 1 - i ? i : cut->tile - 1 - i;
-            double t = fmin((from_face + 0.5) / ramp, 1.0), rise = sin(0.5 * M_PI * t);
-            cut->weight[k * cut->tile + i] = (float)(rise * rise);
-            sum[tile_start(cut, k) + i] += rise * rise;
-        }
+        for (int i = 0; i < cut->tile; i++) sum[tile_start(cut, k) + i] += window(cut, k, i);
     for (int k = 0; k < cut->count; k++)
         for (int i = 0; i < cut->tile; i++)
             cut->weight[k * cut->tile + i] =
-                (float)((double)cut->weight[k * cut->tile + i] / sum[tile_start(cut, k) + i]);
+                (float)(window(cut, k, i) / sum[tile_start(cut, k) + i]);
     return RP_OK;
 }
 
@@ -93,10 +101,13 @@ static rp_status make_weights(axis_cut *cut, rp_error *err)
 static int candidates(int padded, int unit, int out[], int room)
 {
     int count = 0, smallest = smallest_tile(padded, unit);
-    for (int tile = smallest; tile <= padded && count < room; tile += unit)
-        if (tile == smallest ||
-            tiles_along(padded, tile - unit, unit) > tiles_along(padded, tile, unit))
-            out[count++] = tile;
+    int before = 0;
+    for (int tile = smallest; count < room; tile = tile + unit < padded ? tile + unit : padded) {
+        int tiles = tiles_along(padded, tile, unit);
+        if (count == 0 || tiles < before) out[count++] = tile;
+        before = tiles;
+        if (tile >= padded) break;
+    }
     return count;
 }
 
@@ -142,7 +153,7 @@ static rp_status plan_tiles(const rp_fcd_config *config, const int extent[3],
 {
     int padded[3], unit = unit_of(config);
     size_t bytes;
-    for (int a = 0; a < 3; a++) padded[a] = round_up(extent[a], unit);
+    for (int a = 0; a < 3; a++) padded[a] = round_up(extent[a], rp_fcd_stride(config));
     memset(tile, 0, 3 * sizeof *tile);
     if (o->tile[0] || o->tile[1] || o->tile[2]) {
         bool whole = true;
@@ -152,6 +163,7 @@ static rp_status plan_tiles(const rp_fcd_config *config, const int extent[3],
                 return rp_fail(err, RP_ERR_ARGUMENT, "a tile of %d x %d x %d voxels is impossible",
                                o->tile[0], o->tile[1], o->tile[2]);
             tile[a] = o->tile[a] < padded[a] ? round_up(o->tile[a], unit) : padded[a];
+            if (tile[a] > padded[a]) tile[a] = padded[a];
             if (tile[a] < smallest) tile[a] = smallest;
             whole &= tile[a] >= padded[a];
         }
@@ -252,15 +264,17 @@ static rp_status predict_tiles(rp_fcd *net, const rp_image *image, const int til
     tiling t = {.out = out};
     rp_session *session = NULL;
     rp_status status = RP_OK;
-    const int unit = unit_of(rp_fcd_config_of(net));
+    const rp_fcd_config *config = rp_fcd_config_of(net);
+    const int unit = unit_of(config), stride = rp_fcd_stride(config);
     size_t voxels = 1;
     *tiles = 1;
     for (int a = 0; a < 3 && !status; a++) {
-        int padded = round_up(image->grid.size[a], unit);
+        int padded = round_up(image->grid.size[a], stride);
         t.axis[a] = (axis_cut){.padded = padded,
                                .tile = tile[a],
                                .count = tiles_along(padded, tile[a], unit),
-                               .unit = unit};
+                               .unit = unit,
+                               .stride = stride};
         voxels *= (size_t)tile[a];
         *tiles *= t.axis[a].count;
         status = make_weights(&t.axis[a], err);
