@@ -174,11 +174,6 @@ static void add_rows(rp_text *page, const rp_json *object, path within)
     }
 }
 
-static void add_table(rp_text *page, const rp_json *result, const char *key)
-{
-    add_rows(page, rp_json_get(result, key), (path){.depth = 0});
-}
-
 /* ---- sections
  * ----------------------------------------------------------------------------------------- */
 
@@ -206,20 +201,38 @@ static void add_complete(rp_text *page, const rp_json *result)
     rp_text_add(page, "</pre></details>");
 }
 
+static void start_section(rp_text *page, const char *title)
+{
+    rp_text_printf(page, "<section class=\"record\"><h2>%s</h2><table><tbody>", title);
+}
+
+static void end_section(rp_text *page)
+{
+    rp_text_add(page, "</tbody></table></section>");
+}
+
+/* Only where the result has such an object. */
+static void add_section(rp_text *page, const rp_json *result, const char *key, const char *title)
+{
+    const rp_json *object = rp_json_get(result, key);
+    if (!rp_json_key_at(object, 0)) return;
+    start_section(page, title);
+    add_rows(page, object, (path){.depth = 0});
+    end_section(page);
+}
+
 void rp_report_add_record(rp_text *page, const rp_report *report, rp_window window)
 {
-    rp_text_add(page, "<section class=\"record\"><h2>Definitions</h2><table><tbody>");
-    add_table(page, report->result, "definitions");
+    const rp_json *result = report->result;
+    add_section(page, result, "carry_forward", "Baseline contour carried forward unchanged");
+    start_section(page, "Definitions");
+    add_rows(page, rp_json_get(result, "definitions"), (path){.depth = 0});
     add_picture_definitions(page, window);
-    rp_text_add(page, "</tbody></table></section><section class=\"record\"><h2>Provenance</h2>"
-                      "<table><tbody><tr><th scope=\"row\">Report by</th><td>Reprise " RP_VERSION
-                      "</td></tr>");
-    add_table(page, report->result, "provenance");
-    if (rp_json_get(report->result, "timing")) {
-        rp_text_add(page, "</tbody></table></section><section class=\"record\"><h2>Timing</h2>"
-                          "<table class=\"timing\"><tbody>");
-        add_table(page, report->result, "timing");
-    }
-    rp_text_add(page, "</tbody></table></section>");
-    add_complete(page, report->result);
+    end_section(page);
+    start_section(page, "Provenance");
+    rp_text_add(page, "<tr><th scope=\"row\">Report by</th><td>Reprise " RP_VERSION "</td></tr>");
+    add_rows(page, rp_json_get(result, "provenance"), (path){.depth = 0});
+    end_section(page);
+    add_section(page, result, "timing", "Timing");
+    add_complete(page, result);
 }

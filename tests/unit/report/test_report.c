@@ -186,7 +186,7 @@ static void a_contour_no_better_than_carry_forward_is_called_so(void **state)
     sample_destroy(s);
 }
 
-static void another_window_is_taken_from_the_result(void **state)
+static void window_and_carry_forward_are_taken_from_the_result(void **state)
 {
     (void)state;
     sample *s = sample_make(axial, 0, "P-007");
@@ -194,8 +194,13 @@ static void another_window_is_taken_from_the_result(void **state)
     rp_json_set_number(window, "low_hu", -1000);
     rp_json_set_number(window, "high_hu", 200);
     rp_json_set(s->result, "window", window);
+    rp_json *carried = rp_json_object();
+    rp_json_set_number(carried, "longest_diameter_mm", 43.5);
+    rp_json_set(s->result, "carry_forward", carried);
     char *page = written(&s->report);
     assert_has(page, "W 1200 L -400");
+    assert_has(page, "carried forward unchanged</h2>");
+    assert_has(page, ">Longest diameter</th><td>43.5&nbsp;mm</td>");
     rp_free(page);
     sample_destroy(s);
 }
@@ -364,7 +369,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_empty_followup_is_a_failure_to_segment),
         cmocka_unit_test(what_is_optional_may_be_absent),
         cmocka_unit_test(a_contour_no_better_than_carry_forward_is_called_so),
-        cmocka_unit_test(another_window_is_taken_from_the_result),
+        cmocka_unit_test(window_and_carry_forward_are_taken_from_the_result),
         cmocka_unit_test(the_smallest_case_is_written),
         cmocka_unit_test(inconsistent_input_is_refused),
         cmocka_unit_test(a_full_disk_leaves_nothing),
