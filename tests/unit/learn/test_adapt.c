@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static rp_adapt_options short_options(void)
@@ -112,22 +113,22 @@ static void test_overfits(void **state)
     rp_predict_options predict;
     rp_prediction prediction;
     watch w = {.stop_after = -1};
-    o.epochs = 30;
-    o.copies = 4;
+    o.epochs = 25;
+    o.copies = 3;
     o.crop[0] = o.crop[1] = 32;
     o.crop[2] = 16;
     o.learning_rate = 5e-3;
     make_model(&model, 7);
     assert_ok(adapt(p, &model, &o, &w, &curve, &err), err);
-    assert_int_equal(curve.epochs, 30);
+    assert_int_equal(curve.epochs, 25);
     assert_int_equal(curve.resumed_epochs, 0);
-    assert_true(curve.loss[29] < 0.5 * curve.loss[0] && curve.dice[29] > 0.85);
-    assert_true(w.done == 120 && w.total == 120);
+    assert_true(curve.loss[24] < 0.5 * curve.loss[0] && curve.dice[24] > 0.85);
+    assert_true(w.done == 75 && w.total == 75);
     char expected[128];
-    snprintf(expected, sizeof expected, "epoch 30/30 loss %.3f dice %.2f", curve.loss[29],
-             curve.dice[29]);
+    snprintf(expected, sizeof expected, "epoch 25/25 loss %.3f dice %.2f", curve.loss[24],
+             curve.dice[24]);
     assert_string_equal(w.note, expected);
-    assert_int_equal(model.provenance.epochs, 30);
+    assert_int_equal(model.provenance.epochs, 25);
     assert_int_equal(strlen(model.provenance.trained_on_image_sha256), 64);
     assert_true(rp_fcd_config_of(model.net)->dropout > 0.09);
     rp_predict_defaults(&predict);
@@ -384,6 +385,34 @@ static pid_t start_child(place *p)
     return child;
 }
 
+/* Changes with every checkpoint that appears. */
+static uint64_t mark_of(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) return 0;
+    return (uint64_t)info.st_ino * 1000003u + (uint64_t)info.st_mtim.tv_sec * 1000000000u +
+           (uint64_t)info.st_mtim.tv_nsec;
+}
+
+/* Lets the child write one checkpoint at least and kills it a random while later, in the middle of
+ * whatever it does then. False when it had ended by itself. */
+static bool kill_child(place *p, pid_t child, double wait, int *result)
+{
+    const uint64_t before = mark_of(p->checkpoint);
+    double until = INFINITY;
+    while (waitpid(child, result, WNOHANG) == 0) {
+        if (isinf(until) && mark_of(p->checkpoint) != before) until = rp_seconds() + wait;
+        if (rp_seconds() < until) {
+            usleep(200);
+            continue;
+        }
+        kill(child, SIGKILL);
+        waitpid(child, result, 0);
+        return WIFSIGNALED(*result);
+    }
+    return false;
+}
+
 static void test_killed_at_random_moments(void **state)
 {
     place *p = *state;
@@ -393,31 +422,24 @@ static void test_killed_at_random_moments(void **state)
     rp_adapt_curve whole;
     rp_error err = {0};
     rp_random random;
-    int killed = 0, killed_with_checkpoint = 0, result = -1;
+    int kills = 0, result = -1;
+    double step = rp_seconds();
     reference_run(p, &o, &expected, &size, &whole);
+    step = (rp_seconds() - step) / 12;
     rp_random_init(&random, (uint64_t)getpid(), 1, 0);
-    for (int i = 0; i < 40 && result != 0; i++) {
-        double allowed = i < 25 ? 0.01 + 0.1 * rp_random_uniform(&random) : 60;
-        double until = rp_seconds() + allowed;
-        unlink(p->model);
-        pid_t child = start_child(p);
-        while (waitpid(child, &result, WNOHANG) == 0) {
-            if (rp_seconds() < until) {
-                usleep(500);
-                continue;
-            }
-            kill(child, SIGKILL);
-            waitpid(child, &result, 0);
-            killed++;
-            killed_with_checkpoint += rp_path_exists(p->checkpoint);
-            break;
-        }
-        if (WIFEXITED(result)) assert_int_equal(WEXITSTATUS(result), 0);
+    pid_t child = start_child(p); /* killed before there is anything to resume */
+    kill(child, SIGKILL);
+    waitpid(child, &result, 0);
+    while (kill_child(p, start_child(p), 2 * step * rp_random_uniform(&random), &result)) {
+        rp_tensor_file file = {0};
+        kills++;
+        assert_ok(rp_safetensors_read(p->checkpoint, &file, &err), err); /* whole at any moment */
+        rp_tensor_file_release(&file);
+        assert_true(kills <= 12);
     }
     assert_int_equal(result, 0);
-    print_message("killed %d times, %d of them with a checkpoint\n", killed,
-                  killed_with_checkpoint);
-    assert_true(killed >= 1);
+    print_message("killed %d times with a checkpoint\n", kills);
+    assert_true(kills >= 3);
     assert_ok(rp_file_read(p->model, &bytes, &other, &err), err);
     assert_int_equal(other, size);
     assert_memory_equal(bytes, expected, size);
