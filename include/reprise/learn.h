@@ -135,7 +135,12 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
 
 typedef struct rp_predict_options {
     double threshold;         /**< 0.5 */
-    bool all_components;      /**< false: the largest 26-neighbour component only */
+    bool all_components;      /**< false: one 26-neighbour component only, see prior */
+    const rp_mask *prior;     /**< where the lesion was at baseline, on any grid; borrowed. The component
+                                   with the largest sum over voxels of exp(-d^2 / (2 reach^2)), d the
+                                   distance to the prior, is kept. NULL, or a prior that lies outside
+                                   the image: the largest component */
+    double prior_reach_mm;    /**< 20 */
     size_t memory_bytes;      /**< budget of the network; 0: no limit */
     int tile[3];              /**< 0: whole volume if the budget allows, else the tile within it that
                                    makes the least work; else rounded up to multiples of 16 */
@@ -147,6 +152,8 @@ typedef struct rp_prediction {
     rp_mask mask;             /**< on the image's own grid */
     rp_image probability;     /**< of the lesion, 0..1, on the image's own grid */
     int components;           /**< found before one was chosen */
+    int chosen_rank;          /**< of the one kept, by size from 1; 0: all kept, or none found */
+    bool chosen_by_prior;     /**< false where the size alone decided */
     int tiles;                /**< 1: one pass */
     size_t memory_bytes;      /**< of the network's plan */
 } rp_prediction;

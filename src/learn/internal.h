@@ -40,4 +40,7 @@ rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_
 /** RP_ERR_REFUSED for another fingerprint; the state is touched only on success. */
 rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *err);
 
+/* Reduces out->mask to the lesion as the options say (choose.c). */
+rp_status choose_component(rp_prediction *out, const rp_predict_options *options, rp_error *err);
+
 #endif

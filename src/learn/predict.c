@@ -8,7 +8,7 @@ enum { UNIT = 16 };
 
 void rp_predict_defaults(rp_predict_options *options)
 {
-    *options = (rp_predict_options){.threshold = 0.5};
+    *options = (rp_predict_options){.threshold = 0.5, .prior_reach_mm = 20.0};
 }
 
 void rp_prediction_release(rp_prediction *prediction)
@@ -318,24 +318,6 @@ static rp_status predict_working(const rp_model *model, const rp_image *image,
     return status;
 }
 
-/* ---- the lesion
- * ---------------------------------------------------------------------------------------- */
-
-static rp_status choose_components(rp_prediction *out, bool all, rp_error *err)
-{
-    int32_t count = 0;
-    rp_status status;
-    if (all) {
-        rp_labels labels = {0};
-        status = rp_mask_components(&out->mask, 26, &labels, &count, NULL, err);
-        rp_labels_release(&labels);
-    } else {
-        status = rp_mask_keep_largest(&out->mask, 26, &count, err);
-    }
-    out->components = count;
-    return status;
-}
-
 rp_status rp_predict(const rp_model *model, const rp_image *image,
                      const rp_predict_options *options, const rp_progress *progress,
                      rp_prediction *out, rp_error *err)
@@ -349,6 +331,9 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
     if (!(options->threshold > 0.0 && options->threshold < 1.0))
         return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",
                        options->threshold);
+    if (options->prior && !(options->prior_reach_mm > 0.0))
+        return rp_fail(err, RP_ERR_ARGUMENT, "a reach of %g mm is not above 0",
+                       options->prior_reach_mm);
     rp_status status = predict_working(model, image, options, progress, &working, out, err);
     if (!status) status = rp_image_resample(&working, &image->grid, 0.0f, &out->probability, err);
     rp_image_release(&working);
@@ -357,7 +342,7 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
     const size_t voxels = rp_grid_voxels(&image->grid);
     for (size_t i = 0; i < voxels; i++)
         out->mask.data[i] = (double)out->probability.data[i] >= options->threshold;
-    status = choose_components(out, options->all_components, err);
+    status = choose_component(out, options, err);
 done:
     if (status) rp_prediction_release(out);
     return status;

@@ -256,6 +256,30 @@ static void test_components(void **state)
     assert_false(one.mask.data[rp_grid_index(g, 14, 30, 16)]);
     assert_true(all.mask.data[rp_grid_index(g, 14, 30, 16)]);
 
+    /* a prior round the smaller ball chooses it; one outside the image decides nothing */
+    rp_prediction near, far;
+    rp_mask prior = {0};
+    rp_grid elsewhere = *g;
+    assert_ok(rp_mask_init(&prior, g, &err), err);
+    prior.data[rp_grid_index(g, 16, 30, 15)] = 1;
+    o.all_components = false;
+    o.prior = &prior;
+    predict(f, &image, &o, &near);
+    assert_true(near.chosen_by_prior);
+    assert_true(near.chosen_rank > 1);
+    assert_true(near.mask.data[rp_grid_index(g, 14, 30, 16)]);
+    assert_false(near.mask.data[rp_grid_index(g, 38, 28, 16)]);
+    elsewhere.origin[0] += 5000;
+    prior.grid = elsewhere;
+    predict(f, &image, &o, &far);
+    assert_false(far.chosen_by_prior);
+    assert_int_equal(far.chosen_rank, 1);
+    assert_memory_equal(far.mask.data, one.mask.data, rp_grid_voxels(g));
+    rp_prediction_release(&near);
+    rp_prediction_release(&far);
+    rp_mask_release(&prior);
+    o.prior = NULL;
+
     rp_model blind = {0};
     make_model(&blind, 1);
     const size_t count = rp_fcd_parameter_count(blind.net);
