@@ -49,10 +49,18 @@ typedef struct cmd_common {
     bool quiet;
 } cmd_common;
 
-/* As an argp child whose input is a cmd_common*: --threads --memory --cpu --quiet. */
+/* As an argp child whose input is a cmd_common*: --threads --memory --cpu --quiet. argp itself ends
+ * the program on --help, and with CMD_USAGE on wrong usage. */
 extern const struct argp cmd_common_argp;
-/* Parses with exit code 2 on wrong usage; returns true when argp printed help or version itself. */
+/* Sets threads and kernels. */
 rp_status cmd_common_apply(const cmd_common *common, rp_error *err);
+/* False when the text is not wholly such a value. */
+bool cmd_parse_int(const char *text, int low, int high, int *value);
+bool cmd_parse_seed(const char *text, uint64_t *seed);
+bool cmd_parse_number(const char *text, double *value);
+/* "AxBxC" or "A,B,C", in the order of the text. */
+bool cmd_parse_numbers(const char *text, double values[3]);
+bool cmd_parse_definition(const char *text, rp_diameter_definition *definition);
 /* "8G", "512M", "1.5GiB" or plain bytes. */
 bool cmd_parse_bytes(const char *text, size_t *bytes);
 /* --memory, or three quarters of what the system has available. */
@@ -66,6 +74,8 @@ const rp_progress *cmd_progress(const cmd_common *common);
 /* Ends the current line, so that a message may follow. */
 void cmd_progress_end(void);
 bool cmd_interrupted(void);
+/* Sink for the library's log: warnings and errors to stderr. */
+void cmd_log(rp_log_level level, const char *line, void *context);
 
 /* ---- inputs (input.c) ---------------------------------------------------------------------------- */
 
@@ -108,11 +118,13 @@ typedef struct cmd_contour_options {
 rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
                            cmd_contour *contour, rp_error *err);
 void cmd_contour_release(cmd_contour *contour);
+/* A NIfTI mask; label selects one value (NULL: the only one). */
+rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err);
 /* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left
  * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
-/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file or from the
- * series description of a DICOM series. */
+/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file (whose "files"
+ * list the file) or from the series description of a DICOM series (header may be NULL). */
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------------------- */
@@ -141,7 +153,22 @@ rp_status cmd_prepare_folder(const char *path, rp_error *err);
 rp_status cmd_prepare_file(const char *path, rp_error *err);
 /* RP_ERR_REFUSED when output is the same file as input, or lies in the input folder. */
 rp_status cmd_protect_input(const char *input, const char *output, rp_error *err);
-/* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...} */
+/* rm -r; what cannot be removed is left. */
+void cmd_remove_tree(const char *path);
+
+/* Several files that appear in a folder together or not at all: written below temporary, moved by
+ * commit. release is for every end: it removes what was not committed, and the folder if it was made
+ * for it. */
+typedef struct cmd_stage {
+    char *folder, *temporary;
+    bool made_folder;
+} cmd_stage;
+rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err);
+/* Nothing is moved when one of the names exists already. */
+rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err);
+void cmd_stage_release(cmd_stage *stage);
+/* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...}; the series
+ * (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are null. */
 rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series);
 /* Program version, kernel table, threads, command line, time. */
 rp_json *cmd_provenance_json(int argc, char **argv);

@@ -1,0 +1,290 @@
+/* Loading images and contours, and the refusals that keep patients and series apart. */
+#include "cmd.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- labels
+ * --------------------------------------------------------------------------------------- */
+
+static const char *const made_labels[] = {"synthetic", "simulated"};
+
+/* From a truth.json beside the file, if that lists the file's name. */
+static void label_beside(const char *path, char label[32])
+{
+    RP_AUTOFREE char *copy = rp_strdup(path), *again = rp_strdup(path);
+    if (!copy || !again) return;
+    RP_AUTOFREE char *truth = rp_path_join(dirname(copy), "truth.json");
+    const char *name = basename(again);
+    rp_json *json = NULL;
+    if (!truth || !rp_path_exists(truth) || rp_json_read(truth, &json, NULL)) return;
+    const rp_json *files = rp_json_get(json, "files");
+    const char *found = rp_json_get_string(json, "label");
+    for (size_t i = 0; found && files && i < rp_json_length(files); i++) {
+        const char *listed = rp_json_as_string(rp_json_at(files, i));
+        if (listed && strcmp(listed, name) == 0) snprintf(label, 32, "%s", found);
+    }
+    rp_json_destroy(json);
+}
+
+void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32])
+{
+    label[0] = '\0';
+    for (size_t i = 0; header && i < sizeof made_labels / sizeof *made_labels; i++)
+        if (strcasestr(header->series_description, made_labels[i]))
+            snprintf(label, 32, "%s", made_labels[i]);
+    if (!label[0] && !rp_path_is_directory(path)) label_beside(path, label);
+}
+
+/* ---- images
+ * ----------------------------------------------------------------------------------------- */
+
+static void hash_image(const rp_image *image, char hex[RP_SHA256_HEX])
+{
+    char text[1024], voxels[RP_SHA256_HEX];
+    const rp_grid *g = &image->grid;
+    rp_sha256(image->data, rp_grid_voxels(g) * sizeof(float), voxels);
+    int length = snprintf(text, sizeof text, "%d %d %d", g->size[0], g->size[1], g->size[2]);
+    for (int a = 0; a < 3; a++)
+        length += snprintf(text + length, sizeof text - (size_t)length, " %.5f %.5f %.5f %.5f %.5f",
+                           g->spacing[a], g->origin[a], g->direction[a][0], g->direction[a][1],
+                           g->direction[a][2]);
+    length += snprintf(text + length, sizeof text - (size_t)length, " %s", voxels);
+    rp_sha256(text, (size_t)length, hex);
+}
+
+static rp_status load_dicom(const char *path, const cmd_ct_options *options,
+                            const rp_progress *progress, cmd_ct *ct, rp_error *err)
+{
+    const rp_dicom_load_options load = {.series_uid = options->series,
+                                        .allow_non_ct = options->allow_non_ct,
+                                        .allow_mixed_patients = options->allow_mixed_patients};
+    ct->is_dicom = true;
+    return rp_dicom_series_load(path, &load, progress, &ct->series, err);
+}
+
+static rp_status load_nifti(const char *path, cmd_ct *ct, rp_error *err)
+{
+    rp_status status = rp_nifti_read_image(path, &ct->series.image, err);
+    if (!status) hash_image(&ct->series.image, ct->series.image_sha256);
+    return status;
+}
+
+rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,
+                      cmd_ct *ct, rp_error *err)
+{
+    static const cmd_ct_options none = {0};
+    *ct = (cmd_ct){.path = path};
+    if (!options) options = &none;
+    rp_status status;
+    if (!rp_path_exists(path))
+        status = rp_fail(err, RP_ERR_IO, "%s: no such file or folder", path);
+    else if (rp_path_is_directory(path))
+        status = load_dicom(path, options, progress, ct, err);
+    else if (rp_nifti_probe(path))
+        status = load_nifti(path, ct, err);
+    else if (rp_rtstruct_probe(path))
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: an RTSTRUCT, where an image is needed", path);
+    else if (rp_dicom_probe(path))
+        status = load_dicom(path, options, progress, ct, err);
+    else
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
+    if (status) {
+        *ct = (cmd_ct){0};
+        return status;
+    }
+    memcpy(ct->sha256, ct->series.image_sha256, sizeof ct->sha256);
+    cmd_find_label(path, ct->is_dicom ? &ct->series.header : NULL, ct->label);
+    return RP_OK;
+}
+
+void cmd_ct_release(cmd_ct *ct)
+{
+    rp_dicom_series_release(&ct->series);
+    *ct = (cmd_ct){0};
+}
+
+/* ---- contours
+ * --------------------------------------------------------------------------------------- */
+
+rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err)
+{
+    *roi = NULL;
+    *file = rp_strdup(spec);
+    if (!*file) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", spec);
+    if (rp_path_exists(spec)) return RP_OK;
+    for (char *colon = *file + strlen(*file); colon-- > *file;) {
+        if (*colon != ':') continue;
+        *colon = '\0';
+        if (rp_path_exists(*file)) {
+            *roi = spec + (colon - *file) + 1;
+            return RP_OK;
+        }
+        *colon = ':';
+    }
+    rp_free(*file);
+    *file = NULL;
+    return rp_fail(err, RP_ERR_IO, "%s: no such file", spec);
+}
+
+static bool differ(const char *a, const char *b)
+{
+    return a[0] && b[0] && strcmp(a, b) != 0;
+}
+
+static rp_status check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
+                               const cmd_contour_options *options, rp_error *err)
+{
+    const rp_dicom_header *mine = &contours->header, *its = &ct->series.header;
+    if (!options->allow_patient_mismatch && differ(mine->patient_id, its->patient_id))
+        return rp_fail(err, RP_ERR_REFUSED, "%s: the contour is of another patient than %s", file,
+                       ct->path);
+    if (options->allow_series_mismatch) return RP_OK;
+    if (differ(mine->frame_of_reference_uid, its->frame_of_reference_uid))
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: the contour was drawn in another frame of reference than that of %s",
+                       file, ct->path);
+    if (differ(contours->referenced_series_uid, its->series_uid))
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: the contour belongs to another series (%s) than %s", file,
+                       contours->referenced_series_uid, ct->path);
+    return RP_OK;
+}
+
+static void warn_of_oddities(const char *file, const rp_roi_report *report)
+{
+    if (report->open_contours)
+        rp_log(RP_LOG_WARNING, "%s: %zu contours are not closed and were ignored", file,
+               report->open_contours);
+    if (report->degenerate_contours)
+        rp_log(RP_LOG_WARNING, "%s: %zu contours enclose no area and were ignored", file,
+               report->degenerate_contours);
+    if (report->outside_contours)
+        rp_log(RP_LOG_WARNING, "%s: %zu contours lie outside the image and were ignored", file,
+               report->outside_contours);
+    if (report->gap_slices)
+        rp_log(RP_LOG_WARNING, "%s: %zu slices between contours have none and stay empty", file,
+               report->gap_slices);
+}
+
+static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct *ct,
+                               const cmd_contour_options *options, cmd_contour *contour,
+                               rp_error *err)
+{
+    rp_rtstruct contours = {0};
+    const rp_roi *roi = NULL;
+    rp_status status = rp_rtstruct_read(file, &contours, err);
+    if (!status) status = check_belongs(file, &contours, ct, options, err);
+    if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
+    if (!status) {
+        status = rp_roi_to_mask(roi, &ct->series.image.grid, &contour->mask, &contour->report, err);
+        if (status) rp_fail_in(err, status, "%s", file);
+    }
+    if (!status) {
+        contour->is_rtstruct = true;
+        memcpy(contour->roi_name, roi->name, sizeof contour->roi_name);
+        cmd_find_label(file, &contours.header, contour->label);
+        warn_of_oddities(file, &contour->report);
+    }
+    rp_rtstruct_release(&contours);
+    return status;
+}
+
+/* Onto the grid of the CT. */
+static rp_status place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err)
+{
+    const rp_grid *grid = &ct->series.image.grid;
+    const double tolerance =
+        0.01 * fmin(grid->spacing[0], fmin(grid->spacing[1], grid->spacing[2]));
+    if (rp_grid_same(&mask->grid, grid, fmax(tolerance, 1e-3))) {
+        mask->grid = *grid;
+        return RP_OK;
+    }
+    rp_mask moved = {0};
+    const double before_cc = (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid) / 1000.0;
+    rp_status status = rp_mask_resample(mask, grid, &moved, err);
+    if (status) return status;
+    const double after_cc = (double)rp_mask_count(&moved) * rp_grid_voxel_mm3(grid) / 1000.0;
+    rp_mask_release(mask);
+    *mask = moved;
+    if (before_cc > 0.0 && after_cc == 0.0)
+        return rp_fail(err, RP_ERR_REFUSED, "%s: the mask lies outside the image %s", file,
+                       ct->path);
+    if (after_cc < 0.9 * before_cc)
+        rp_log(RP_LOG_WARNING, "%s: %.0f%% of the mask was lost on the image's grid", file,
+               100.0 * (1.0 - after_cc / before_cc));
+    return RP_OK;
+}
+
+rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err)
+{
+    int value;
+    if (!label) return rp_nifti_read_mask(file, false, mask, err);
+    if (!cmd_parse_int(label, INT32_MIN, INT32_MAX, &value) || value == 0)
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: a label of NIfTI is a number, not '%s'", file,
+                       label);
+    rp_labels labels = {0};
+    rp_status status = rp_nifti_read_labels(file, &labels, err);
+    if (!status) status = rp_labels_select(&labels, value, mask, err);
+    rp_labels_release(&labels);
+    if (!status && rp_mask_count(mask) == 0) {
+        rp_mask_release(mask);
+        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: no voxel has the label %d", file, value);
+    }
+    return status;
+}
+
+static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct,
+                           cmd_contour *contour, rp_error *err)
+{
+    rp_status status = cmd_mask_read(file, label, &contour->mask, err);
+    if (status) return status;
+    cmd_find_label(file, NULL, contour->label);
+    if (rp_mask_count(&contour->mask) == 0)
+        return rp_fail(err, RP_ERR_REFUSED, "%s: the mask is empty", file);
+    return place(file, &contour->mask, ct, err);
+}
+
+static rp_status check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask,
+                              rp_error *err)
+{
+    const size_t inside = rp_mask_count(mask), all = rp_grid_voxels(&mask->grid);
+    if (inside == 0)
+        return rp_fail(err, RP_ERR_REFUSED, "%s: no voxel of %s lies inside", file, ct->path);
+    if (inside > all / 2)
+        return rp_fail(err, RP_ERR_REFUSED, "%s: covers %.0f%% of the image: not a lesion", file,
+                       100.0 * (double)inside / (double)all);
+    return RP_OK;
+}
+
+rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
+                           cmd_contour *contour, rp_error *err)
+{
+    static const cmd_contour_options none = {0};
+    RP_AUTOFREE char *file = NULL;
+    const char *roi;
+    *contour = (cmd_contour){0};
+    rp_status status = cmd_split_roi(spec, &file, &roi, err);
+    if (status) return status;
+    if (!options) options = &none;
+    if (rp_path_is_directory(file))
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", file);
+    else if (rp_nifti_probe(file))
+        status = load_mask(file, roi, ct, contour, err);
+    else if (rp_rtstruct_probe(file))
+        status = load_rtstruct(file, roi, ct, options, contour, err);
+    else
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
+    if (!status) status = check_extent(file, ct, &contour->mask, err);
+    if (!status) status = rp_sha256_file(file, contour->sha256, err);
+    if (status) cmd_contour_release(contour);
+    return status;
+}
+
+void cmd_contour_release(cmd_contour *contour)
+{
+    rp_mask_release(&contour->mask);
+    *contour = (cmd_contour){0};
+}

@@ -1,0 +1,208 @@
+/* Options, model, checkpoint and memory plan of an adaptation. */
+#include "learning.h"
+
+#include <dirent.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+enum {
+    KEY_MODEL = 0x2000,
+    KEY_CONFIG,
+    KEY_EPOCHS,
+    KEY_COPIES,
+    KEY_CROP,
+    KEY_SEED,
+    KEY_RESUME,
+    KEY_PATIENT,
+    KEY_SERIES,
+    KEY_NON_CT
+};
+
+static const struct argp_option learning_options[] = {
+    {NULL, 0, NULL, 0, "Adaptation:", 50},
+    {"model", KEY_MODEL, "FILE", 0, "General model to start from (default: fresh weights)", 0},
+    {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of the adaptation (default: 350)", 0},
+    {"copies", KEY_COPIES, "N", 0, "Perturbed copies that make an epoch", 0},
+    {"crop", KEY_CROP, "ZxYxX", 0, "Extent of a copy in voxels of the working grid", 0},
+    {"seed", KEY_SEED, "N", 0, "Seed of everything random", 0},
+    {"resume", KEY_RESUME, NULL, 0, "Continue from the checkpoint of an interrupted run", 0},
+    {NULL, 0, NULL, 0, "Overriding a refusal:", 60},
+    {"allow-patient-mismatch", KEY_PATIENT, NULL, 0, "Inputs carry different patient IDs", 0},
+    {"allow-series-mismatch", KEY_SERIES, NULL, 0, "The contour refers to another series", 0},
+    {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
+    {0}};
+
+static bool parse_crop(const char *text, int crop[3])
+{
+    double zyx[3];
+    if (!cmd_parse_numbers(text, zyx)) return false;
+    for (int a = 0; a < 3; a++) {
+        if (!(zyx[a] >= 1 && zyx[a] <= 4096) || zyx[a] != (int)zyx[a]) return false;
+        crop[2 - a] = (int)zyx[a];
+    }
+    return true;
+}
+
+static error_t parse_learning(int key, char *argument, struct argp_state *state)
+{
+    cmd_learning *learning = state->input;
+    switch (key) {
+    case KEY_MODEL:
+        learning->model = argument;
+        return 0;
+    case KEY_CONFIG:
+        learning->config = argument;
+        return 0;
+    case KEY_EPOCHS:
+        if (!cmd_parse_int(argument, 1, 1000000, &learning->epochs))
+            argp_error(state, "--epochs takes a whole number from 1, not '%s'", argument);
+        return 0;
+    case KEY_COPIES:
+        if (!cmd_parse_int(argument, 1, 1000, &learning->copies))
+            argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
+        return 0;
+    case KEY_CROP:
+        if (!parse_crop(argument, learning->crop))
+            argp_error(state, "--crop takes voxels as ZxYxX, such as 32x64x64, not '%s'", argument);
+        return 0;
+    case KEY_SEED:
+        if (!cmd_parse_seed(argument, &learning->seed))
+            argp_error(state, "--seed takes a whole number from 0, not '%s'", argument);
+        learning->has_seed = true;
+        return 0;
+    case KEY_RESUME:
+        learning->resume = true;
+        return 0;
+    case KEY_PATIENT:
+        learning->allow_patient_mismatch = true;
+        return 0;
+    case KEY_SERIES:
+        learning->allow_series_mismatch = true;
+        return 0;
+    case KEY_NON_CT:
+        learning->allow_non_ct = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp cmd_learning_argp = {.options = learning_options, .parser = parse_learning};
+
+rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *settings, rp_error *err)
+{
+    cmd_settings_defaults(settings);
+    if (learning->config) {
+        rp_status status = cmd_settings_read(learning->config, settings, err);
+        if (status) return status;
+    }
+    if (learning->epochs) settings->adapt.epochs = learning->epochs;
+    if (learning->copies) settings->adapt.copies = learning->copies;
+    if (learning->crop[0]) memcpy(settings->adapt.crop, learning->crop, sizeof learning->crop);
+    if (learning->has_seed) settings->adapt.seed = learning->seed;
+    settings->adapt.resume = learning->resume;
+    return RP_OK;
+}
+
+/* ---- model ----------------------------------------------------------------------------------- */
+
+const char *cmd_label_of_both(const char *a, const char *b)
+{
+    if (strcmp(a, "synthetic") == 0 || !b[0]) return a;
+    return strcmp(b, "synthetic") == 0 || !a[0] ? b : a;
+}
+
+rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
+                             cmd_settings *settings, rp_model *model, rp_error *err)
+{
+    rp_status status;
+    if (learning->model)
+        status = rp_model_read(learning->model, model, err);
+    else
+        status = rp_model_create(&settings->network, &settings->preprocessing, settings->adapt.seed,
+                                 model, err);
+    if (status) return status;
+    settings->network = *rp_fcd_config_of(model->net);
+    settings->preprocessing = model->preprocessing;
+    rp_model_provenance *own = &model->provenance;
+    char both[sizeof own->label];
+    snprintf(both, sizeof both, "%s", cmd_label_of_both(label, own->label));
+    memcpy(own->label, both, sizeof both);
+    return RP_OK;
+}
+
+/* ---- checkpoint ------------------------------------------------------------------------------ */
+
+rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err)
+{
+    if (resume || !rp_path_exists(path)) return RP_OK;
+    return rp_fail(err, RP_ERR_ARGUMENT,
+                   "%s: the checkpoint of an interrupted run is there: continue it with --resume, "
+                   "or remove the file to start anew",
+                   path);
+}
+
+rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *err)
+{
+    char message[sizeof err->message];
+    if (!err) return status;
+    memcpy(message, err->message, sizeof message);
+    if (path && rp_path_exists(path))
+        return rp_fail(err, status,
+                       "%s\nThe adaptation so far is kept in %s: the same command with --resume "
+                       "continues it",
+                       message, path);
+    if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s; nothing was written", message);
+    return status;
+}
+
+void cmd_checkpoint_remove(const char *path)
+{
+    unlink(path);
+    RP_AUTOFREE char *for_folder = rp_strdup(path), *for_name = rp_strdup(path);
+    if (!for_folder || !for_name) return;
+    const char *folder = dirname(for_folder);
+    RP_AUTOFREE char *prefix = rp_format("%s.part-", basename(for_name));
+    DIR *list = prefix ? opendir(folder) : NULL;
+    for (struct dirent *e; list && (e = readdir(list));) {
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0) continue;
+        RP_AUTOFREE char *left = rp_path_join(folder, e->d_name);
+        if (left) unlink(left);
+    }
+    if (list) closedir(list);
+}
+
+/* ---- memory plan ----------------------------------------------------------------------------- */
+
+rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
+                             rp_error *err)
+{
+    const rp_grid working = rp_grid_respaced(grid, settings->preprocessing.spacing);
+    int size[3];
+    for (int a = 0; a < 3; a++) {
+        const int wanted = settings->adapt.crop[a];
+        size[a] = wanted < working.size[a] ? wanted : working.size[a];
+    }
+    return rp_session_bytes(&settings->network, size, RP_RUN_TRAIN, bytes, err);
+}
+
+rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
+                               rp_error *err)
+{
+    /* Tiles are of whole units, two at least (rp_predict_options). */
+    const rp_grid working = rp_grid_respaced(grid, settings->preprocessing.spacing);
+    const int stride = rp_fcd_stride(&settings->network), unit = stride > 16 ? stride : 16;
+    int size[3];
+    for (int a = 0; a < 3; a++) {
+        const int padded = (working.size[a] + unit - 1) / unit * unit;
+        int tile = (settings->predict.tile[a] + unit - 1) / unit * unit;
+        if (tile < 2 * unit) tile = 2 * unit;
+        size[a] = tile < padded ? tile : padded;
+    }
+    return rp_session_bytes(&settings->network, size, RP_RUN_PREDICT, bytes, err);
+}

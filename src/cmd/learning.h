@@ -1,0 +1,47 @@
+/*
+ * What `adapt` and `assess` share: options of the adaptation, the model to start from, the
+ * checkpoint and what the user is told about it, the memory plan.
+ */
+#ifndef REPRISE_CMD_LEARNING_H
+#define REPRISE_CMD_LEARNING_H
+
+#include "cmd.h"
+
+typedef struct cmd_learning {
+    const char *model, *config; /* NULL: not given */
+    int epochs, copies;         /* 0: not given */
+    int crop[3];                /* x, y, z; 0: not given */
+    uint64_t seed;
+    bool has_seed, resume;
+    bool allow_patient_mismatch, allow_series_mismatch, allow_non_ct;
+} cmd_learning;
+
+/* As an argp child whose input is a cmd_learning*. */
+extern const struct argp cmd_learning_argp;
+
+/* Defaults, then the file of --config, then the command line. */
+rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *settings,
+                                rp_error *err);
+/* The model of --model, whose network and preprocessing then become the settings'; else fresh
+ * weights. `label` is that of the data and becomes the model's own. */
+rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
+                             cmd_settings *settings, rp_model *model, rp_error *err);
+
+/* Label of material that is partly `a`, partly `b`: synthetic weighs more than simulated. */
+const char *cmd_label_of_both(const char *a, const char *b);
+
+/* A checkpoint that exists is never overwritten unless it is to be resumed. */
+rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err);
+/* Appends to the message whether work is kept, and how to go on; returns status. */
+rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *err);
+/* Removes the checkpoint, and what a killed process left beside it. */
+void cmd_checkpoint_remove(const char *path);
+
+/* Bytes of the training session on an image's grid. */
+rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
+                             rp_error *err);
+/* Bytes of the smallest prediction that rp_predict can cut an image into, or of the tile set. */
+rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
+                               rp_error *err);
+
+#endif

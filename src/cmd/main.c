@@ -1,0 +1,91 @@
+/* The table of commands. */
+#include "cmd.h"
+
+#include <string.h>
+
+static const cmd_entry commands[] = {
+    {"assess", "adapt to the baseline, contour the follow-up, measure and classify", cmd_assess},
+    {"adapt", "make a patient model from an image and its contour", cmd_adapt},
+    {"segment", "contour an image with a model", cmd_segment},
+    {"measure", "diameters and volumes of the lesions in a mask", cmd_measure},
+    {"respond", "RECIST response from two masks", cmd_respond},
+    {"simulate", "a follow-up with known truth from a real baseline", cmd_simulate},
+    {"phantom", "synthetic patients with known truth", cmd_phantom},
+    {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
+    {"info", "what is in a file or folder", cmd_info},
+};
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: reprise COMMAND [OPTION...]\n"
+          "Contours the follow-up CT with a network that remembers the patient, and reads the\n"
+          "response from it. For research only, not for diagnosis or treatment.\n\nCommands:\n",
+          to);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'reprise COMMAND --help' tells the options of a command; 'reprise --version' the "
+          "version.\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused for safety.\n",
+          to);
+}
+
+static const cmd_entry *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "reprise: there is no command '%s'; 'reprise --help' lists them\n", name);
+    return CMD_USAGE;
+}
+
+/* Under the name "reprise NAME", so that every message of argp shows it. */
+static int run_command(const cmd_entry *command, int argc, char **argv)
+{
+    char name[64];
+    snprintf(name, sizeof name, "reprise %s", command->name);
+    argv[0] = name;
+    return command->run(argc, argv);
+}
+
+static int help_on(const char *name)
+{
+    char option[] = "--help", *arguments[] = {NULL, option, NULL};
+    const cmd_entry *command = find_command(name);
+    return command ? run_command(command, 2, arguments) : unknown(name);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (argc < 2) {
+        print_help(stderr);
+        return CMD_USAGE;
+    }
+    if (strcmp(name, "help") == 0 && argc > 2) return help_on(argv[2]);
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help(stdout);
+        return CMD_DONE;
+    }
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        puts(argp_program_version);
+        return CMD_DONE;
+    }
+    const cmd_entry *command = find_command(name);
+    return command ? run_command(command, argc - 1, argv + 1) : unknown(name);
+}
+
+int main(int argc, char **argv)
+{
+    argp_program_version = "reprise " RP_VERSION;
+    argp_err_exit_status = CMD_USAGE;
+    rp_log_set_sink(cmd_log, NULL);
+    const int code = dispatch(argc, argv);
+    /* Output that did not arrive (a full disk behind a redirection) is a failure. */
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fputs("reprise: standard output: cannot be written\n", stderr);
+    return code == CMD_DONE ? CMD_FAILED : code;
+}

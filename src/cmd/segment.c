@@ -1,0 +1,199 @@
+/* reprise segment: contours the lesion in one image with a model. */
+#include "cmd.h"
+
+#include <string.h>
+
+enum {
+    KEY_MODEL = 1,
+    KEY_IMAGE,
+    KEY_OUT,
+    KEY_PROBABILITY,
+    KEY_ALL,
+    KEY_SERIES,
+    KEY_NON_CT,
+    KEY_THRESHOLD
+};
+
+typedef struct segment_arguments {
+    cmd_common common;
+    const char *model, *image, *out, *probability, *series;
+    double threshold; /* 0: the default */
+    bool all_components, allow_non_ct;
+} segment_arguments;
+
+static const struct argp_option options[] = {
+    {"model", KEY_MODEL, "MODEL", 0, "Model (safetensors)", 0},
+    {"image", KEY_IMAGE, "CT", 0, "DICOM folder or NIfTI file", 0},
+    {"out", KEY_OUT, "MASK", 0, "NIfTI mask (.nii, .nii.gz), or RTSTRUCT (.dcm) of a DICOM image",
+     0},
+    {"probability", KEY_PROBABILITY, "FILE", 0, "Write the lesion's probability as NIfTI", 0},
+    {"threshold", KEY_THRESHOLD, "P", 0, "Probability from which a voxel is lesion (0.5)", 0},
+    {"all-components", KEY_ALL, NULL, 0, "Keep every component, not only the largest", 0},
+    {"series", KEY_SERIES, "UID", 0, "Series of the DICOM folder", 0},
+    {"allow-non-ct", KEY_NON_CT, NULL, 0, "Override the refusal of a modality other than CT", 0},
+    {0}};
+
+static bool ends_with(const char *text, const char *ending)
+{
+    const size_t length = strlen(text), tail = strlen(ending);
+    return length > tail && strcmp(text + length - tail, ending) == 0;
+}
+
+static bool is_nifti_name(const char *path)
+{
+    return ends_with(path, ".nii") || ends_with(path, ".nii.gz");
+}
+
+static void check_arguments(const segment_arguments *a, struct argp_state *state)
+{
+    if (!a->model || !a->image || !a->out)
+        argp_error(state, "--model, --image and --out are needed");
+    else if (!is_nifti_name(a->out) && !ends_with(a->out, ".dcm"))
+        argp_error(state, "--out ends in .nii, .nii.gz or .dcm, unlike '%s'", a->out);
+    else if (a->probability && !is_nifti_name(a->probability))
+        argp_error(state, "--probability ends in .nii or .nii.gz, unlike '%s'", a->probability);
+    else if (a->probability && strcmp(a->probability, a->out) == 0)
+        argp_error(state, "--probability and --out are the same file");
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    segment_arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->common;
+        return 0;
+    case KEY_MODEL:
+        a->model = argument;
+        return 0;
+    case KEY_IMAGE:
+        a->image = argument;
+        return 0;
+    case KEY_OUT:
+        a->out = argument;
+        return 0;
+    case KEY_PROBABILITY:
+        a->probability = argument;
+        return 0;
+    case KEY_THRESHOLD:
+        if (!cmd_parse_number(argument, &a->threshold) || a->threshold <= 0 || a->threshold >= 1)
+            argp_error(state, "--threshold lies between 0 and 1, unlike '%s'", argument);
+        return 0;
+    case KEY_ALL:
+        a->all_components = true;
+        return 0;
+    case KEY_SERIES:
+        a->series = argument;
+        return 0;
+    case KEY_NON_CT:
+        a->allow_non_ct = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", argument);
+        return 0;
+    case ARGP_KEY_END:
+        check_arguments(a, state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .doc =
+        "Contours the lesion in one image with a model. Finding nothing is a failure: no mask is "
+        "written then.",
+    .children = children};
+
+static rp_status check_outputs(const segment_arguments *a, rp_error *err)
+{
+    const char *const outputs[] = {a->out, a->probability}, *const inputs[] = {a->model, a->image};
+    rp_status status = RP_OK;
+    for (int i = 0; i < 4 && !status; i++)
+        if (outputs[i / 2]) status = cmd_protect_input(inputs[i % 2], outputs[i / 2], err);
+    for (int i = 0; i < 2 && !status; i++)
+        if (outputs[i]) status = cmd_prepare_file(outputs[i], err);
+    return status;
+}
+
+static rp_status save_mask(const segment_arguments *a, const rp_model *model, const cmd_ct *ct,
+                           const rp_mask *mask, rp_error *err)
+{
+    if (!ends_with(a->out, ".dcm")) return rp_nifti_write_mask(a->out, mask, err);
+    RP_AUTOFREE char *seed = rp_format("%s %s", model->sha256, ct->sha256);
+    RP_AUTOFREE char *description =
+        rp_format("Contoured by Reprise %s, model SHA-256 %.16s", RP_VERSION, model->sha256);
+    if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", a->out);
+    const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
+                                           .description = description,
+                                           .uid_seed = seed,
+                                           .algorithm = "AUTOMATIC"};
+    return rp_rtstruct_write(a->out, &ct->series, mask, &how, err);
+}
+
+static rp_status save(const segment_arguments *a, const rp_model *model, const cmd_ct *ct,
+                      const rp_prediction *prediction, rp_error *err)
+{
+    rp_status status = RP_OK;
+    if (a->probability)
+        status = rp_nifti_write_image(a->probability, &prediction->probability, err);
+    if (status) return status;
+    if (rp_mask_count(&prediction->mask) == 0)
+        return rp_fail(
+            err, RP_ERR_NUMERIC,
+            "%s: no tumour found: the model failed to segment this image, and no mask was "
+            "written",
+            a->image);
+    status = save_mask(a, model, ct, &prediction->mask, err);
+    if (status) return status;
+    if (a->common.quiet) return RP_OK;
+    cmd_progress_end();
+    const rp_grid *grid = &prediction->mask.grid;
+    printf("Lesion   %.2f cc, %s of %d component%s\n",
+           (double)rp_mask_count(&prediction->mask) * rp_grid_voxel_mm3(grid) / 1000.0,
+           a->all_components ? "all" : "the largest", prediction->components,
+           prediction->components == 1 ? "" : "s");
+    printf("Mask     %s\n", a->out);
+    return RP_OK;
+}
+
+static rp_status perform(const segment_arguments *a, rp_error *err)
+{
+    cmd_ct ct = {0};
+    rp_model model = {0};
+    rp_prediction prediction = {0};
+    rp_predict_options predict;
+    const cmd_ct_options how = {.series = a->series, .allow_non_ct = a->allow_non_ct};
+    rp_predict_defaults(&predict);
+    predict.all_components = a->all_components;
+    if (a->threshold > 0) predict.threshold = a->threshold;
+    rp_status status = cmd_common_apply(&a->common, err);
+    if (!status) status = check_outputs(a, err);
+    if (!status) status = rp_model_read(a->model, &model, err);
+    if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &ct, err);
+    if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)
+        status = rp_fail(err, RP_ERR_ARGUMENT,
+                         "%s: an RTSTRUCT needs a DICOM image to refer to, and %s is NIfTI", a->out,
+                         a->image);
+    predict.memory_bytes = cmd_memory_budget(&a->common);
+    if (!status)
+        status = rp_predict(&model, &ct.series.image, &predict, cmd_progress(&a->common),
+                            &prediction, err);
+    if (!status) status = save(a, &model, &ct, &prediction, err);
+    rp_prediction_release(&prediction);
+    rp_model_release(&model);
+    cmd_ct_release(&ct);
+    return status;
+}
+
+int cmd_segment(int argc, char **argv)
+{
+    segment_arguments arguments = {0};
+    rp_error err = {0};
+    if (argp_parse(&parser, argc, argv, 0, NULL, &arguments)) return CMD_USAGE;
+    const rp_status status = perform(&arguments, &err);
+    return status ? cmd_fail(&err) : CMD_DONE;
+}
