@@ -1,6 +1,7 @@
 /* Adaptation: it overfits, any number of threads gives the same bits, and a run that was stopped or
  * killed ends with the bits of an uninterrupted one. */
 #include "fixture.h"
+#include "../../../src/learn/sample.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -139,6 +140,55 @@ static void test_overfits(void **state)
     rp_prediction_release(&prediction);
     rp_adapt_curve_release(&curve);
     rp_model_release(&model);
+}
+
+/* The loop written out: the step's own crop, dropout from (seed, step), decaying Adam. */
+static void test_steps_are_those_of_the_method(void **state)
+{
+    place *p = *state;
+    rp_error err = {0};
+    rp_model adapted = {0}, model = {0};
+    rp_adapt_curve curve;
+    rp_adapt_options o = short_options();
+    rp_image image = {0};
+    rp_sampler sampler;
+    rp_session *session = NULL;
+    rp_adam *adam = NULL;
+    o.epochs = 4;
+    o.dropout = 0.3;
+    make_model(&adapted, 7);
+    assert_ok(adapt(p, &adapted, &o, NULL, &curve, &err), err);
+
+    make_model(&model, 7);
+    rp_fcd_set_dropout(model.net, 0.3);
+    assert_ok(rp_preprocess_image(&model.preprocessing, &p->patient.image, &image, &err), err);
+    assert_ok(rp_sampler_init(&sampler, &image, &p->patient.mask, &o, &err), err);
+    assert_ok(rp_session_create(model.net, sampler.size, RP_RUN_TRAIN, 0, &session, &err), err);
+    assert_ok(rp_adam_create(model.net, &adam, &err), err);
+    RP_AUTOFREE float *input = rp_alloc(rp_sampler_voxels(&sampler), sizeof *input);
+    RP_AUTOFREE uint8_t *target = rp_alloc(rp_sampler_voxels(&sampler), 1);
+    rp_loss loss[8];
+    for (uint64_t t = 0; t < 8; t++) {
+        rp_warp warp;
+        rp_sampler_plan(&sampler, t, &warp);
+        rp_sampler_apply(&sampler, &warp, input, target);
+        assert_ok(rp_session_forward(session, input, 0, o.seed, t, &err), err);
+        assert_ok(rp_session_loss(session, target, &o.loss, true, &loss[t], &err), err);
+        rp_adam_step(adam, 1e-3 * pow(1 - (double)t / 8, 0.9));
+    }
+    assert_true(same_weights(&model, &adapted));
+    for (int epoch = 0; epoch < 4; epoch++) {
+        const rp_loss *a = &loss[2 * epoch], *b = a + 1;
+        assert_close(curve.loss[epoch], (a->total + b->total) / 2, 1e-12);
+        assert_close(curve.dice[epoch], (a->hard_dice + b->hard_dice) / 2, 1e-12);
+    }
+    rp_session_destroy(session);
+    rp_adam_destroy(adam);
+    rp_sampler_release(&sampler);
+    rp_image_release(&image);
+    rp_adapt_curve_release(&curve);
+    rp_model_release(&model);
+    rp_model_release(&adapted);
 }
 
 static void test_threads_give_the_same_bits(void **state)
@@ -541,6 +591,7 @@ int main(int count, char **arguments)
     if (count == 4 && strcmp(arguments[1], "child") == 0) return run_as_child(arguments);
     const struct CMUnitTest tests[] = {
         WITH_PATIENT(test_overfits),
+        WITH_PATIENT(test_steps_are_those_of_the_method),
         WITH_PATIENT(test_threads_give_the_same_bits),
         WITH_PATIENT(test_resume),
         WITH_PATIENT(test_other_checkpoint_is_refused),
