@@ -23,7 +23,7 @@ void rp_adapt_defaults(rp_adapt_options *options)
                          .elastic_mm = 3.0,
                          .elastic_scale_mm = 30.0,
                          .noise = 0.02},
-        .dropout = -1.0,
+        .dropout = 0.0,
         .checkpoint_seconds = 60.0,
     };
     rp_loss_weights_defaults(&options->loss);
