@@ -312,7 +312,7 @@ static void test_other_checkpoint_is_refused(void **state)
     other.crop[1]++;
     expect_failure(p, &other, 7, RP_ERR_REFUSED, options);
     other = o;
-    other.dropout = 0;
+    other.dropout = 0.1;
     expect_failure(p, &other, 7, RP_ERR_REFUSED, options);
     other = o;
     other.loss.dice = 2;
