@@ -1,0 +1,255 @@
+/* reprise assess: baseline, contour and follow-up in; patient model, contour, response, report out.
+ */
+#include "assess.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- command line ---------------------------------------------------------------------------- */
+
+enum {
+    KEY_BASELINE = 1,
+    KEY_CONTOUR,
+    KEY_FOLLOWUP,
+    KEY_OUT,
+    KEY_TRUTH,
+    KEY_SERIES,
+    KEY_FOLLOWUP_SERIES,
+    KEY_SUBJECT,
+    KEY_DEFINITION,
+    KEY_DATE_ORDER,
+    KEY_NO_DATES
+};
+
+static const struct argp_option options[] = {
+    {"baseline", KEY_BASELINE, "CT", 0, "CT before treatment: DICOM folder or NIfTI file", 0},
+    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Its lesion: RTSTRUCT or NIfTI mask", 0},
+    {"followup", KEY_FOLLOWUP, "CT", 0, "CT after treatment: DICOM folder or NIfTI file", 0},
+    {"out", KEY_OUT, "DIR", 0, "Folder for the results", 0},
+    {"truth", KEY_TRUTH, "FILE[:ROI]", 0, "The follow-up's true lesion, to score the result", 0},
+    {"series", KEY_SERIES, "UID", 0, "Series of the baseline's folder", 0},
+    {"followup-series", KEY_FOLLOWUP_SERIES, "UID", 0, "Series of the follow-up's folder", 0},
+    {"subject", KEY_SUBJECT, "PSEUDONYM", 0, "How the report calls the patient", 0},
+    {"no-dates", KEY_NO_DATES, NULL, 0, "Leave the dates of the images out of the results", 0},
+    {"definition", KEY_DEFINITION, "convex|inside", 0, "What a longest diameter is", 0},
+    {"allow-date-order", KEY_DATE_ORDER, NULL, 0, "The follow-up is older than the baseline", 61},
+    {0}};
+
+static error_t parse_word(int key, char *argument, struct argp_state *state)
+{
+    assess_arguments *a = state->input;
+    switch (key) {
+    case KEY_BASELINE:
+        a->baseline = argument;
+        return 0;
+    case KEY_CONTOUR:
+        a->contour = argument;
+        return 0;
+    case KEY_FOLLOWUP:
+        a->followup = argument;
+        return 0;
+    case KEY_OUT:
+        a->out = argument;
+        return 0;
+    case KEY_TRUTH:
+        a->truth = argument;
+        return 0;
+    case KEY_SERIES:
+        a->series = argument;
+        return 0;
+    case KEY_FOLLOWUP_SERIES:
+        a->followup_series = argument;
+        return 0;
+    case KEY_SUBJECT:
+        a->subject = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    assess_arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->learning;
+        state->child_inputs[1] = &a->common;
+        return 0;
+    case KEY_DEFINITION:
+        if (!cmd_parse_definition(argument, &a->definition))
+            argp_error(state, "--definition is convex or inside, not '%s'", argument);
+        a->has_definition = true;
+        return 0;
+    case KEY_DATE_ORDER:
+        a->allow_date_order = true;
+        return 0;
+    case KEY_NO_DATES:
+        a->no_dates = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", argument);
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->baseline || !a->contour || !a->followup || !a->out)
+            argp_error(state, "--baseline, --contour, --followup and --out are needed");
+        return 0;
+    default:
+        return parse_word(key, argument, state);
+    }
+}
+
+static const struct argp_child children[] = {
+    {&cmd_learning_argp, 0, NULL, 0}, {&cmd_common_argp, 0, NULL, 0}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .doc = "Contours the follow-up CT with a network that was adapted to the patient's baseline, "
+           "measures both, classifies the response by RECIST 1.1 and writes a report. For research "
+           "use only.\vDIR receives followup_mask.nii.gz, followup_rtstruct.dcm (of a DICOM "
+           "follow-up), patient_model.safetensors, report.html and result.json, all or none. An "
+           "interrupted run leaves DIR/checkpoint.safetensors, from which --resume continues.",
+    .children = children};
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static rp_status load_images(assess *a, rp_error *err)
+{
+    const assess_arguments *g = a->arguments;
+    cmd_ct_options ct = {.series = g->series,
+                         .allow_non_ct = g->learning.allow_non_ct,
+                         .allow_mixed_patients = g->learning.allow_patient_mismatch};
+    const cmd_contour_options contour = {.allow_series_mismatch = g->learning.allow_series_mismatch,
+                                         .allow_patient_mismatch =
+                                             g->learning.allow_patient_mismatch};
+    rp_status status = cmd_ct_load(g->baseline, &ct, a->progress, &a->baseline_ct, err);
+    if (!status) status = cmd_contour_load(g->contour, &a->baseline_ct, &contour, &a->contour, err);
+    ct.series = g->followup_series;
+    if (!status) status = cmd_ct_load(g->followup, &ct, a->progress, &a->followup_ct, err);
+    if (!status && g->truth) {
+        status = cmd_contour_load(g->truth, &a->followup_ct, &contour, &a->truth, err);
+        a->has_truth = !status;
+    }
+    return status;
+}
+
+static rp_status load(assess *a, rp_error *err)
+{
+    rp_status status = load_images(a, err);
+    if (!status) status = assess_check_pair(a, err);
+    if (status) return status;
+    const char *images = cmd_label_of_both(a->baseline_ct.label, a->followup_ct.label);
+    snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));
+    status = cmd_learning_model(&a->arguments->learning, a->label, &a->settings, &a->model, err);
+    if (status) return status;
+    memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
+    assess_flag_inputs(a);
+    return assess_check_memory(a, err);
+}
+
+static rp_status prepare(assess *a, rp_error *err)
+{
+    const assess_arguments *g = a->arguments;
+    rp_status status = cmd_common_apply(&g->common, err);
+    if (!status) status = cmd_learning_settings(&g->learning, &a->settings, err);
+    if (status) return status;
+    if (g->has_definition) a->settings.diameter = g->definition;
+    a->checkpoint = rp_path_join(g->out, "checkpoint.safetensors");
+    if (!a->checkpoint) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
+    status = assess_protect_inputs(a, err);
+    if (status) return status;
+    const bool existed = rp_path_exists(g->out);
+    status = cmd_prepare_folder(g->out, err);
+    a->made_folder = !existed;
+    if (!status) status = cmd_checkpoint_check(a->checkpoint, g->learning.resume, err);
+    a->settings.adapt.checkpoint_path = a->checkpoint;
+    return status;
+}
+
+static rp_status adapt(assess *a, rp_error *err)
+{
+    rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask,
+                                &a->settings.adapt, a->progress, &a->curve, err);
+    if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
+    a->adapted = !status;
+    return status;
+}
+
+/* The contour at baseline tells which component of the follow-up is the lesion. */
+static rp_status segment(assess *a, rp_error *err)
+{
+    rp_predict_options how = a->settings.predict;
+    rp_prediction at_baseline = {0};
+    how.prior = &a->contour.mask;
+    rp_status status =
+        rp_predict(&a->model, &a->followup_ct.series.image, &how, a->progress, &a->prediction, err);
+    if (!status)
+        status = rp_predict(&a->model, &a->baseline_ct.series.image, &how, a->progress,
+                            &at_baseline, err);
+    if (!status) status = rp_measure_dice(&at_baseline.mask, &a->contour.mask, &a->self_dice, err);
+    rp_prediction_release(&at_baseline);
+    return status;
+}
+
+/* Runs a step and keeps how long it took. */
+static rp_status timed(rp_status (*step)(assess *, rp_error *), assess *a, double *seconds,
+                       rp_error *err)
+{
+    const double start = rp_seconds();
+    rp_status status = step(a, err);
+    *seconds = rp_seconds() - start;
+    if (!status && cmd_interrupted()) status = rp_fail(err, RP_ERR_CANCELLED, "stopped");
+    return status;
+}
+
+static rp_status perform(assess *a, rp_error *err)
+{
+    a->timing.start = rp_seconds();
+    rp_status status = prepare(a, err);
+    if (!status) status = timed(load, a, &a->timing.load, err);
+    if (!status) status = timed(adapt, a, &a->timing.adapt, err);
+    if (!status) status = timed(segment, a, &a->timing.segment, err);
+    if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
+    if (!status) assess_flag_findings(a);
+    if (!status) status = assess_write(a, err);
+    if (!status)
+        cmd_checkpoint_remove(a->checkpoint);
+    else if (a->adapted || status == RP_ERR_CANCELLED)
+        cmd_checkpoint_explain(a->checkpoint, status, err);
+    /* Succeeds for an empty folder only: a checkpoint keeps it. */
+    if (status && a->made_folder) rmdir(a->arguments->out);
+    return status;
+}
+
+static void release(assess *a)
+{
+    rp_adapt_curve_release(&a->curve);
+    rp_prediction_release(&a->prediction);
+    rp_mask_release(&a->carried);
+    rp_model_release(&a->model);
+    cmd_contour_release(&a->contour);
+    cmd_contour_release(&a->truth);
+    cmd_ct_release(&a->baseline_ct);
+    cmd_ct_release(&a->followup_ct);
+    rp_free(a->checkpoint);
+}
+
+int cmd_assess(int argc, char **argv)
+{
+    assess_arguments arguments = {.argc = argc, .argv = argv};
+    rp_error err = {0};
+    if (argp_parse(&parser, argc, argv, 0, NULL, &arguments)) return CMD_USAGE;
+    assess *a = rp_alloc(1, sizeof *a);
+    if (!a) {
+        rp_fail(&err, RP_ERR_MEMORY, "out of memory");
+        return cmd_fail(&err);
+    }
+    a->arguments = &arguments;
+    a->progress = cmd_progress(&arguments.common);
+    const rp_status status = perform(a, &err);
+    cmd_progress_end();
+    if (!status && !arguments.common.quiet) assess_summarise(a);
+    release(a);
+    rp_free(a);
+    return status ? cmd_fail(&err) : CMD_DONE;
+}

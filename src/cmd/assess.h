@@ -1,0 +1,87 @@
+/* Parts of `reprise assess`: what one run holds, and the steps that live in files of their own. */
+#ifndef REPRISE_CMD_ASSESS_H
+#define REPRISE_CMD_ASSESS_H
+
+#include "learning.h"
+
+enum { ASSESS_MAX_FLAGS = 48 };
+
+typedef struct assess_flag {
+    const char *key;
+    char text[400];
+} assess_flag;
+
+typedef struct assess_arguments {
+    cmd_common common;
+    cmd_learning learning;
+    const char *baseline, *contour, *followup, *out, *truth;
+    const char *series, *followup_series, *subject;
+    rp_diameter_definition definition;
+    bool has_definition, allow_date_order, no_dates;
+    int argc;
+    char **argv;
+} assess_arguments;
+
+/* One lesion as measured: its largest component, unless all components are to count. */
+typedef struct assess_measured {
+    rp_lesion lesion;
+    int32_t components;
+} assess_measured;
+
+typedef struct assess_memory {
+    size_t budget, images, training, prediction;
+} assess_memory;
+
+typedef struct assess_timing {
+    double start, load, adapt, segment, measure; /* seconds; start is a point in time */
+} assess_timing;
+
+typedef struct assess {
+    const assess_arguments *arguments;
+    const rp_progress *progress;
+    cmd_settings settings;
+    char *checkpoint;
+    bool made_folder, adapted;
+    cmd_ct baseline_ct, followup_ct;
+    cmd_contour contour, truth;
+    bool has_truth;
+    char label[32];
+    int interval_days;
+    bool has_interval;
+    rp_model model;
+    char base_model_sha256[RP_SHA256_HEX], model_sha256[RP_SHA256_HEX];
+    assess_memory memory;
+    rp_adapt_curve curve;
+    rp_prediction prediction;
+    rp_mask carried; /* the baseline contour on the follow-up's grid */
+    assess_measured baseline, followup, carry_forward, true_lesion;
+    rp_response_result response, true_response;
+    double self_dice, dice_carry_to_prediction, dice, dice_carry_forward;
+    assess_flag flags[ASSESS_MAX_FLAGS];
+    size_t flag_count;
+    assess_timing timing;
+} assess;
+
+/* A warning for the person who reads the result: a key for programs and a sentence. */
+void assess_flag_add(assess *a, const char *key, const char *format, ...) RP_PRINTF(3, 4);
+/* What the contour's conversion and the data's labels tell. */
+void assess_flag_inputs(assess *a);
+/* What the prediction and the measurements tell. */
+void assess_flag_findings(assess *a);
+
+/* Refuses two patients and a follow-up older than the baseline; flags what cannot be checked. */
+rp_status assess_check_pair(assess *a, rp_error *err);
+/* RP_ERR_BUDGET in words when images and network do not fit; fills a->memory. */
+rp_status assess_check_memory(assess *a, rp_error *err);
+/* Measures, compares and classifies. */
+rp_status assess_measure(assess *a, rp_error *err);
+
+/* The whole of result.json. */
+rp_json *assess_result_json(const assess *a);
+/* Every output, all or none; result.json last. */
+rp_status assess_write(assess *a, rp_error *err);
+/* Refuses outputs that would overwrite an input. */
+rp_status assess_protect_inputs(const assess *a, rp_error *err);
+void assess_summarise(const assess *a);
+
+#endif

@@ -1,0 +1,159 @@
+/* Warnings: a key for programs and a sentence for the person who checks the result. */
+#include "assess.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* A lesion's volume beyond these multiples of the baseline's is rather a failed contour: +59% and
+ * -67% in diameter. */
+static const double largest_ratio = 4.0, smallest_ratio = 1.0 / 27.0;
+static const double sufficient_self_dice = 0.8;
+
+void assess_flag_add(assess *a, const char *key, const char *format, ...)
+{
+    if (a->flag_count == ASSESS_MAX_FLAGS) return;
+    assess_flag *flag = &a->flags[a->flag_count++];
+    va_list arguments;
+    flag->key = key;
+    va_start(arguments, format);
+    vsnprintf(flag->text, sizeof flag->text, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+static void flag_contour(assess *a, const rp_roi_report *r, const char *whose)
+{
+    const struct {
+        const char *key;
+        size_t count;
+        const char *what;
+    } items[] = {
+        {"contour_open", r->open_contours, "outlines that are not closed, which were ignored"},
+        {"contour_degenerate", r->degenerate_contours, "outlines without area, which were ignored"},
+        {"contour_off_slice", r->off_slice_contours,
+         "outlines between the slices, which went to the nearest slice"},
+        {"contour_interpolated", r->interpolated_slices,
+         "slices without an outline between drawn ones, which were filled in"},
+        {"contour_gaps", r->gap_slices,
+         "slices without an outline between drawn ones, which stayed empty"},
+        {"contour_outside", r->outside_contours, "outlines outside the image, which were ignored"},
+        {"contour_duplicate", r->duplicate_contours,
+         "outlines drawn twice, which were counted once"},
+    };
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        if (items[i].count)
+            assess_flag_add(a, items[i].key, "The contour of the %s has %zu %s.", whose,
+                            items[i].count, items[i].what);
+}
+
+static void flag_modality(assess *a, const cmd_ct *ct, const char *whose)
+{
+    const char *modality = ct->series.header.modality;
+    if (modality[0] && strcmp(modality, "CT") != 0)
+        assess_flag_add(a, "not_ct",
+                        "The %s is of modality %s, not CT; the user overrode the refusal.", whose,
+                        modality);
+}
+
+void assess_flag_inputs(assess *a)
+{
+    if (a->label[0])
+        assess_flag_add(a, a->label,
+                        "These data are %s: they were made by a program and show no patient's "
+                        "response.",
+                        a->label);
+    else if (a->model.provenance.label[0])
+        assess_flag_add(a, "model_not_from_patients", "The general model was trained on %s data.",
+                        a->model.provenance.label);
+    flag_modality(a, &a->baseline_ct, "baseline");
+    flag_modality(a, &a->followup_ct, "follow-up");
+    flag_contour(a, &a->contour.report, "baseline");
+    if (a->has_truth) flag_contour(a, &a->truth.report, "follow-up (truth)");
+}
+
+/* ---- findings -------------------------------------------------------------------------------- */
+
+static bool touches_border(const rp_mask *mask)
+{
+    int low[3], high[3];
+    if (!rp_mask_bounds(mask, low, high)) return false;
+    for (int axis = 0; axis < 3; axis++)
+        if (low[axis] == 0 || high[axis] == mask->grid.size[axis] - 1) return true;
+    return false;
+}
+
+static void flag_borders(assess *a)
+{
+    static const char text[] =
+        "The lesion touches the border of the %s image: part of it may be missing.";
+    if (touches_border(&a->contour.mask))
+        assess_flag_add(a, "baseline_touches_border", text, "baseline");
+    if (touches_border(&a->prediction.mask))
+        assess_flag_add(a, "followup_touches_border", text, "follow-up");
+}
+
+static void flag_components(assess *a)
+{
+    const bool all = a->settings.predict.all_components;
+    const char *measured = all ? "all of them together were measured" : "the largest was measured";
+    if (a->baseline.components > 1)
+        assess_flag_add(a, "several_components_baseline",
+                        "The baseline contour consists of %d separate parts; %s.",
+                        a->baseline.components, measured);
+    if (a->prediction.components > 1 && all)
+        assess_flag_add(a, "several_components",
+                        "%d separate parts were found on the follow-up; %s.",
+                        a->prediction.components, measured);
+    else if (a->prediction.components > 1)
+        assess_flag_add(a, "several_components",
+                        "%d separate parts were found on the follow-up; the %s was kept.",
+                        a->prediction.components,
+                        a->prediction.chosen_by_prior ? "one that fits the baseline contour best"
+                                                      : "largest");
+    if (a->prediction.chosen_rank > 1)
+        assess_flag_add(a, "not_largest_component",
+                        "The part kept on the follow-up is only number %d by size: the larger ones "
+                        "lie farther from the baseline contour.",
+                        a->prediction.chosen_rank);
+    if (a->has_truth && a->true_lesion.components > 1)
+        assess_flag_add(a, "several_components_truth",
+                        "The true contour consists of %d separate parts; %s.",
+                        a->true_lesion.components, measured);
+}
+
+static void flag_volume(assess *a)
+{
+    const double before = a->baseline.lesion.volume_cc, after = a->followup.lesion.volume_cc;
+    if (after > largest_ratio * before || after < smallest_ratio * before)
+        assess_flag_add(a, "volume_implausible",
+                        "The volume changed from %.1f to %.1f cc, more than a response explains: "
+                        "the contour is probably wrong.",
+                        before, after);
+}
+
+void assess_flag_findings(assess *a)
+{
+    if (a->followup.lesion.voxels == 0)
+        assess_flag_add(a, "no_tumour_found",
+                        "No tumour was found on the follow-up. This is a failure to segment, not a "
+                        "complete response: a person must confirm what the image shows.");
+    else
+        flag_volume(a);
+    if (!a->response.measurable_at_baseline)
+        assess_flag_add(a, "not_measurable_at_baseline",
+                        "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "
+                        "a target lesion by RECIST 1.1.",
+                        a->baseline.lesion.longest_diameter_mm,
+                        a->baseline_ct.series.image.grid.spacing[2]);
+    if (a->self_dice < sufficient_self_dice)
+        assess_flag_add(a, "self_dice_low",
+                        "The patient model reproduces the baseline contour with a Dice of only "
+                        "%.2f: more epochs or copies may be needed.",
+                        a->self_dice);
+    if (a->carry_forward.lesion.voxels == 0)
+        assess_flag_add(a, "carry_forward_outside",
+                        "Carried forward, the baseline contour lies outside the follow-up image.");
+    flag_components(a);
+    flag_borders(a);
+}
