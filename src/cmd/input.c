@@ -1,4 +1,6 @@
 /* Loading images and contours, and the refusals that keep patients and series apart. */
+#define _GNU_SOURCE
+
 #include "cmd.h"
 
 #include <libgen.h>

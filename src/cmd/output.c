@@ -1,4 +1,6 @@
 /* Folders, protection of the inputs, and the JSON that several results share. */
+#define _GNU_SOURCE
+
 #include "cmd.h"
 
 #include <dirent.h>

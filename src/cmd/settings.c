@@ -1,0 +1,398 @@
+/* Settings from YAML, checked against a schema by libcyaml. */
+#include "cmd.h"
+
+#include <cyaml/cyaml.h>
+#include <math.h>
+#include <string.h>
+
+/* ---- what a file may hold: everything optional, hence pointers ---------------------------------
+ */
+
+typedef struct file_network {
+    int *first_filters, *growth, *bottleneck_layers;
+    int *down_layers;
+    unsigned down_layers_count;
+    double *dropout;
+    char *norm;
+} file_network;
+
+typedef struct file_preprocessing {
+    double *window_low_hu, *window_high_hu;
+    double *spacing_mm;
+} file_preprocessing;
+
+typedef struct file_loss {
+    double *cross_entropy, *dual_cross_entropy, *dice, *dual_alpha, *dual_beta, *dice_smooth;
+} file_loss;
+
+typedef struct file_augmentation {
+    double *brightness, *rotation_degrees, *shift_mm, *scale, *elastic_mm, *elastic_scale_mm,
+        *noise;
+} file_augmentation;
+
+typedef struct file_adapt {
+    int *epochs, *copies;
+    int *crop;
+    double *tumour_share, *learning_rate, *power, *dropout, *checkpoint_seconds;
+    uint64_t *seed;
+    file_loss *loss;
+    file_augmentation *augmentation;
+} file_adapt;
+
+typedef struct file_predict {
+    double *threshold;
+    bool *all_components;
+    int *tile;
+} file_predict;
+
+typedef struct file_settings {
+    file_network *network;
+    file_preprocessing *preprocessing;
+    file_adapt *adapt;
+    file_predict *predict;
+    char *diameter;
+} file_settings;
+
+enum { MAYBE = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER };
+
+static const cyaml_schema_value_t int_entry = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int)};
+static const cyaml_schema_value_t number_entry = {CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double)};
+
+#define NUMBER(type, name) CYAML_FIELD_FLOAT_PTR(#name, MAYBE, type, name)
+#define WHOLE(type, name) CYAML_FIELD_INT_PTR(#name, MAYBE, type, name)
+#define WORD(type, name) CYAML_FIELD_STRING_PTR(#name, MAYBE, type, name, 1, 32)
+#define THREE(type, name, entry) CYAML_FIELD_SEQUENCE_FIXED(#name, MAYBE, type, name, entry, 3)
+#define GROUP(type, name, fields) CYAML_FIELD_MAPPING_PTR(#name, MAYBE, type, name, fields)
+
+static const cyaml_schema_field_t network_fields[] = {
+    WHOLE(file_network, first_filters),
+    WHOLE(file_network, growth),
+    WHOLE(file_network, bottleneck_layers),
+    CYAML_FIELD_SEQUENCE("down_layers", MAYBE, file_network, down_layers, &int_entry, 1,
+                         RP_FCD_MAX_LEVELS),
+    NUMBER(file_network, dropout),
+    WORD(file_network, norm),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t preprocessing_fields[] = {
+    NUMBER(file_preprocessing, window_low_hu), NUMBER(file_preprocessing, window_high_hu),
+    THREE(file_preprocessing, spacing_mm, &number_entry), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t loss_fields[] = {NUMBER(file_loss, cross_entropy),
+                                                   NUMBER(file_loss, dual_cross_entropy),
+                                                   NUMBER(file_loss, dice),
+                                                   NUMBER(file_loss, dual_alpha),
+                                                   NUMBER(file_loss, dual_beta),
+                                                   NUMBER(file_loss, dice_smooth),
+                                                   CYAML_FIELD_END};
+
+static const cyaml_schema_field_t augmentation_fields[] = {
+    NUMBER(file_augmentation, brightness), NUMBER(file_augmentation, rotation_degrees),
+    NUMBER(file_augmentation, shift_mm),   NUMBER(file_augmentation, scale),
+    NUMBER(file_augmentation, elastic_mm), NUMBER(file_augmentation, elastic_scale_mm),
+    NUMBER(file_augmentation, noise),      CYAML_FIELD_END};
+
+static const cyaml_schema_field_t adapt_fields[] = {
+    WHOLE(file_adapt, epochs),
+    WHOLE(file_adapt, copies),
+    THREE(file_adapt, crop, &int_entry),
+    NUMBER(file_adapt, tumour_share),
+    NUMBER(file_adapt, learning_rate),
+    NUMBER(file_adapt, power),
+    NUMBER(file_adapt, dropout),
+    NUMBER(file_adapt, checkpoint_seconds),
+    CYAML_FIELD_UINT_PTR("seed", MAYBE, file_adapt, seed),
+    GROUP(file_adapt, loss, loss_fields),
+    GROUP(file_adapt, augmentation, augmentation_fields),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t predict_fields[] = {
+    NUMBER(file_predict, threshold),
+    CYAML_FIELD_BOOL_PTR("all_components", MAYBE, file_predict, all_components),
+    THREE(file_predict, tile, &int_entry), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t settings_fields[] = {
+    GROUP(file_settings, network, network_fields),
+    GROUP(file_settings, preprocessing, preprocessing_fields),
+    GROUP(file_settings, adapt, adapt_fields),
+    GROUP(file_settings, predict, predict_fields),
+    WORD(file_settings, diameter),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t settings_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, file_settings, settings_fields)};
+
+/* ---- taking over what was given
+ * ------------------------------------------------------------------ */
+
+/* Where the values go, and what went wrong first. */
+typedef struct taking {
+    const char *path, *group;
+    rp_status status;
+    rp_error *err;
+} taking;
+
+static void out_of_range(taking *t, const char *key, const char *wanted)
+{
+    if (t->status) return;
+    t->status = rp_fail(t->err, RP_ERR_ARGUMENT, "%s: %s%s%s must be %s", t->path, t->group,
+                        *t->group ? "." : "", key, wanted);
+}
+
+static void take_numbers(taking *t, const char *key, const double *from, int count, double *to,
+                         const double range[2])
+{
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "from %g to %g", range[0], range[1]);
+    for (int i = 0; from && i < count; i++) {
+        if (!(from[i] >= range[0] && from[i] <= range[1])) out_of_range(t, key, wanted);
+        to[i] = from[i];
+    }
+}
+
+static void take_ints(taking *t, const char *key, const int *from, int count, int *to,
+                      const int range[2])
+{
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "from %d to %d", range[0], range[1]);
+    for (int i = 0; from && i < count; i++) {
+        if (from[i] < range[0] || from[i] > range[1]) out_of_range(t, key, wanted);
+        to[i] = from[i];
+    }
+}
+
+#define TAKE_NUMBER(t, from, to, name, low, high)                                                  \
+    take_numbers(t, #name, (from)->name, 1, &(to)->name, (const double[2]){low, high})
+#define TAKE_INT(t, from, to, name, low, high)                                                     \
+    take_ints(t, #name, (from)->name, 1, &(to)->name, (const int[2]){low, high})
+
+static void take_network(taking *t, const file_network *from, rp_fcd_config *to)
+{
+    t->group = "network";
+    TAKE_INT(t, from, to, first_filters, 1, 1024);
+    TAKE_INT(t, from, to, growth, 1, 256);
+    TAKE_INT(t, from, to, bottleneck_layers, 1, 64);
+    TAKE_NUMBER(t, from, to, dropout, 0.0, 0.99);
+    if (from->down_layers) {
+        to->levels = (int)from->down_layers_count;
+        take_ints(t, "down_layers", from->down_layers, to->levels, to->down_layers,
+                  (const int[2]){1, 64});
+        for (int i = to->levels; i < RP_FCD_MAX_LEVELS; i++) to->down_layers[i] = 0;
+    }
+    if (from->norm && !rp_norm_mode_parse(from->norm, &to->norm))
+        out_of_range(t, "norm", "running, batch or instance");
+    if (!t->status && rp_fcd_config_check(to, t->err))
+        t->status = rp_fail_in(t->err, RP_ERR_ARGUMENT, "%s: network", t->path);
+}
+
+static void take_preprocessing(taking *t, const file_preprocessing *from, rp_preprocessing *to)
+{
+    t->group = "preprocessing";
+    TAKE_NUMBER(t, from, to, window_low_hu, -1024.0, 10000.0);
+    TAKE_NUMBER(t, from, to, window_high_hu, -1024.0, 10000.0);
+    take_numbers(t, "spacing_mm", from->spacing_mm, 3, to->spacing, (const double[2]){0.1, 50.0});
+    if (to->window_high_hu <= to->window_low_hu)
+        out_of_range(t, "window_high_hu", "above window_low_hu");
+}
+
+static void take_loss(taking *t, const file_loss *from, rp_loss_weights *to)
+{
+    t->group = "adapt.loss";
+    TAKE_NUMBER(t, from, to, cross_entropy, 0.0, 1e6);
+    TAKE_NUMBER(t, from, to, dual_cross_entropy, 0.0, 1e6);
+    TAKE_NUMBER(t, from, to, dice, 0.0, 1e6);
+    TAKE_NUMBER(t, from, to, dual_alpha, 1e-6, 1e6);
+    TAKE_NUMBER(t, from, to, dual_beta, 0.0, 1e6);
+    TAKE_NUMBER(t, from, to, dice_smooth, 0.0, 1e6);
+    if (to->cross_entropy + to->dual_cross_entropy + to->dice <= 0.0)
+        out_of_range(t, "cross_entropy", "above 0 where the other terms are 0");
+}
+
+static void take_augmentation(taking *t, const file_augmentation *from, rp_augmentation *to)
+{
+    t->group = "adapt.augmentation";
+    TAKE_NUMBER(t, from, to, brightness, 0.0, 0.9);
+    TAKE_NUMBER(t, from, to, rotation_degrees, 0.0, 180.0);
+    TAKE_NUMBER(t, from, to, shift_mm, 0.0, 500.0);
+    TAKE_NUMBER(t, from, to, scale, 0.0, 0.9);
+    TAKE_NUMBER(t, from, to, elastic_mm, 0.0, 50.0);
+    TAKE_NUMBER(t, from, to, elastic_scale_mm, 1.0, 500.0);
+    TAKE_NUMBER(t, from, to, noise, 0.0, 1.0);
+}
+
+static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
+{
+    t->group = "adapt";
+    TAKE_INT(t, from, to, epochs, 1, 1000000);
+    TAKE_INT(t, from, to, copies, 1, 1000000);
+    take_ints(t, "crop", from->crop, 3, to->crop, (const int[2]){1, 4096});
+    TAKE_NUMBER(t, from, to, tumour_share, 0.0, 1.0);
+    TAKE_NUMBER(t, from, to, learning_rate, 1e-9, 10.0);
+    TAKE_NUMBER(t, from, to, power, 0.0, 10.0);
+    TAKE_NUMBER(t, from, to, dropout, -1.0, 0.99);
+    TAKE_NUMBER(t, from, to, checkpoint_seconds, 0.0, 1e9);
+    if (from->seed) to->seed = *from->seed;
+    if (from->loss) take_loss(t, from->loss, &to->loss);
+    if (from->augmentation) take_augmentation(t, from->augmentation, &to->augmentation);
+}
+
+static void take_predict(taking *t, const file_predict *from, rp_predict_options *to)
+{
+    t->group = "predict";
+    TAKE_NUMBER(t, from, to, threshold, 0.001, 0.999);
+    if (from->all_components) to->all_components = *from->all_components;
+    take_ints(t, "tile", from->tile, 3, to->tile, (const int[2]){0, 4096});
+}
+
+static rp_status take_all(const char *path, const file_settings *from, cmd_settings *to,
+                          rp_error *err)
+{
+    taking t = {.path = path, .group = "", .err = err};
+    if (from->diameter && !cmd_parse_definition(from->diameter, &to->diameter))
+        out_of_range(&t, "diameter", "convex or inside");
+    if (from->network) take_network(&t, from->network, &to->network);
+    if (from->preprocessing) take_preprocessing(&t, from->preprocessing, &to->preprocessing);
+    if (from->adapt) take_adapt(&t, from->adapt, &to->adapt);
+    if (from->predict) take_predict(&t, from->predict, &to->predict);
+    return t.status;
+}
+
+/* ---- reading
+ * --------------------------------------------------------------------------------------- */
+
+/* The lines that libcyaml logs on an error, as one sentence. */
+typedef struct complaint {
+    char text[512];
+} complaint;
+
+static void collect(cyaml_log_t level, void *context, const char *format, va_list arguments)
+{
+    complaint *c = context;
+    char line[256];
+    if (level < CYAML_LOG_ERROR) return;
+    vsnprintf(line, sizeof line, format, arguments);
+    line[strcspn(line, "\n")] = '\0';
+    const char *words = strncmp(line, "Load:", 5) == 0 ? line + 5 : line;
+    words += strspn(words, " ");
+    const size_t used = strlen(c->text);
+    /* What went wrong comes first, then where, from the inside out. */
+    if (*words && strcmp(words, "Backtrace:") != 0)
+        snprintf(c->text + used, sizeof c->text - used, "%s%s", used ? "; " : "", words);
+}
+
+void cmd_settings_defaults(cmd_settings *settings)
+{
+    *settings = (cmd_settings){.diameter = RP_DIAMETER_CONVEX};
+    rp_fcd_config_defaults(&settings->network);
+    rp_preprocessing_defaults(&settings->preprocessing);
+    rp_adapt_defaults(&settings->adapt);
+    rp_predict_defaults(&settings->predict);
+}
+
+rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err)
+{
+    complaint why = {0};
+    const cyaml_config config = {.log_fn = collect,
+                                 .log_ctx = &why,
+                                 .log_level = CYAML_LOG_ERROR,
+                                 .mem_fn = cyaml_mem,
+                                 .flags = CYAML_CFG_DEFAULT};
+    RP_AUTOFREE uint8_t *text = NULL;
+    size_t size;
+    rp_status status = rp_file_read(path, &text, &size, err);
+    if (status) return status;
+    file_settings *file = NULL;
+    const cyaml_err_t code =
+        cyaml_load_data(text, size, &config, &settings_schema, (cyaml_data_t **)&file, NULL);
+    if (code != CYAML_OK)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: %s", path,
+                       why.text[0] ? why.text : cyaml_strerror(code));
+    cmd_settings changed = *settings;
+    if (file) status = take_all(path, file, &changed, err);
+    cyaml_free(&config, &settings_schema, file, 0);
+    if (!status) *settings = changed;
+    return status;
+}
+
+/* ---- as JSON
+ * ----------------------------------------------------------------------------------------- */
+
+static rp_json *ints_json(const int *values, int count)
+{
+    rp_json *array = rp_json_array();
+    for (int i = 0; i < count; i++) rp_json_append_int(array, values[i]);
+    return array;
+}
+
+#define SET(json, from, name) rp_json_set_number(json, #name, (from)->name)
+
+static rp_json *network_json(const rp_fcd_config *c)
+{
+    rp_json *json = rp_json_object();
+    SET(json, c, first_filters);
+    SET(json, c, growth);
+    rp_json_set(json, "down_layers", ints_json(c->down_layers, c->levels));
+    SET(json, c, bottleneck_layers);
+    SET(json, c, dropout);
+    rp_json_set_string(json, "norm", rp_norm_mode_name(c->norm));
+    return json;
+}
+
+static rp_json *loss_json(const rp_loss_weights *w)
+{
+    rp_json *json = rp_json_object();
+    SET(json, w, cross_entropy);
+    SET(json, w, dual_cross_entropy);
+    SET(json, w, dice);
+    SET(json, w, dual_alpha);
+    SET(json, w, dual_beta);
+    SET(json, w, dice_smooth);
+    return json;
+}
+
+static rp_json *augmentation_json(const rp_augmentation *a)
+{
+    rp_json *json = rp_json_object();
+    SET(json, a, brightness);
+    SET(json, a, rotation_degrees);
+    SET(json, a, shift_mm);
+    SET(json, a, scale);
+    SET(json, a, elastic_mm);
+    SET(json, a, elastic_scale_mm);
+    SET(json, a, noise);
+    return json;
+}
+
+static rp_json *adapt_json(const rp_adapt_options *o)
+{
+    rp_json *json = rp_json_object();
+    SET(json, o, epochs);
+    SET(json, o, copies);
+    rp_json_set(json, "crop", ints_json(o->crop, 3));
+    SET(json, o, tumour_share);
+    SET(json, o, learning_rate);
+    SET(json, o, power);
+    SET(json, o, dropout);
+    rp_json_set_int(json, "seed", (int64_t)o->seed);
+    rp_json_set(json, "loss", loss_json(&o->loss));
+    rp_json_set(json, "augmentation", augmentation_json(&o->augmentation));
+    return json;
+}
+
+rp_json *cmd_settings_json(const cmd_settings *s)
+{
+    rp_json *json = rp_json_object(), *group = rp_json_object();
+    rp_json_set(json, "network", network_json(&s->network));
+    SET(group, &s->preprocessing, window_low_hu);
+    SET(group, &s->preprocessing, window_high_hu);
+    rp_json_set_numbers(group, "spacing_mm", s->preprocessing.spacing, 3);
+    rp_json_set(json, "preprocessing", group);
+    rp_json_set(json, "adapt", adapt_json(&s->adapt));
+    group = rp_json_object();
+    SET(group, &s->predict, threshold);
+    rp_json_set_bool(group, "all_components", s->predict.all_components);
+    rp_json_set(group, "tile", ints_json(s->predict.tile, 3));
+    rp_json_set(json, "predict", group);
+    rp_json_set_string(json, "diameter", rp_diameter_definition_name(s->diameter));
+    return json;
+}
