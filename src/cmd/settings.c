@@ -292,11 +292,11 @@ void cmd_settings_defaults(cmd_settings *settings)
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err)
 {
     complaint why = {0};
-    const cyaml_config config = {.log_fn = collect,
-                                 .log_ctx = &why,
-                                 .log_level = CYAML_LOG_ERROR,
-                                 .mem_fn = cyaml_mem,
-                                 .flags = CYAML_CFG_DEFAULT};
+    const cyaml_config_t config = {.log_fn = collect,
+                                   .log_ctx = &why,
+                                   .log_level = CYAML_LOG_ERROR,
+                                   .mem_fn = cyaml_mem,
+                                   .flags = CYAML_CFG_DEFAULT};
     RP_AUTOFREE uint8_t *text = NULL;
     size_t size;
     rp_status status = rp_file_read(path, &text, &size, err);
