@@ -1,0 +1,411 @@
+"""reprise assess, adapt and segment from the outside: files, keys, grids, refusals, kills and resuming.
+
+A small made-up patient: an ellipsoid in a box, written as DICOM and NIfTI by this program alone.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import nibabel
+import numpy
+import pydicom
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+REPRISE = os.environ["REPRISE"]
+OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "patient_model.safetensors", "report.html",
+           "result.json"}
+CHECKPOINT = "checkpoint.safetensors"
+NAME, BIRTH, ID = "Doe^Unmistakable", "19610203", "ID-7741-Z"
+CONFIG = """
+network: {first_filters: 8, growth: 4, down_layers: [1, 1], bottleneck_layers: 1, dropout: 0.1}
+preprocessing: {spacing_mm: [2.0, 2.0, 3.0]}
+adapt: {epochs: %d, copies: 2, crop: [24, 24, 8], learning_rate: 0.01, checkpoint_seconds: 0, seed: 5}
+"""
+EPOCHS = 60
+SIZE, SPACING = (12, 40, 44), (3.0, 2.0, 2.0)  # z, y, x
+failures = 0
+
+
+def check(what, good, detail=""):
+    global failures
+    print(f"{'ok  ' if good else 'FAIL'} {what}" + (f": {detail}" if detail and not good else ""), flush=True)
+    failures += not good
+
+
+# ---- material -------------------------------------------------------------------------------------
+
+
+def make_patient(radius_mm, centre_mm, seed):
+    """Voxels [z][y][x] in HU and the lesion; the first voxel lies at the origin of the world."""
+    z, y, x = numpy.meshgrid(*[numpy.arange(n) * s for n, s in zip(SIZE, SPACING)], indexing="ij")
+    lesion = ((x - centre_mm[2]) / 1.2) ** 2 + (y - centre_mm[1]) ** 2 + (z - centre_mm[0]) ** 2 < radius_mm**2
+    hu = numpy.where(lesion, 120.0, 20.0) + numpy.random.default_rng(seed).normal(0, 8, SIZE)
+    return numpy.rint(hu).astype(numpy.int16), lesion
+
+
+def write_dicom(folder, voxels, date, patient=ID, modality="CT"):
+    folder.mkdir()
+    study, series, frame = generate_uid(), generate_uid(), generate_uid()
+    for k, plane in enumerate(voxels):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        d = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        d.is_little_endian, d.is_implicit_VR = True, False
+        d.SOPClassUID, d.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        d.PatientName, d.PatientBirthDate, d.PatientSex = NAME, BIRTH, "O"
+        if patient:
+            d.PatientID = patient
+        d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = study, series, frame
+        d.Modality, d.StudyDate, d.SeriesDate, d.AcquisitionDate = modality, date, date, date
+        d.StudyTime, d.AccessionNumber, d.ReferringPhysicianName, d.StudyID = "120000", "", "", "1"
+        d.SeriesNumber, d.InstanceNumber = 1, k + 1
+        d.ImagePositionPatient, d.ImageOrientationPatient = [0, 0, k * SPACING[0]], [1, 0, 0, 0, 1, 0]
+        d.PixelSpacing, d.SliceThickness = [SPACING[1], SPACING[2]], SPACING[0]
+        d.Rows, d.Columns, d.SamplesPerPixel, d.PhotometricInterpretation = *plane.shape, 1, "MONOCHROME2"
+        d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 16, 16, 15, 1
+        d.RescaleSlope, d.RescaleIntercept = 1, 0
+        d.PixelData = plane.astype("<i2").tobytes()
+        d.save_as(folder / f"{k:03d}.dcm", write_like_original=False)
+    return folder
+
+
+def write_nifti(path, voxels):
+    affine = numpy.diag([-SPACING[2], -SPACING[1], SPACING[0], 1.0])  # LPS in RAS
+    nibabel.save(nibabel.Nifti1Image(voxels.transpose(2, 1, 0).astype(numpy.int16), affine), path)
+    return path
+
+
+class Case:
+    def __init__(self, root):
+        self.root = root
+        before, self.before_lesion = make_patient(13.0, (17, 40, 42), 1)
+        after, self.after_lesion = make_patient(8.0, (17, 42, 44), 2)
+        self.before, self.after = before, after
+        self.baseline = write_dicom(root / "baseline", before, "20240105")
+        self.followup = write_dicom(root / "followup", after, "20240315")
+        self.baseline_nifti = write_nifti(root / "baseline.nii.gz", before)
+        self.followup_nifti = write_nifti(root / "followup.nii.gz", after)
+        self.contour = write_nifti(root / "contour.nii.gz", self.before_lesion)
+        self.truth = write_nifti(root / "truth.nii.gz", self.after_lesion)
+        self.config = root / "tiny.yaml"
+        self.config.write_text(CONFIG % EPOCHS)
+
+    def command(self, out, *more, **changed):
+        given = {"baseline": self.baseline, "contour": self.contour, "followup": self.followup, "out": out,
+                 "config": self.config, "memory": "1G"} | changed
+        words = [REPRISE, "assess"]
+        for key, value in given.items():
+            words += [f"--{key}", str(value)]
+        return words + [str(m) for m in more]
+
+    def run(self, out, *more, **changed):
+        return subprocess.run(self.command(out, *more, **changed), capture_output=True, text=True, timeout=300)
+
+
+def names(folder):
+    return {p.name for p in folder.iterdir()} if folder.is_dir() else None
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else f"no {path.name}"
+
+
+# ---- what is written ------------------------------------------------------------------------------
+
+
+def check_keys(result):
+    top = {"format", "format_version", "notice", "subject", "label", "change_percent", "response", "rule",
+           "measurable_at_baseline", "interval_days", "flags", "baseline", "followup", "carry_forward", "dice",
+           "dice_carry_forward", "diameter_error_mm", "truth", "adaptation", "window", "definitions",
+           "provenance", "timing"}
+    check("result.json has exactly the documented keys", set(result) == top, sorted(set(result) ^ top))
+    for visit in "baseline", "followup", "truth":
+        wanted = {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps"}
+        check(f"{visit} has its keys", wanted <= set(result[visit]), wanted - set(result[visit]))
+    wanted = {"version", "command_line", "seed", "threads", "kernels", "model_sha256", "inputs", "settings"}
+    check("provenance has its keys", wanted <= set(result["provenance"]), wanted - set(result["provenance"]))
+    text = (pathlib.Path(os.environ["REPRISE_SOURCE"]) / "docs" / "result-json.md").read_text()
+    undocumented = [k for part in (result, result["baseline"], result["followup"], result["carry_forward"],
+                                   result["adaptation"], result["definitions"], result["timing"],
+                                   result["provenance"], result["provenance"]["memory"])
+                    for k in part if f"`{k}`" not in text]
+    check("every key is documented", not undocumented, undocumented)
+
+
+def check_geometry(case, out, result):
+    mask = nibabel.load(out / "followup_mask.nii.gz")
+    image = nibabel.load(case.followup_nifti)
+    check("mask lies on the follow-up's grid",
+          mask.shape == image.shape and numpy.allclose(mask.affine, image.affine, atol=1e-4), mask.affine)
+    found = numpy.asarray(mask.dataobj).transpose(2, 1, 0) > 0
+    both = 2.0 * (found & case.after_lesion).sum() / (found.sum() + case.after_lesion.sum())
+    carried = 2.0 * (case.before_lesion & case.after_lesion).sum() / (
+        case.before_lesion.sum() + case.after_lesion.sum())
+    check("dice as counted here", abs(result["dice"] - both) < 1e-9, (result["dice"], both))
+    check("carry-forward dice as counted here", abs(result["dice_carry_forward"] - carried) < 1e-9,
+          (result["dice_carry_forward"], carried))
+    check("the adapted contour beats the carried one", both > carried, (both, carried))
+    check("volume as counted here", abs(result["followup"]["volume_cc"] - found.sum() * 0.012) < 1e-9)
+    ends = numpy.array(result["followup"]["endpoints_lps"])
+    length = numpy.linalg.norm(ends[0] - ends[1])
+    check("end points lie a diameter apart", abs(length - result["followup"]["longest_diameter_mm"]) < 1e-6)
+    check("end points lie on the measured slice",
+          numpy.allclose(ends[:, 2], result["followup"]["slice_index"] * SPACING[0], atol=1e-6), ends)
+    error = result["followup"]["longest_diameter_mm"] - result["truth"]["longest_diameter_mm"]
+    check("diameter error is predicted minus true", abs(result["diameter_error_mm"] - error) < 1e-9)
+    # 2 x 13 x 1.2 mm across, on voxels of 2 mm
+    check("baseline diameter is the ellipsoid's", abs(result["baseline"]["longest_diameter_mm"] - 31.2) < 3.0,
+          result["baseline"]["longest_diameter_mm"])
+
+
+def check_rtstruct(case, out, result):
+    contours = pydicom.dcmread(out / "followup_rtstruct.dcm")
+    series = pydicom.dcmread(case.followup / "000.dcm")
+    check("RTSTRUCT is of the follow-up's patient and frame",
+          contours.PatientID == ID and contours.StudyInstanceUID == series.StudyInstanceUID
+          and series.SeriesInstanceUID in str(contours))
+    again = case.run(case.root / "again", "--quiet", truth=out / "followup_rtstruct.dcm", epochs=EPOCHS)
+    check("its own RTSTRUCT as truth gives the same contour", again.returncode == 0, again.stderr)
+    if again.returncode == 0:
+        second = json.loads((case.root / "again" / "result.json").read_text())
+        check("dice with itself is 1", second["dice"] > 0.999, second["dice"])
+        check("quiet prints nothing", again.stdout == "" and again.stderr == "", again.stdout + again.stderr)
+
+
+def test_outputs(case):
+    out = case.root / "first"
+    run = case.run(out, "--threads", 1, truth=case.truth, subject="case-17")
+    check("assess succeeds", run.returncode == 0, run.stderr)
+    if run.returncode != 0:
+        return None
+    check("all outputs and nothing else", names(out) == OUTPUTS, names(out))
+    result = json.loads((out / "result.json").read_text())
+    check_keys(result)
+    check_geometry(case, out, result)
+    check("the model's hash is in the result", result["provenance"]["model_sha256"] ==
+          digest(out / "patient_model.safetensors"))
+    check("interval and dates", result["interval_days"] == 70 and result["baseline"]["date"] == "2024-01-05",
+          result["interval_days"])
+    expected = "PR" if result["change_percent"] <= -30 else "SD"
+    check("response follows the change", result["response"] == expected, result["response"])
+    check("summary names response and report", result["response"] in run.stdout and "report.html" in run.stdout,
+          run.stdout)
+    for name in "result.json", "report.html":
+        text = (out / name).read_text()
+        check(f"{name} holds no patient identifier", not any(t in text for t in ("Unmistakable", ID, BIRTH)))
+        check(f"{name} names the subject", "case-17" in text)
+    check("nothing of the patient on the terminal", ID not in run.stdout + run.stderr)
+    check_rtstruct(case, out, result)
+    return digest(out / "patient_model.safetensors")
+
+
+# ---- the same bits ---------------------------------------------------------------------------------
+
+
+def start(case, out, *more):
+    return subprocess.Popen(case.command(out, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_checkpoint(process, out):
+    until = time.monotonic() + 60
+    while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def test_threads(case, reference):
+    out = case.root / "two-threads"
+    run = case.run(out, "--threads", 2)
+    check("1 and 2 threads give the same model", run.returncode == 0 and
+          digest(out / "patient_model.safetensors") == reference, run.stderr)
+
+
+def test_kill(case, reference):
+    rng = random.Random()
+    out, killed = case.root / "killed", 0
+    process = start(case, out)
+    for _ in range(4):
+        wait_for_checkpoint(process, out)
+        time.sleep(rng.uniform(0.0, 0.25))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += 1
+        check("no result after a kill", not (out / "result.json").exists())
+        process = start(case, out, "--resume")
+    process.communicate()
+    check("was killed at least once", killed > 0)
+    check(f"resumed after {killed} kills, the model is bit-identical",
+          process.returncode == 0 and digest(out / "patient_model.safetensors") == reference)
+    left = names(out) - OUTPUTS
+    check("a finished run leaves no checkpoint", not [n for n in left if n.startswith("checkpoint")], left)
+
+
+def test_interrupt(case, reference):
+    out = case.root / "interrupted"
+    process = start(case, out)
+    wait_for_checkpoint(process, out)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    check("Ctrl-C ends with exit code 1", process.returncode == 1, process.returncode)
+    check("it tells how to go on", "--resume" in said, said)
+    check("only the checkpoint is left", names(out) == {CHECKPOINT}, names(out))
+    before = digest(out / CHECKPOINT)
+    again = case.run(out)
+    check("a checkpoint is not overwritten", again.returncode == 1 and "--resume" in again.stderr
+          and digest(out / CHECKPOINT) == before, again.stderr)
+    other = case.run(out, "--resume", seed=6)
+    check("another run's checkpoint is refused", other.returncode == 3 and digest(out / CHECKPOINT) == before,
+          other.stderr)
+    resumed = case.run(out, "--resume")
+    check("--resume finishes, bit-identical", resumed.returncode == 0 and names(out) == OUTPUTS and
+          digest(out / "patient_model.safetensors") == reference, resumed.stderr)
+    result = json.loads((out / "result.json").read_text()) if (out / "result.json").exists() else {}
+    check("the result tells what was resumed", result.get("adaptation", {}).get("resumed_epochs", -1) >= 0)
+
+
+# ---- refusals --------------------------------------------------------------------------------------
+
+
+def refused(case, what, override, *more, **changed):
+    out = case.root / "refused"
+    run = case.run(out, *more, epochs=1, **changed)
+    check(f"{what}: exit code 3", run.returncode == 3, (run.returncode, run.stderr))
+    check(f"{what}: nothing is left", not out.exists(), names(out))
+    check(f"{what}: no patient ID in the message", ID not in run.stderr and "other-9" not in run.stderr, run.stderr)
+    run = case.run(out, *more, override, epochs=1, **changed)
+    check(f"{what}: {override} overrides", run.returncode == 0, run.stderr)
+    flags = []
+    if run.returncode == 0:
+        result = json.loads((out / "result.json").read_text())
+        check(f"{what}: the override is recorded", override[8:] in result["provenance"]["overrides"])
+        flags = [f["key"] for f in result["flags"]]
+    shutil.rmtree(out, ignore_errors=True)
+    return flags
+
+
+def test_refusals(case):
+    other = write_dicom(case.root / "other", case.after, "20240315", patient="other-9")
+    flags = refused(case, "another patient", "--allow-patient-mismatch", followup=other)
+    check("patient_mismatch is flagged", "patient_mismatch" in flags, flags)
+    older = write_dicom(case.root / "older", case.after, "20231231")
+    flags = refused(case, "an older follow-up", "--allow-date-order", followup=older)
+    check("date_order is flagged", "date_order" in flags, flags)
+    mr = write_dicom(case.root / "mr", case.after, "20240315", modality="MR")
+    flags = refused(case, "MR", "--allow-non-ct", followup=mr)
+    check("not_ct is flagged", "not_ct" in flags, flags)
+    first = case.root / "first" / "followup_rtstruct.dcm"  # drawn on the follow-up
+    refused(case, "a contour of another series", "--allow-series-mismatch", contour=first)
+
+
+def test_flags(case):
+    out = case.root / "flags"
+    same = write_dicom(case.root / "same", case.after, "20240105", patient="")
+    run = case.run(out, "--no-dates", epochs=1, followup=same)
+    result = json.loads((out / "result.json").read_text()) if run.returncode == 0 else {"flags": []}
+    keys = [f["key"] for f in result["flags"]]
+    check("same day and missing ID are flagged", {"same_day", "patient_id_missing"} <= set(keys), keys)
+    check("--no-dates leaves the dates out", "2024-01-05" not in (out / "report.html").read_text()
+          and result["baseline"]["date"] is None)
+    check("an under-trained model is flagged", "self_dice_low" in keys, keys)
+    shutil.rmtree(out)
+    air = write_nifti(case.root / "air.nii.gz", numpy.full(SIZE, -1000))
+    run = case.run(out, followup=air, baseline=case.baseline_nifti)
+    result = json.loads((out / "result.json").read_text()) if run.returncode == 0 else {}
+    keys = [f["key"] for f in result.get("flags", [])]
+    check("no tumour found is NE, never a response",
+          result.get("response") == "NE" and "no_tumour_found" in keys and result["change_percent"] is None, keys)
+    check("nothing found is no 0 mm", bool(result) and result["followup"]["longest_diameter_mm"] is None)
+    check("no RTSTRUCT of a NIfTI follow-up", names(out) == OUTPUTS - {"followup_rtstruct.dcm"}, names(out))
+
+
+def test_errors(case):
+    out = case.root / "errors"
+    run = case.run(out, memory="1M")
+    check("too little memory: exit code 1, both figures", run.returncode == 1 and run.stderr.count("MiB") >= 2
+          and " 1 MiB" in run.stderr, run.stderr)
+    check("too little memory: nothing is left", not out.exists())
+    run = case.run(out, contour=case.root / "none.nii.gz")
+    check("a missing contour is named", run.returncode == 1 and "none.nii.gz" in run.stderr, run.stderr)
+    run = case.run(case.baseline)
+    check("results in an input folder are refused", run.returncode == 3 and
+          len(names(case.baseline)) == SIZE[0], run.stderr)
+    blocked = case.root / "blocked"
+    blocked.write_text("")
+    run = case.run(blocked)
+    check("an impossible folder", run.returncode == 1 and "blocked" in run.stderr and
+          blocked.read_text() == "", run.stderr)
+    for words in (["--epochs", "many"], ["--crop", "3x4"], ["--definition", "round"], ["--surprise"], ["extra"]):
+        run = case.run(out, *words)
+        check(f"wrong usage {' '.join(words)}: exit code 2", run.returncode == 2, (run.returncode, run.stderr))
+    run = subprocess.run([REPRISE, "assess", "--out", str(out)], capture_output=True, text=True)
+    check("missing options: exit code 2", run.returncode == 2 and "--baseline" in run.stderr, run.stderr)
+    check("no folder was made by any of them", not out.exists(), names(out))
+
+
+# ---- the steps alone ---------------------------------------------------------------------------------
+
+
+def command(*words):
+    return subprocess.run([REPRISE, *map(str, words)], capture_output=True, text=True, timeout=300)
+
+
+def test_steps(case, reference):
+    model, mask = case.root / "steps" / "model.safetensors", case.root / "steps" / "mask.nii.gz"
+    words = ["adapt", "--image", case.baseline, "--contour", case.contour, "--out", model, "--config", case.config]
+    run = command(*words)
+    check("adapt gives the model of assess", run.returncode == 0 and digest(model) == reference, run.stderr)
+    check("adapt leaves the model alone", names(model.parent) == {model.name}, names(model.parent))
+    run = command("segment", "--model", model, "--image", case.followup, "--out", mask, "--probability",
+                  case.root / "steps" / "p.nii.gz", "--memory", "1G")
+    check("segment succeeds", run.returncode == 0, run.stderr)
+    if run.returncode == 0:
+        found = numpy.asarray(nibabel.load(mask).dataobj) > 0
+        assessed = numpy.asarray(nibabel.load(case.root / "first" / "followup_mask.nii.gz").dataobj) > 0
+        probability = numpy.asarray(nibabel.load(case.root / "steps" / "p.nii.gz").dataobj)
+        check("segment finds what assess found", (found == assessed).all())
+        check("every voxel of the mask is probable", probability[found].min() >= 0.5)
+    struct = case.root / "steps" / "s.dcm"
+    run = command("segment", "--model", model, "--image", case.followup, "--out", struct, "--memory", "1G")
+    check("segment writes RTSTRUCT", run.returncode == 0 and
+          pydicom.dcmread(struct).Modality == "RTSTRUCT", run.stderr)
+    run = command("segment", "--model", model, "--image", case.followup_nifti, "--out",
+                  case.root / "steps" / "n.dcm")
+    check("no RTSTRUCT of a NIfTI image", run.returncode == 1 and not (case.root / "steps" / "n.dcm").exists())
+    run = command("segment", "--model", model, "--image", case.root / "air.nii.gz", "--out",
+                  case.root / "steps" / "air.nii.gz")
+    check("segment that finds nothing fails", run.returncode == 1 and "no tumour" in run.stderr and
+          not (case.root / "steps" / "air.nii.gz").exists(), run.stderr)
+
+
+def main():
+    started = datetime.datetime.now()
+    with tempfile.TemporaryDirectory() as folder:
+        case = Case(pathlib.Path(folder))
+        reference = test_outputs(case)
+        if reference:
+            test_threads(case, reference)
+            test_kill(case, reference)
+            test_interrupt(case, reference)
+            test_refusals(case)
+            test_flags(case)
+            test_errors(case)
+            test_steps(case, reference)
+    print(f"{failures} failures in {(datetime.datetime.now() - started).seconds} s")
+    return 1 if failures or not reference else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
