@@ -120,6 +120,11 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
 void cmd_contour_release(cmd_contour *contour);
 /* A NIfTI mask; label selects one value (NULL: the only one). */
 rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err);
+/* A mask FILE[:ROI] that may come without an image: NIfTI as it is, or with image (may be NULL) on its
+ * grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where image is given, else
+ * zero; the caller releases both. An empty NIfTI mask is allowed without image. */
+rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress, cmd_ct *ct,
+                        rp_mask *mask, rp_error *err);
 /* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left
  * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
@@ -170,6 +175,8 @@ void cmd_stage_release(cmd_stage *stage);
 /* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...}; the series
  * (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are null. */
 rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series);
+/* To stdout; takes the JSON over. */
+rp_status cmd_print_json(rp_json *json, rp_error *err);
 /* Program version, kernel table, threads, command line, time. */
 rp_json *cmd_provenance_json(int argc, char **argv);
 /* The command line as it was typed, with spaces quoted; rp_alloc'd. */

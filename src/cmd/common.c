@@ -66,7 +66,8 @@ bool cmd_parse_seed(const char *text, uint64_t *seed)
     if (!isdigit((unsigned char)*text)) return false; /* strtoull would take a minus sign */
     errno = 0;
     const unsigned long long number = strtoull(text, &end, 10);
-    if (*end || errno) return false;
+    /* JSON's whole numbers are signed. */
+    if (*end || errno || number > INT64_MAX) return false;
     *seed = number;
     return true;
 }

@@ -290,3 +290,32 @@ void cmd_contour_release(cmd_contour *contour)
     rp_mask_release(&contour->mask);
     *contour = (cmd_contour){0};
 }
+
+rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress,
+                        cmd_ct *ct, rp_mask *mask, rp_error *err)
+{
+    RP_AUTOFREE char *file = NULL;
+    const char *roi;
+    *ct = (cmd_ct){0};
+    *mask = (rp_mask){0};
+    rp_status status = cmd_split_roi(spec, &file, &roi, err);
+    if (status) return status;
+    if (!image) {
+        if (rp_nifti_probe(file)) return cmd_mask_read(file, roi, mask, err);
+        if (rp_rtstruct_probe(file))
+            return rp_fail(err, RP_ERR_ARGUMENT,
+                           "%s: an RTSTRUCT needs the image that it was drawn on", file);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
+    }
+    cmd_contour contour = {0};
+    status = cmd_ct_load(image, NULL, progress, ct, err);
+    if (!status) status = cmd_contour_load(spec, ct, NULL, &contour, err);
+    if (!status) {
+        *mask = contour.mask;
+        contour.mask = (rp_mask){0};
+    } else {
+        cmd_ct_release(ct);
+    }
+    cmd_contour_release(&contour);
+    return status;
+}

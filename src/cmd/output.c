@@ -190,6 +190,15 @@ rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series)
     return json;
 }
 
+rp_status cmd_print_json(rp_json *json, rp_error *err)
+{
+    RP_AUTOFREE char *text = rp_json_text(json);
+    rp_json_destroy(json);
+    if (!text) return rp_fail(err, RP_ERR_MEMORY, "out of memory for the result");
+    fputs(text, stdout);
+    return RP_OK;
+}
+
 /* One argument for a shell; words of harmless characters stay as they are. */
 static void quote(FILE *to, const char *argument)
 {

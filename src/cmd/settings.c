@@ -231,6 +231,7 @@ static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
     TAKE_NUMBER(t, from, to, power, 0.0, 10.0);
     TAKE_NUMBER(t, from, to, dropout, -1.0, 0.99);
     TAKE_NUMBER(t, from, to, checkpoint_seconds, 0.0, 1e9);
+    if (from->seed && *from->seed > INT64_MAX) out_of_range(t, "seed", "below 9223372036854775808");
     if (from->seed) to->seed = *from->seed;
     if (from->loss) take_loss(t, from->loss, &to->loss);
     if (from->augmentation) take_augmentation(t, from->augmentation, &to->augmentation);
