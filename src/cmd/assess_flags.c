@@ -68,6 +68,11 @@ void assess_flag_inputs(assess *a)
                         a->model.provenance.label);
     flag_modality(a, &a->baseline_ct, "baseline");
     flag_modality(a, &a->followup_ct, "follow-up");
+    if (a->contour.other_series)
+        assess_flag_add(
+            a, "contour_of_other_series",
+            "The contour refers to another series than the baseline's, in the same frame "
+            "of reference: check that it lies where it should.");
     flag_contour(a, &a->contour.report, "baseline");
     if (a->has_truth) flag_contour(a, &a->truth.report, "follow-up (truth)");
 }

@@ -102,6 +102,7 @@ typedef struct cmd_contour {
     rp_mask mask;
     char sha256[RP_SHA256_HEX];  /* of the file */
     bool is_rtstruct;
+    bool other_series;           /* refers to another series in the same frame of reference */
     char roi_name[RP_DICOM_TEXT];
     rp_roi_report report;        /* for an RTSTRUCT */
     char label[32];

@@ -136,19 +136,25 @@ static bool differ(const char *a, const char *b)
     return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
+/* The frame of reference decides where a contour lies. Another series in the same frame is common
+ * (an archive renamed the series, or the contour was drawn on another phase) and told, not refused.
+ */
 static rp_status check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
-                               const cmd_contour_options *options, rp_error *err)
+                               const cmd_contour_options *options, bool *other_series,
+                               rp_error *err)
 {
     const rp_dicom_header *mine = &contours->header, *its = &ct->series.header;
     if (!options->allow_patient_mismatch && differ(mine->patient_id, its->patient_id))
         return rp_fail(err, RP_ERR_REFUSED, "%s: the contour is of another patient than %s", file,
                        ct->path);
+    *other_series = differ(contours->referenced_series_uid, its->series_uid);
     if (options->allow_series_mismatch) return RP_OK;
     if (differ(mine->frame_of_reference_uid, its->frame_of_reference_uid))
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the contour was drawn in another frame of reference than that of %s",
                        file, ct->path);
-    if (differ(contours->referenced_series_uid, its->series_uid))
+    const bool frame_known = mine->frame_of_reference_uid[0] && its->frame_of_reference_uid[0];
+    if (*other_series && !frame_known)
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the contour belongs to another series (%s) than %s", file,
                        contours->referenced_series_uid, ct->path);
@@ -178,7 +184,7 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
     rp_rtstruct contours = {0};
     const rp_roi *roi = NULL;
     rp_status status = rp_rtstruct_read(file, &contours, err);
-    if (!status) status = check_belongs(file, &contours, ct, options, err);
+    if (!status) status = check_belongs(file, &contours, ct, options, &contour->other_series, err);
     if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
     if (!status) {
         status = rp_roi_to_mask(roi, &ct->series.image.grid, &contour->mask, &contour->report, err);
