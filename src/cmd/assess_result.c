@@ -255,8 +255,9 @@ void assess_summarise(const assess *a)
     print_visit("Baseline", &a->baseline.lesion);
     print_visit("Follow-up", &a->followup.lesion);
     if (isfinite(r->change_percent)) printf("%-10s %+.1f%%\n", "Change", r->change_percent);
-    printf("%-10s %s, %s. %s\n", "Response", rp_response_code(r->response),
-           rp_response_name(r->response), r->rule);
+    printf("%-10s %s (%s)\n", "Response", rp_response_code(r->response),
+           rp_response_name(r->response));
+    printf("%-10s %s\n", "Rule", r->rule);
     if (a->has_truth) {
         printf("%-10s longest diameter %.1f mm, response %s\n", "Truth",
                a->true_lesion.lesion.longest_diameter_mm,

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,11 +17,15 @@ import sys
 import tempfile
 import time
 
-import nibabel
-import numpy
-import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+try:
+    import nibabel
+    import numpy
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
 
 REPRISE = os.environ["REPRISE"]
 OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "patient_model.safetensors", "report.html",
@@ -39,7 +44,7 @@ failures = 0
 
 def check(what, good, detail=""):
     global failures
-    print(f"{'ok  ' if good else 'FAIL'} {what}" + (f": {detail}" if detail and not good else ""), flush=True)
+    print(f"{'ok  ' if good else 'FAIL'} {what}" + ("" if good else f": {detail}"), flush=True)
     failures += not good
 
 
@@ -218,10 +223,20 @@ def start(case, out, *more):
     return subprocess.Popen(case.command(out, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_checkpoint(process, out):
+def steps_done(path):
+    """As the safetensors header of the checkpoint says; 0 without one."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    length = int.from_bytes(data[:8], "little")
+    return int(json.loads(data[8 : 8 + length])["__metadata__"]["reprise.step"])
+
+
+def wait_for_steps(process, out, steps):
     until = time.monotonic() + 60
-    while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.005)
+    while steps_done(out / CHECKPOINT) < steps and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def test_threads(case, reference):
@@ -236,7 +251,7 @@ def test_kill(case, reference):
     out, killed = case.root / "killed", 0
     process = start(case, out)
     for _ in range(4):
-        wait_for_checkpoint(process, out)
+        wait_for_steps(process, out, 1)
         time.sleep(rng.uniform(0.0, 0.25))
         if process.poll() is not None:
             break
@@ -256,7 +271,7 @@ def test_kill(case, reference):
 def test_interrupt(case, reference):
     out = case.root / "interrupted"
     process = start(case, out)
-    wait_for_checkpoint(process, out)
+    wait_for_steps(process, out, 6)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     check("Ctrl-C ends with exit code 1", process.returncode == 1, process.returncode)
@@ -273,7 +288,27 @@ def test_interrupt(case, reference):
     check("--resume finishes, bit-identical", resumed.returncode == 0 and names(out) == OUTPUTS and
           digest(out / "patient_model.safetensors") == reference, resumed.stderr)
     result = json.loads((out / "result.json").read_text()) if (out / "result.json").exists() else {}
-    check("the result tells what was resumed", result.get("adaptation", {}).get("resumed_epochs", -1) >= 0)
+    check("it did not start anew", result.get("adaptation", {}).get("resumed_epochs", 0) >= 3)
+
+
+def limited(case, out, size):
+    """No file may grow beyond size bytes, as on a full disk."""
+    return subprocess.run(case.command(out), capture_output=True, text=True, timeout=300, restore_signals=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+
+
+def test_full_disk(case, reference):
+    """restore_signals=False: the limit's signal stays ignored, so that writing fails instead."""
+    out = case.root / "full"
+    run = limited(case, out, 20000)
+    check("no room for a checkpoint: exit code 1", run.returncode == 1 and CHECKPOINT in run.stderr, run.stderr)
+    check("no room for a checkpoint: nothing is left", not out.exists(), names(out))
+    run = limited(case, out, (case.root / "first" / "report.html").stat().st_size // 2)
+    check("no room for the report: exit code 1", run.returncode == 1 and "report.html" in run.stderr, run.stderr)
+    check("no room for the report: the checkpoint is left alone", names(out) == {CHECKPOINT}, names(out))
+    run = case.run(out, "--resume")
+    check("with room again, --resume finishes", run.returncode == 0 and names(out) == OUTPUTS and
+          digest(out / "patient_model.safetensors") == reference, run.stderr)
 
 
 # ---- refusals --------------------------------------------------------------------------------------
@@ -399,6 +434,7 @@ def main():
             test_threads(case, reference)
             test_kill(case, reference)
             test_interrupt(case, reference)
+            test_full_disk(case, reference)
             test_refusals(case)
             test_flags(case)
             test_errors(case)
