@@ -138,7 +138,7 @@ bool rp_path_exists(const char *path);
 /** "a/b" joined with one slash; rp_alloc'd. */
 char *rp_path_join(const char *folder, const char *name);
 
-/* ---- hashes (SHA-256, lower-case hex) ------------------------------------------------------ */
+/* ---- hashes (SHA-256, lower-case hex) ---------------------------------------------------- */
 
 #define RP_SHA256_HEX 65
 void rp_sha256(const void *data, size_t size, char hex[RP_SHA256_HEX]);

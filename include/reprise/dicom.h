@@ -96,7 +96,7 @@ rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
                                 const rp_dicom_header *header, const char *uid_seed,
                                 rp_dicom_series *written, rp_error *err);
 
-/* ---- RTSTRUCT -------------------------------------------------------------------------------- */
+/* ---- RTSTRUCT ---------------------------------------------------------------------------- */
 
 typedef struct rp_roi_contour {
     double (*points)[3]; /**< LPS mm */

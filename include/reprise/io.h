@@ -53,7 +53,7 @@ rp_status rp_nifti_write_image_int16(const char *path, const rp_image *image, rp
 rp_status rp_nifti_write_mask(const char *path, const rp_mask *mask, rp_error *err);
 rp_status rp_nifti_write_labels(const char *path, const rp_labels *labels, rp_error *err);
 
-/* ---- safetensors ----------------------------------------------------------------------------- */
+/* ---- safetensors ------------------------------------------------------------------------- */
 
 #define RP_TENSOR_MAX_RANK 8
 

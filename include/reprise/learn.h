@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* ---- preprocessing ------------------------------------------------------------------------------- */
+/* ---- preprocessing ----------------------------------------------------------------------- */
 
 typedef struct rp_preprocessing {
     double window_low_hu, window_high_hu; /**< -150, 250 scaled to 0..1 and clipped */
@@ -30,7 +30,7 @@ void rp_preprocessing_defaults(rp_preprocessing *p);
 rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, rp_image *out,
                               rp_error *err);
 
-/* ---- model files ----------------------------------------------------------------------------------- */
+/* ---- model files ------------------------------------------------------------------------- */
 
 /** Where a model comes from; strings may be "" when unknown. Nothing in it names a patient. */
 typedef struct rp_model_provenance {
@@ -67,7 +67,7 @@ rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
 rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err);
 void rp_model_release(rp_model *model);
 
-/* ---- adaptation -------------------------------------------------------------------------------------- */
+/* ---- adaptation -------------------------------------------------------------------------- */
 
 /**
  * How each copy of {image, mask} differs from the original. Image (linear) and mask (linear on the
@@ -132,7 +132,7 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
                    rp_adapt_curve *curve, rp_error *err);
 
-/* ---- prediction ---------------------------------------------------------------------------------------- */
+/* ---- prediction -------------------------------------------------------------------------- */
 
 typedef struct rp_predict_options {
     double threshold;         /**< 0.5 */

@@ -44,7 +44,7 @@ bool rp_fcd_config_same(const rp_fcd_config *a, const rp_fcd_config *b);
 /** Every extent is padded to a multiple of this: 2^levels. */
 int rp_fcd_stride(const rp_fcd_config *config);
 
-/* ---- weights ----------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------- */
 
 /** A named parameter or buffer, in PyTorch's name and shape. Data belongs to the net. */
 typedef struct rp_parameter {
@@ -72,7 +72,7 @@ void rp_fcd_set_norm(rp_fcd *net, rp_norm_mode norm);
 /** Dropout rate from the next forward on, 0 <= rate < 1. */
 void rp_fcd_set_dropout(rp_fcd *net, double rate);
 
-/* ---- running it --------------------------------------------------------------------------------- */
+/* ---- running it -------------------------------------------------------------------------- */
 
 typedef enum rp_run_mode { RP_RUN_PREDICT, RP_RUN_TRAIN } rp_run_mode;
 
@@ -119,7 +119,7 @@ rp_status rp_session_loss(rp_session *session, const uint8_t *target,
                           const rp_loss_weights *weights, bool gradients, rp_loss *loss,
                           rp_error *err);
 
-/* ---- Adam ---------------------------------------------------------------------------------------- */
+/* ---- Adam -------------------------------------------------------------------------------- */
 
 typedef struct rp_adam rp_adam;
 /** Moments for every trainable parameter of net (borrowed); betas 0.9, 0.999, eps 1e-8. */

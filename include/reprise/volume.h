@@ -58,7 +58,7 @@ static inline size_t rp_grid_index(const rp_grid *g, int x, int y, int z)
     return ((size_t)z * (size_t)g->size[1] + (size_t)y) * (size_t)g->size[0] + (size_t)x;
 }
 
-/* ---- creation (all zeroed) and release ---------------------------------------------------- */
+/* ---- creation (all zeroed) and release --------------------------------------------------- */
 
 rp_status rp_image_init(rp_image *image, const rp_grid *grid, rp_error *err);
 rp_status rp_mask_init(rp_mask *mask, const rp_grid *grid, rp_error *err);
@@ -77,7 +77,7 @@ rp_status rp_labels_any(const rp_labels *labels, rp_mask *out, rp_error *err);
 /** Inclusive voxel box of the mask; false when it is empty. */
 bool rp_mask_bounds(const rp_mask *mask, int low[3], int high[3]);
 
-/* ---- resampling --------------------------------------------------------------------------- */
+/* ---- resampling -------------------------------------------------------------------------- */
 
 /** Trilinear onto target; voxels whose position lies outside the source's voxel centres by more
  *  than half a voxel read as `outside`, nearer ones repeat the border. */
@@ -91,7 +91,7 @@ rp_status rp_smooth(float *data, const int size[3], const double sigma_voxels[3]
 /** Trilinear value at a fractional index, borders repeat. */
 float rp_sample_linear(const float *data, const int size[3], const double index[3]);
 
-/* ---- components and distance --------------------------------------------------------------- */
+/* ---- components and distance ------------------------------------------------------------- */
 
 /**
  * Connected components of the mask: labels 1..*count ordered by decreasing voxel count (ties:
@@ -107,7 +107,7 @@ rp_status rp_mask_keep_largest(rp_mask *mask, int connectivity, int32_t *compone
  *  mask (0 inside); infinity everywhere for an empty mask. Felzenszwalb and Huttenlocher 2012. */
 rp_status rp_mask_distance(const rp_mask *mask, rp_image *distance_mm, rp_error *err);
 
-/* ---- contours in one slice ------------------------------------------------------------------ */
+/* ---- contours in one slice --------------------------------------------------------------- */
 
 typedef struct rp_point2 {
     double x, y; /**< fractional voxel index in the slice; voxel centres are whole numbers */

@@ -30,7 +30,7 @@ static rp_status fail_errno(rp_error *err, const char *path, const char *what)
     return rp_fail(err, RP_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 rp_status rp_file_read(const char *path, uint8_t **data, size_t *size, rp_error *err)
 {
@@ -72,7 +72,7 @@ done:
     return status;
 }
 
-/* ---- writing whole or not at all ------------------------------------------------------------ */
+/* ---- writing whole or not at all --------------------------------------------------------- */
 
 struct rp_outfile {
     char *path, *temporary;
@@ -196,7 +196,7 @@ rp_status rp_file_write(const char *path, const void *data, size_t size, rp_erro
     return status;
 }
 
-/* ---- folders --------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------- */
 
 rp_status rp_directory_create(const char *path, rp_error *err)
 {

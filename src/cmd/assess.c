@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- command line ---------------------------------------------------------------------------- */
+/* ---- command line ------------------------------------------------------------------------ */
 
 enum {
     KEY_BASELINE = 1,
@@ -111,7 +111,7 @@ static const struct argp parser = {
            "interrupted run leaves DIR/checkpoint.safetensors, from which --resume continues.",
     .children = children};
 
-/* ---- steps ----------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 static rp_status load_images(assess *a, rp_error *err)
 {

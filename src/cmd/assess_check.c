@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- patient and time ------------------------------------------------------------------------ */
+/* ---- patient and time -------------------------------------------------------------------- */
 
 /* YYYYMMDD as days since 1970; false for anything else. */
 static bool date_days(const char *text, int *days)
@@ -88,7 +88,7 @@ rp_status assess_check_pair(assess *a, rp_error *err)
     return status;
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------ */
 
 static size_t larger(size_t a, size_t b)
 {

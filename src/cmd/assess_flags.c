@@ -20,7 +20,7 @@ void assess_flag_add(assess *a, const char *key, const char *format, ...)
     va_end(arguments);
 }
 
-/* ---- inputs ---------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------ */
 
 static void flag_contour(assess *a, const rp_roi_report *r, const char *whose)
 {
@@ -77,7 +77,7 @@ void assess_flag_inputs(assess *a)
     if (a->has_truth) flag_contour(a, &a->truth.report, "follow-up (truth)");
 }
 
-/* ---- findings -------------------------------------------------------------------------------- */
+/* ---- findings ---------------------------------------------------------------------------- */
 
 static bool touches_border(const rp_mask *mask)
 {

@@ -33,7 +33,7 @@ rp_status assess_protect_inputs(const assess *a, rp_error *err)
     return status;
 }
 
-/* ---- single files ---------------------------------------------------------------------------- */
+/* ---- single files ------------------------------------------------------------------------ */
 
 static rp_status write_model(assess *a, const char *path, rp_error *err)
 {
@@ -95,7 +95,7 @@ static rp_status write_report(const assess *a, const rp_json *result, const char
     return rp_report_write_html(path, &report, err);
 }
 
-/* ---- all of them ----------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
 {

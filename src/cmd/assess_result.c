@@ -11,7 +11,7 @@ static void readable_date(const char *dicom, char text[16])
     if (strlen(dicom) == 8) snprintf(text, 16, "%.4s-%.2s-%.2s", dicom, dicom + 4, dicom + 6);
 }
 
-/* ---- what was found -------------------------------------------------------------------------- */
+/* ---- what was found ---------------------------------------------------------------------- */
 
 static rp_json *visit_json(const assess *a, const assess_measured *measured, const cmd_ct *ct)
 {
@@ -95,7 +95,7 @@ static rp_json *adaptation_json(const assess *a)
     return json;
 }
 
-/* ---- how it came about ----------------------------------------------------------------------- */
+/* ---- how it came about ------------------------------------------------------------------- */
 
 static rp_json *definitions_json(const assess *a)
 {
@@ -237,7 +237,7 @@ rp_json *assess_result_json(const assess *a)
     return json;
 }
 
-/* ---- summary --------------------------------------------------------------------------------- */
+/* ---- summary ----------------------------------------------------------------------------- */
 
 static void print_visit(const char *name, const rp_lesion *lesion)
 {

@@ -32,7 +32,7 @@ int cmd_phantom(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
-/* ---- errors (errors.c) ---------------------------------------------------------------------- */
+/* ---- errors (errors.c) ------------------------------------------------------------------- */
 
 /* Prints "reprise: MESSAGE" to stderr and returns the exit code: RP_ERR_REFUSED gives CMD_REFUSED,
  * anything else CMD_FAILED. */
@@ -40,7 +40,7 @@ int cmd_fail(const rp_error *err);
 /* "reprise NAME: MESSAGE" and a pointer to --help on stderr; returns CMD_USAGE. */
 int cmd_usage(const char *command, const char *format, ...) RP_PRINTF(2, 3);
 
-/* ---- options that every command takes (common.c) ---------------------------------------------- */
+/* ---- options that every command takes (common.c) ----------------------------------------- */
 
 typedef struct cmd_common {
     int threads;         /* 0: all */
@@ -66,7 +66,7 @@ bool cmd_parse_bytes(const char *text, size_t *bytes);
 /* --memory, or three quarters of what the system has available. */
 size_t cmd_memory_budget(const cmd_common *common);
 
-/* ---- progress and interruption (progress.c) ----------------------------------------------------- */
+/* ---- progress and interruption (progress.c) ---------------------------------------------- */
 
 /* Installs SIGINT/SIGTERM handlers on first use. A rewritten line with rate and time left on a
  * terminal, plain lines every few seconds otherwise, nothing when quiet. */
@@ -77,7 +77,7 @@ bool cmd_interrupted(void);
 /* Sink for the library's log: warnings and errors to stderr. */
 void cmd_log(rp_log_level level, const char *line, void *context);
 
-/* ---- inputs (input.c) ---------------------------------------------------------------------------- */
+/* ---- inputs (input.c) -------------------------------------------------------------------- */
 
 /* A CT from a DICOM folder or a NIfTI file. */
 typedef struct cmd_ct {
@@ -133,7 +133,7 @@ rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_erro
  * list the file) or from the series description of a DICOM series (header may be NULL). */
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
 
-/* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------------------- */
+/* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 
 /* Everything that can be tuned, with the defaults of the library; a file sets what it names, the command
  * line wins over the file. */
@@ -151,7 +151,7 @@ rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *
 /* All of them as JSON, for the provenance of a result. */
 rp_json *cmd_settings_json(const cmd_settings *settings);
 
-/* ---- outputs (output.c) -------------------------------------------------------------------------------- */
+/* ---- outputs (output.c) ------------------------------------------------------------------ */
 
 /* Creates the folder if need be and proves that a file can be written there, before hours of work. */
 rp_status cmd_prepare_folder(const char *path, rp_error *err);

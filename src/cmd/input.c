@@ -8,8 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- labels
- * --------------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------------ */
 
 static const char *const made_labels[] = {"synthetic", "simulated"};
 
@@ -40,8 +39,7 @@ void cmd_find_label(const char *path, const rp_dicom_header *header, char label[
     if (!label[0] && !rp_path_is_directory(path)) label_beside(path, label);
 }
 
-/* ---- images
- * ----------------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------ */
 
 static void hash_image(const rp_image *image, char hex[RP_SHA256_HEX])
 {
@@ -108,8 +106,7 @@ void cmd_ct_release(cmd_ct *ct)
     *ct = (cmd_ct){0};
 }
 
-/* ---- contours
- * --------------------------------------------------------------------------------------- */
+/* ---- contours ---------------------------------------------------------------------------- */
 
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err)
 {

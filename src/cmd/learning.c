@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 enum {
     KEY_MODEL = 0x2000,
@@ -109,7 +109,7 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
     return RP_OK;
 }
 
-/* ---- model ----------------------------------------------------------------------------------- */
+/* ---- model ------------------------------------------------------------------------------- */
 
 const char *cmd_label_of_both(const char *a, const char *b)
 {
@@ -136,7 +136,7 @@ rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
     return RP_OK;
 }
 
-/* ---- checkpoint ------------------------------------------------------------------------------ */
+/* ---- checkpoint -------------------------------------------------------------------------- */
 
 rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err)
 {
@@ -177,7 +177,7 @@ void cmd_checkpoint_remove(const char *path)
     if (list) closedir(list);
 }
 
-/* ---- memory plan ----------------------------------------------------------------------------- */
+/* ---- memory plan ------------------------------------------------------------------------- */
 
 rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
                              rp_error *err)

@@ -122,8 +122,7 @@ static const cyaml_schema_field_t settings_fields[] = {
 static const cyaml_schema_value_t settings_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, file_settings, settings_fields)};
 
-/* ---- taking over what was given
- * ------------------------------------------------------------------ */
+/* ---- taking over what was given ---------------------------------------------------------- */
 
 /* Where the values go, and what went wrong first. */
 typedef struct taking {
@@ -258,8 +257,7 @@ static rp_status take_all(const char *path, const file_settings *from, cmd_setti
     return t.status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 /* The lines that libcyaml logs on an error, as one sentence. */
 typedef struct complaint {
@@ -315,8 +313,7 @@ rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *
     return status;
 }
 
-/* ---- as JSON
- * ----------------------------------------------------------------------------------------- */
+/* ---- as JSON ----------------------------------------------------------------------------- */
 
 static rp_json *ints_json(const int *values, int count)
 {

@@ -13,7 +13,7 @@
 namespace rp_dicom
 {
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static std::string trimmed(const std::string &text)
 {
@@ -188,7 +188,7 @@ void read_header(DcmItem &d, rp_dicom_header &h)
                         text_of(d, DCM_StudyDate)}));
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 /** Bytes that a value of this representation may have (characters, for the longer texts). */
 static size_t longest(DcmEVR vr)

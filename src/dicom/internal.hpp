@@ -19,7 +19,7 @@
 namespace rp_dicom
 {
 
-/* ---- library and errors -------------------------------------------------------------------- */
+/* ---- library and errors ------------------------------------------------------------------ */
 
 /** Silences DCMTK, registers its decoders, checks its dictionary. Cheap after the first call. */
 rp_status prepare(rp_error *err);
@@ -38,7 +38,7 @@ template <class Body> rp_status guarded(const char *path, rp_error *err, Body bo
     }
 }
 
-/* ---- attributes ------------------------------------------------------------------------------ */
+/* ---- attributes -------------------------------------------------------------------------- */
 
 enum class Presence { missing, empty, malformed, ok };
 

@@ -205,8 +205,7 @@ static rp_status fill_planes(filler *f, rp_error *err)
     return status;
 }
 
-/* ---- slices left out
- * ------------------------------------------------------------------------------ */
+/* ---- slices left out --------------------------------------------------------------------- */
 
 /* Distance in mm to the outline's other side: negative inside. */
 static rp_status signed_distance(filler *f, int z, rp_image *distance, rp_error *err)
@@ -289,8 +288,7 @@ static rp_status fill_gaps(filler *f, rp_error *err)
     return status;
 }
 
-/* ---- the whole
- * -------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------- */
 
 static rp_status open_filler(filler *f, rp_error *err)
 {

@@ -74,8 +74,7 @@ static void make_uids(Content &c)
     c.sop_uid = uid_from(all + "|rtstruct");
 }
 
-/* ---- modules
- * ------------------------------------------------------------------------------------- */
+/* ---- modules ----------------------------------------------------------------------------- */
 
 static void put_general(Writer &w, const Content &c)
 {
@@ -176,8 +175,7 @@ static bool put_roi(Writer &w, const Content &c)
            });
 }
 
-/* ---- the whole
- * -------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------- */
 
 static rp_status check_input(const char *path, const rp_dicom_series &series, const rp_mask &mask,
                              rp_error *err)

@@ -13,7 +13,7 @@ namespace rp_dicom
 static const int largest_side = 8192;
 static const size_t files_per_report = 64;
 
-/* ---- one file -------------------------------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------------------------- */
 
 static bool is_capital(unsigned char c)
 {
@@ -169,7 +169,7 @@ File scan_file(const std::string &path)
     return file;
 }
 
-/* ---- many files ------------------------------------------------------------------------------ */
+/* ---- many files -------------------------------------------------------------------------- */
 
 struct ScanJob {
     const std::vector<std::string> *paths;
@@ -250,7 +250,7 @@ std::vector<Series> group_series(const std::vector<File> &files)
     return list;
 }
 
-/* ---- listing --------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------- */
 
 static void describe(const Series &series, rp_dicom_series_info &info)
 {

@@ -31,7 +31,7 @@ struct rp_json {
     size_t count, room;
 };
 
-/* ---- strings --------------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------------------- */
 
 /* Bytes of the well-formed UTF-8 sequence at p, 0 where there is none (RFC 3629, section 4). */
 static size_t utf8_length(const unsigned char *p)
@@ -65,7 +65,7 @@ static char *copy_utf8(const char *text)
     return copy;
 }
 
-/* ---- building -------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------- */
 
 static rp_json *make(json_kind kind)
 {
@@ -218,7 +218,7 @@ void rp_json_append_string(rp_json *array, const char *value)
     rp_json_append(array, make_string(value));
 }
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------------------- */
 
 typedef struct writer {
     char *data;
@@ -374,7 +374,7 @@ rp_status rp_json_write(const char *path, const rp_json *value, rp_error *err)
     return rp_file_write(path, text, strlen(text), err);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static rp_json *from_jansson(json_t *from);
 

@@ -55,7 +55,7 @@ static affine_fault affine_to_grid(const affine *ras, rp_grid *grid)
     return AFFINE_GOOD;
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static rp_status unit_in_mm(const char *path, const rp_nifti_header *h, double *mm, rp_error *err)
 {
@@ -185,7 +185,7 @@ rp_status rp_nifti_header_grid(const char *path, const rp_nifti_header *header, 
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 /* Unit quaternion of a rotation matrix with a >= 0, by its largest component (Shepperd 1978). */
 static void quaternion_of(double m[3][3], double quatern[3])

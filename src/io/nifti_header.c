@@ -11,7 +11,7 @@ static const char magic_1[4] = "n+1", magic_1_pair[4] = "ni1";
 static const char magic_2[8] = "n+2\0\r\n\032\n", magic_2_pair[8] = "ni2\0\r\n\032\n";
 enum { SIZE_1 = 348, SIZE_2 = 540 };
 
-/* ---- fields -------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------ */
 
 typedef struct fields {
     const uint8_t *bytes;
@@ -97,7 +97,7 @@ static void read_fields_2(const fields *f, rp_nifti_header *h)
     h->xyzt_units = get_i32(f, 500);
 }
 
-/* ---- checks -------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------ */
 
 bool rp_nifti_header_probe(const uint8_t *bytes, size_t size)
 {

@@ -14,7 +14,7 @@ enum { DEFLATE_RATIO = 1032 };
 /* Allowed behind the voxels. */
 enum { SLACK_BYTES = 1 << 20 };
 
-/* ---- the file in memory -------------------------------------------------------------------- */
+/* ---- the file in memory ------------------------------------------------------------------ */
 
 typedef struct nifti_file {
     const char *path;
@@ -136,7 +136,7 @@ rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_error *er
     return RP_OK;
 }
 
-/* ---- voxels -------------------------------------------------------------------------------- */
+/* ---- voxels ------------------------------------------------------------------------------ */
 
 enum { CHUNK_VOXELS = 4096 };
 

@@ -16,7 +16,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the files' byte order
 #define METADATA_KEY "__metadata__"
 static const uint64_t max_header = 64u << 20;
 
-/* ---- element types ------------------------------------------------------------------------- */
+/* ---- element types ----------------------------------------------------------------------- */
 
 static float from_half(uint16_t bits)
 {
@@ -74,7 +74,7 @@ static const element_type *find_type(const char *name)
     return NULL;
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 /* One tensor as the header describes it. */
 typedef struct entry {
@@ -326,7 +326,7 @@ rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 static bool tensor_bytes(const rp_named_tensor *tensor, size_t *bytes)
 {
@@ -413,7 +413,7 @@ rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_
     return status;
 }
 
-/* ---- the object ---------------------------------------------------------------------------- */
+/* ---- the object -------------------------------------------------------------------------- */
 
 void rp_tensor_file_release(rp_tensor_file *file)
 {

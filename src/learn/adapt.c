@@ -63,8 +63,7 @@ static void release(adaptation *a)
     rp_free(a->target);
 }
 
-/* ---- checks
- * ---------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------ */
 
 static rp_status check_options(const rp_model *model, const rp_adapt_options *o, rp_error *err)
 {
@@ -109,8 +108,7 @@ static rp_status prepare_pair(adaptation *a, const rp_image *image, const rp_mas
     return RP_OK;
 }
 
-/* ---- what the checkpoint belongs to
- * -------------------------------------------------------------- */
+/* ---- what the checkpoint belongs to ------------------------------------------------------ */
 
 static rp_status hash_weights(rp_fcd *net, char hash[RP_SHA256_HEX], rp_error *err)
 {
@@ -164,8 +162,7 @@ static rp_status make_fingerprint(adaptation *a, rp_error *err)
     return hash_weights(a->model->net, f->hash[2], err);
 }
 
-/* ---- set-up
- * ---------------------------------------------------------------------------------------- */
+/* ---- set-up ------------------------------------------------------------------------------ */
 
 static rp_status allocate(adaptation *a, rp_error *err)
 {
@@ -198,8 +195,7 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     return status;
 }
 
-/* ---- steps
- * ----------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 static rp_status take_step(adaptation *a, rp_error *err)
 {
@@ -276,8 +272,7 @@ static rp_status run(adaptation *a, const rp_progress *progress, rp_error *err)
     return RP_OK;
 }
 
-/* ---- results
- * --------------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------------- */
 
 static rp_status make_curve(const adaptation *a, rp_adapt_curve *curve, rp_error *err)
 {

@@ -57,8 +57,7 @@ static inline void add_displacement(const rp_lattice *lattice, const double *row
     }
 }
 
-/* ---- one voxel
- * ------------------------------------------------------------------------------------ */
+/* ---- one voxel --------------------------------------------------------------------------- */
 
 static inline float mix(float a, float b, float share)
 {
@@ -99,8 +98,7 @@ static inline void sample_pair(const rp_sampler *s, const double at[3], float *v
     *inside = mix(front, behind, f[2]) >= 0.5f;
 }
 
-/* ---- intensity
- * ------------------------------------------------------------------------------------- */
+/* ---- intensity --------------------------------------------------------------------------- */
 
 /* Four normal deviates of one Philox block: the voxel's place names the block, so that slices can
  * be done in any order. */
@@ -143,8 +141,7 @@ static void change_intensity(const rp_sampler *s, const rp_warp *warp, size_t ro
     }
 }
 
-/* ---- slices
- * ------------------------------------------------------------------------------------------ */
+/* ---- slices ------------------------------------------------------------------------------ */
 
 static void warp_row(const warp_job *job, int y, int z, const double *displacement)
 {

@@ -29,8 +29,7 @@ static float *values_of(const rp_adapt_state *state, size_t index, int set)
     return rp_fcd_parameter(state->net, index)->value;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 static char *numbers_text(const double *values, uint64_t count)
 {
@@ -88,8 +87,7 @@ rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_
     return status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static rp_status check_fingerprint(const char *path, const rp_tensor_file *file,
                                    const rp_fingerprint *expected, rp_error *err)

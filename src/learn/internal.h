@@ -7,7 +7,7 @@
 /** RP_ERR_ARGUMENT in words for an impossible window or working grid. */
 rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err);
 
-/* ---- tensors of a file against those of a network ------------------------------------------- */
+/* ---- tensors of a file against those of a network ---------------------------------------- */
 
 /** A view of `values`, of the parameter's shape; nothing is copied. */
 rp_named_tensor rp_parameter_tensor(const rp_parameter *parameter, char *name, float *values);
@@ -17,7 +17,7 @@ rp_named_tensor rp_parameter_tensor(const rp_parameter *parameter, char *name, f
 rp_status rp_tensor_check(const char *path, const char *name, const rp_named_tensor *tensor,
                           const rp_parameter *parameter, rp_error *err);
 
-/* ---- checkpoints of an adaptation ------------------------------------------------------------ */
+/* ---- checkpoints of an adaptation -------------------------------------------------------- */
 
 enum { RP_FINGERPRINT_PARTS = 6 };
 

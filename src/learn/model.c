@@ -15,7 +15,7 @@
 /* No honest network comes near these; they bound what a hostile file can make us allocate. */
 enum { MAX_WIDTH = 4096, MAX_LAYERS = 64 };
 
-/* ---- tensors against parameters ------------------------------------------------------------- */
+/* ---- tensors against parameters ---------------------------------------------------------- */
 
 rp_named_tensor rp_parameter_tensor(const rp_parameter *parameter, char *name, float *values)
 {
@@ -68,7 +68,7 @@ rp_status rp_tensor_check(const char *path, const char *name, const rp_named_ten
     return RP_OK;
 }
 
-/* ---- metadata: writing ----------------------------------------------------------------------- */
+/* ---- metadata: writing ------------------------------------------------------------------- */
 
 static char *architecture_text(const rp_fcd_config *config)
 {
@@ -149,7 +149,7 @@ rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err)
     return rp_safetensors_write(path, &file, err);
 }
 
-/* ---- metadata: reading ----------------------------------------------------------------------- */
+/* ---- metadata: reading ------------------------------------------------------------------- */
 
 static rp_status parse_metadata(const char *path, const rp_tensor_file *file, const char *key,
                                 rp_json **value, rp_error *err)

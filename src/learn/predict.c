@@ -18,8 +18,7 @@ void rp_prediction_release(rp_prediction *prediction)
     *prediction = (rp_prediction){0};
 }
 
-/* ---- how an axis is cut
- * ------------------------------------------------------------------------------ */
+/* ---- how an axis is cut ------------------------------------------------------------------ */
 
 static int round_up(int value, int unit)
 {
@@ -94,8 +93,7 @@ static rp_status make_weights(axis_cut *cut, rp_error *err)
     return RP_OK;
 }
 
-/* ---- which tile
- * ------------------------------------------------------------------------------------- */
+/* ---- which tile -------------------------------------------------------------------------- */
 
 /* The extents worth trying along one axis: the smallest tile for each possible number of tiles. */
 static int candidates(int padded, int unit, int out[], int room)
@@ -175,8 +173,7 @@ static rp_status plan_tiles(const rp_fcd_config *config, const int extent[3],
     return choose_tile(config, padded, o->memory_bytes, tile, err);
 }
 
-/* ---- running it
- * -------------------------------------------------------------------------------------- */
+/* ---- running it -------------------------------------------------------------------------- */
 
 static rp_status predict_whole(rp_fcd *net, const rp_image *image, size_t budget,
                                const rp_progress *progress, float *out, rp_error *err)

@@ -160,8 +160,7 @@ void rp_lattice_at(const rp_lattice *lattice, const double position[3], double d
                 }
 }
 
-/* ---- placement
- * ------------------------------------------------------------------------------------ */
+/* ---- placement --------------------------------------------------------------------------- */
 
 /* Uniform whole number in low..high. */
 static int draw_int(rp_random *random, int low, int high)
@@ -194,8 +193,7 @@ static void place(rp_sampler *s, rp_warp *warp)
     }
 }
 
-/* ---- motion
- * --------------------------------------------------------------------------------------- */
+/* ---- motion ------------------------------------------------------------------------------ */
 
 /* Rodrigues' formula: by an angle about a unit axis. */
 static void rotation_matrix(const double axis[3], double angle, double out[3][3])

@@ -34,7 +34,7 @@ rp_status slice_contour_nodes(const plane *p, node_list *list, rp_error *err)
     return RP_OK;
 }
 
-/* ---- convex ---------------------------------------------------------------------------------- */
+/* ---- convex ------------------------------------------------------------------------------ */
 
 /* Twice the signed area of o, a, b with y as the first axis, the order in which nodes are sorted.
  */
@@ -118,7 +118,7 @@ rp_status slice_longest_convex(const plane *p, const node_list *nodes, chord *ou
     return RP_OK;
 }
 
-/* ---- inside ---------------------------------------------------------------------------------- */
+/* ---- inside ------------------------------------------------------------------------------ */
 
 /* A segment seen along one axis: u runs from u0 to u0 + du (> 0), v from v0; strides step one voxel
  * along u and v in the plane. */

@@ -27,7 +27,7 @@ const char *rp_diameter_definition_name(rp_diameter_definition definition)
     return definition == RP_DIAMETER_INSIDE ? "inside" : "convex";
 }
 
-/* ---- one slice ------------------------------------------------------------------------------- */
+/* ---- one slice --------------------------------------------------------------------------- */
 
 static rp_status plane_load(const source *s, const box *b, int z, plane *p, rp_error *err)
 {
@@ -137,7 +137,7 @@ rp_status rp_measure_slice(const rp_mask *mask, int z, rp_diameter_definition de
     return RP_OK;
 }
 
-/* ---- one lesion ------------------------------------------------------------------------------ */
+/* ---- one lesion -------------------------------------------------------------------------- */
 
 static void measure_extent(const source *s, const box *b, rp_lesion *lesion)
 {
@@ -254,7 +254,7 @@ rp_status rp_measure_mask(const rp_mask *mask, rp_diameter_definition definition
     return status;
 }
 
-/* ---- labels ---------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------------ */
 
 typedef struct label_box {
     int32_t label;
@@ -355,7 +355,7 @@ done:
     return status;
 }
 
-/* ---- overlap --------------------------------------------------------------------------------- */
+/* ---- overlap ----------------------------------------------------------------------------- */
 
 rp_status rp_measure_dice(const rp_mask *a, const rp_mask *b, double *dice, rp_error *err)
 {

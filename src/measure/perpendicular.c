@@ -35,7 +35,7 @@ static double across(const frame *f, node n)
     return -n.x * f->sx * f->uy + n.y * f->sy * f->ux;
 }
 
-/* ---- contour edges --------------------------------------------------------------------------- */
+/* ---- contour edges ----------------------------------------------------------------------- */
 
 /* Marching squares in the square of four voxel centres whose first is (x, y); diagonal neighbours
  * are joined, so there the two outside corners are cut off. */
@@ -93,7 +93,7 @@ static rp_status contour_edges(const plane *p, const frame *f, size_t nodes, edg
     return RP_OK;
 }
 
-/* ---- one line across ------------------------------------------------------------------------- */
+/* ---- one line across --------------------------------------------------------------------- */
 
 enum { CROSSINGS_PER_EDGE = 2 };
 static const double same_mm = 1e-9;

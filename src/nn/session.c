@@ -22,8 +22,7 @@ rp_conv_norm unit_norm(const rp_session *s, int index)
                           l->rstd_f + u->in_first};
 }
 
-/* ---- memory plan
- * ---------------------------------------------------------------------------------- */
+/* ---- memory plan ------------------------------------------------------------------------- */
 
 /* Hands out memory from one block; with base NULL it only counts. */
 typedef struct arena {
@@ -191,8 +190,7 @@ void rp_session_destroy(rp_session *s)
     rp_free(s);
 }
 
-/* ---- forward
- * ---------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------- */
 
 static void load_input(rp_session *s, const float *input, float pad_value)
 {
@@ -302,8 +300,7 @@ rp_status rp_session_forward(rp_session *s, const float *input, float pad_value,
     return RP_OK;
 }
 
-/* ---- results
- * ------------------------------------------------------------------------------------------ */
+/* ---- results ----------------------------------------------------------------------------- */
 
 void rp_session_logits(const rp_session *s, float *logits)
 {

@@ -250,8 +250,7 @@ static rp_status add_overview(rp_text *page, const scene *s, const rp_visit_layo
     return status;
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 static rp_status add_strip(rp_text *page, const rp_report_visit *visit, int number,
                            const rp_layout *layout, rp_window window, rp_error *err)

@@ -7,7 +7,7 @@
 
 enum { OUTSIDE_GREY = 44 };
 
-/* ---- interpolation -------------------------------------------------------------------------- */
+/* ---- interpolation ----------------------------------------------------------------------- */
 
 /* The four voxels along one axis that make up a sample there, as element offsets. */
 typedef struct tap {
@@ -92,7 +92,7 @@ static uint8_t pixel(const float *plane, const tap_row *across, const tap_row *d
     return shown >= 1 ? 255 : shown > 0 ? (uint8_t)lrint(255 * shown) : 0;
 }
 
-/* ---- PNG ------------------------------------------------------------------------------------- */
+/* ---- PNG --------------------------------------------------------------------------------- */
 
 static cairo_status_t png_bytes(void *closure, const unsigned char *data, unsigned int length)
 {

@@ -62,8 +62,7 @@ static void add_key(rp_text *page, const char *key)
     }
 }
 
-/* ---- values
- * --------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------ */
 
 static bool is_hash(const char *text)
 {
@@ -126,8 +125,7 @@ static bool add_list(rp_text *page, const rp_json *array, const struct unit *uni
     return count > 0;
 }
 
-/* ---- rows
- * ------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------- */
 
 /* The names of the objects that a row lies within, outermost first. */
 typedef struct path {
@@ -174,8 +172,7 @@ static void add_rows(rp_text *page, const rp_json *object, path within)
     }
 }
 
-/* ---- sections
- * ----------------------------------------------------------------------------------------- */
+/* ---- sections ---------------------------------------------------------------------------- */
 
 static void add_picture_definitions(rp_text *page, rp_window window)
 {

@@ -44,8 +44,7 @@ static rp_window choose_window(const rp_json *result)
     return usual_window;
 }
 
-/* ---- page
- * ----------------------------------------------------------------------------------------- */
+/* ---- page -------------------------------------------------------------------------------- */
 
 static void add_start(rp_text *page, const rp_report *report)
 {

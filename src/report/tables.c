@@ -96,8 +96,7 @@ void rp_report_add_numbers(rp_text *page, const rp_report *report)
                       "response.</p></section>");
 }
 
-/* ---- scores
- * --------------------------------------------------------------------------------------- */
+/* ---- scores ------------------------------------------------------------------------------ */
 
 /* Absent where the object is absent or the value is no number. */
 static bool number_of(const rp_json *object, const char *key, double *value)

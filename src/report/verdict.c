@@ -33,8 +33,7 @@ double rp_report_diameter(const rp_report *report, const rp_lesion *lesion)
                                                  : lesion->longest_diameter_mm;
 }
 
-/* ---- dates
- * --------------------------------------------------------------------------------------- */
+/* ---- dates ------------------------------------------------------------------------------- */
 
 /* 20260131 and 2026-01-31. */
 static bool parse_date(const char *text, int *year, int *month, int *day)
@@ -74,8 +73,7 @@ void rp_report_add_date(rp_text *page, const char *date)
         rp_text_escape(page, date);
 }
 
-/* ---- head
- * ------------------------------------------------------------------------------------------ */
+/* ---- head -------------------------------------------------------------------------------- */
 
 static void add_banner(rp_text *page, const char *label)
 {
@@ -122,8 +120,7 @@ void rp_report_add_head(rp_text *page, const rp_report *report)
     rp_text_add(page, "</p></header>");
 }
 
-/* ---- gauge
- * ------------------------------------------------------------------------------------------ */
+/* ---- gauge ------------------------------------------------------------------------------- */
 
 /* Percent of baseline at which disease counts as progressive: 20% and 5 mm above the nadir. */
 static double progression_percent(double baseline_mm, double nadir_mm)
@@ -172,8 +169,7 @@ static void add_gauge(rp_text *page, const rp_report *report)
     rp_text_add(page, "</div></div>");
 }
 
-/* ---- verdict
- * ----------------------------------------------------------------------------------------- */
+/* ---- verdict ----------------------------------------------------------------------------- */
 
 /* One decimal, two where one would show a value that is not a limit as if it were. */
 static int percent_decimals(double percent)
@@ -225,8 +221,7 @@ void rp_report_add_verdict(rp_text *page, const rp_report *report)
     rp_text_add(page, "</div></section>");
 }
 
-/* ---- flags
- * --------------------------------------------------------------------------------------------- */
+/* ---- flags ------------------------------------------------------------------------------- */
 
 void rp_report_add_flags(rp_text *page, const rp_report *report)
 {

@@ -101,7 +101,7 @@ static bool complete(const rp_response_input *in, double value)
     return in->state == RP_LESION_ABSENT;
 }
 
-/* ---- the sentence ---------------------------------------------------------------------------- */
+/* ---- the sentence ------------------------------------------------------------------------ */
 
 /* Decimals with which a value does not look equal to a limit from which it differs. */
 static int decimals(double value, double limit)
@@ -174,7 +174,7 @@ static void explain(const rp_response_input *in, double value, double nadir, rp_
     }
 }
 
-/* ---- the rule -------------------------------------------------------------------------------- */
+/* ---- the rule ---------------------------------------------------------------------------- */
 
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err)

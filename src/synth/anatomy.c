@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* ---- textures -------------------------------------------------------------------------------- */
+/* ---- textures ---------------------------------------------------------------------------- */
 
 void texture_draw(texture *t, double wavelength_mm, rp_random *r)
 {
@@ -27,7 +27,7 @@ double texture_at(const texture *t, const double p[3])
     return sum * sqrt(2.0 / TEXTURE_WAVES);
 }
 
-/* ---- shapes: about the distance in mm to the surface, negative inside ------------------------ */
+/* ---- shapes: about the distance in mm to the surface, negative inside -------------------- */
 
 static double ellipsoid(const double p[3], const double c[3], const double r[3])
 {
@@ -76,7 +76,7 @@ static void paint(brush *b, double distance, double hu)
     b->hu += cover * (hu - b->hu);
 }
 
-/* ---- where things are ------------------------------------------------------------------------ */
+/* ---- where things are -------------------------------------------------------------------- */
 
 static const double right_lobe[2][3] = {{-52, -8, 6}, {64, 62, 80}};
 static const double left_lobe[2][3] = {{5, -46, 18}, {60, 27, 40}};
@@ -115,7 +115,7 @@ static double liver_distance(const patient *who, const double p[3])
     return d + 0.8 * texture_at(&who->nodules, p) + 3 * texture_at(&who->lumps, p);
 }
 
-/* ---- the tumour ------------------------------------------------------------------------------ */
+/* ---- the tumour -------------------------------------------------------------------------- */
 
 static double main_mass(const patient *who, const double local[3])
 {
@@ -172,7 +172,7 @@ static void paint_tumour(const patient *who, const visit *when, brush *b, const 
     paint(b, d, hu);
 }
 
-/* ---- the liver and its vessels --------------------------------------------------------------- */
+/* ---- the liver and its vessels ----------------------------------------------------------- */
 
 static void paint_vessels(const visit *when, brush *b, const double p[3])
 {
@@ -210,7 +210,7 @@ static bool paint_liver(const patient *who, const visit *when, brush *b, const d
     return t <= 0;
 }
 
-/* ---- everything else ------------------------------------------------------------------------- */
+/* ---- everything else --------------------------------------------------------------------- */
 
 static void paint_wall(brush *b, const double p[3], double body, double cavity)
 {

@@ -21,7 +21,7 @@ void rp_phantom_release(rp_phantom *phantom)
     *phantom = (rp_phantom){0};
 }
 
-/* ---- drawing a patient ----------------------------------------------------------------------- */
+/* ---- drawing a patient ------------------------------------------------------------------- */
 
 static double extent(const rp_phantom_options *o, int axis)
 {
@@ -116,7 +116,7 @@ static void draw_patient(const rp_phantom_options *o, double growth, patient *wh
     draw_tumour(o, who, growth, &who->tumour, &r);
 }
 
-/* ---- drawing a visit ------------------------------------------------------------------------- */
+/* ---- drawing a visit --------------------------------------------------------------------- */
 
 static void draw_baseline(visit *v, double size, rp_random *r)
 {
@@ -146,7 +146,7 @@ static void draw_followup(visit *v, const visit *before, double growth, double s
     v->table_mm = v->table_mm + v->shift_mm[1];
 }
 
-/* ---- images ---------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------ */
 
 typedef struct picture {
     const patient *who;
@@ -215,7 +215,7 @@ static rp_status render(const picture *job, double noise_hu, rp_error *err)
     return add_noise(job, noise_hu, err);
 }
 
-/* ---- the two visits -------------------------------------------------------------------------- */
+/* ---- the two visits ---------------------------------------------------------------------- */
 
 static rp_status check_options(const rp_phantom_options *o, rp_error *err)
 {

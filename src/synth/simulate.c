@@ -26,7 +26,7 @@ void rp_simulated_release(rp_simulated *simulated)
     *simulated = (rp_simulated){0};
 }
 
-/* ---- the map --------------------------------------------------------------------------------- */
+/* ---- the map ----------------------------------------------------------------------------- */
 
 typedef struct scene {
     const rp_image *baseline;
@@ -124,7 +124,7 @@ static double indicator_at(const rp_mask *mask, const double world[3])
     return sum;
 }
 
-/* ---- the mask and its scale ------------------------------------------------------------------ */
+/* ---- the mask and its scale -------------------------------------------------------------- */
 
 typedef struct mask_job {
     scene *s;
@@ -233,7 +233,7 @@ static rp_status fit_scale(scene *s, double baseline_mm, const rp_progress *prog
     return RP_OK;
 }
 
-/* ---- the image ------------------------------------------------------------------------------- */
+/* ---- the image --------------------------------------------------------------------------- */
 
 /* Oedema darkens soft tissue; air, fat and bone keep their density. */
 static double rim_change(const rp_simulate_options *o, double distance_mm, double value_hu)
@@ -277,7 +277,7 @@ static rp_status render_image(scene *s, const rp_progress *progress, rp_error *e
     return RP_OK;
 }
 
-/* ---- set-up ---------------------------------------------------------------------------------- */
+/* ---- set-up ------------------------------------------------------------------------------ */
 
 static rp_status check_options(const rp_simulate_options *o, rp_error *err)
 {

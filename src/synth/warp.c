@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- deformation ----------------------------------------------------------------------------- */
+/* ---- deformation ------------------------------------------------------------------------- */
 
 enum { WAVES = 96 };
 
@@ -117,7 +117,7 @@ void deformation_at(const deformation *d, const double world[3], double out[3])
     for (int i = 0; i < 3; i++) out[i] = rp_sample_linear(d->vector[i], d->size, index);
 }
 
-/* ---- scaling the lesion ---------------------------------------------------------------------- */
+/* ---- scaling the lesion ------------------------------------------------------------------ */
 
 static void direction_of(int row, int column, double n[3])
 {

@@ -176,7 +176,7 @@ double rp_contour_signed_area(const rp_contour *contour)
     return twice / 2;
 }
 
-/* ---- fill ------------------------------------------------------------------------------------ */
+/* ---- fill -------------------------------------------------------------------------------- */
 
 /* Marks, in the voxels themselves, where the parity along x changes; no mask value has this bit. */
 enum { PARITY = 0x80 };

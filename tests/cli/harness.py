@@ -168,8 +168,11 @@ def rectangle(z):
             for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))]
 
 
-def write_rtstruct(path, number, rois=None, patient="HIDDEN-ID", kind="CLOSED_PLANAR"):
-    """Contours of the series of that number; rois maps names to lists of outlines."""
+def write_rtstruct(path, number, rois=None, patient="HIDDEN-ID", kind="CLOSED_PLANAR",
+                   drawn_on=None):
+    """Contours of the series of that number; rois maps names to lists of outlines. drawn_on: another
+    series in the same frame of reference, to which they refer."""
+    drawn_on = drawn_on or number
     rois = {"Tumour": [circle(z) for z in range(3, 8)]} if rois is None else rois
     ds = new_file(path, RTSTRUCT, f"{UID}{number}.7")
     identity(ds, patient, "20240110")
@@ -177,8 +180,8 @@ def write_rtstruct(path, number, rois=None, patient="HIDDEN-ID", kind="CLOSED_PL
     ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{UID}{number}.1", f"{UID}{number}.8"
     ds.FrameOfReferenceUID = f"{UID}{number}.4"
     series, study, frame = Dataset(), Dataset(), Dataset()
-    series.SeriesInstanceUID = f"{UID}{number}.2"
-    series.ContourImageSequence = [image_reference(number, z) for z in range(SIZE[0])]
+    series.SeriesInstanceUID = f"{UID}{drawn_on}.2"
+    series.ContourImageSequence = [image_reference(drawn_on, z) for z in range(SIZE[0])]
     study.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
     study.ReferencedSOPInstanceUID = f"{UID}{number}.1"
     study.RTReferencedSeriesSequence = [series]

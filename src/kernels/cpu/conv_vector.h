@@ -50,7 +50,7 @@ static double lane_sum(vec v)
     return sum;
 }
 
-/* ---- taps ------------------------------------------------------------------------------------ */
+/* ---- taps -------------------------------------------------------------------------------- */
 
 typedef struct tap_list {
     int count;
@@ -225,8 +225,7 @@ static tile_place place_tile(const conv_tiling *t, const int size[3], size_t tas
     return p;
 }
 
-/* ---- correlation: the arithmetic of the forward and the data gradient
- * ----------------------------- */
+/* ---- correlation: the arithmetic of the forward and the data gradient -------------------- */
 
 typedef struct correlation {
     const float *tile;
@@ -514,8 +513,7 @@ static void conv_data_gradient(const rp_conv_data_gradient *op)
     }
 }
 
-/* ---- weight gradient
- * ----------------------------------------------------------------------------- */
+/* ---- weight gradient --------------------------------------------------------------------- */
 /* The tile is packed with input channels in the lanes, so that the register block has the forward's
  * shape: 12 output channels, broadcast from the packed output gradient, times LANES input channels.
  */

@@ -189,7 +189,7 @@ static void equal_input_gives_equal_files(void **state)
     close_fixture(&f);
 }
 
-/* ---- finding -------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------- */
 
 static void assert_found(const rp_rtstruct *rt, const char *wanted, int number)
 {
@@ -229,7 +229,7 @@ static void rois_are_found_by_name_then_number(void **state)
     assert_not_found(&rt, "Cyst", "2 ROIs are called");
 }
 
-/* ---- faults --------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------ */
 
 static void assert_read_fails(const char *path, rp_status status, const char *words)
 {

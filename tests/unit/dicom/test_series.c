@@ -46,7 +46,7 @@ static void assert_same_image(const rp_image *a, const rp_image *b)
             fail_msg("voxel %zu: %g and %g", i, (double)a->data[i], (double)b->data[i]);
 }
 
-/* ---- sound input ---------------------------------------------------------------------------- */
+/* ---- sound input ------------------------------------------------------------------------- */
 
 static void round_trip_keeps_everything(void **state)
 {
@@ -187,7 +187,7 @@ static void a_single_file_is_a_series_of_one_slice(void **state)
     remove_folder(folder);
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------ */
 
 static void rescale_and_padding_are_applied_slice_by_slice(void **state)
 {
@@ -410,7 +410,7 @@ static void sizes_beyond_the_pixels_are_an_error(void **state)
     remove_folder(folder);
 }
 
-/* ---- several series ------------------------------------------------------------------------- */
+/* ---- several series ---------------------------------------------------------------------- */
 
 static void what_is_no_slice_is_passed_over(void **state)
 {

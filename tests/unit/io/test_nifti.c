@@ -305,7 +305,7 @@ static void trailing_dimensions_of_one_are_accepted(void **state)
     assert_close(info.grid.spacing[2], 1, 0);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------ */
+/* ---- refusals ---------------------------------------------------------------------------- */
 
 static void expect(fixture *f, rp_status expected, const char *reason)
 {
@@ -517,7 +517,7 @@ static void any_header_byte_may_be_wrong(void **state)
     assert_true(refused > 200);
 }
 
-/* ---- masks and labels ------------------------------------------------------------------------ */
+/* ---- masks and labels -------------------------------------------------------------------- */
 
 static void masks_have_one_label(void **state)
 {
@@ -568,7 +568,7 @@ static void labels_are_whole_and_fit(void **state)
     assert_non_null(strstr(err.message, "1 of 24 voxels are not whole"));
 }
 
-/* ---- gzip ------------------------------------------------------------------------------------ */
+/* ---- gzip -------------------------------------------------------------------------------- */
 
 static size_t pack(const uint8_t *bytes, size_t size, int level, uint8_t *out, size_t room)
 {

@@ -260,8 +260,7 @@ static void test_resume(void **state)
     rp_adapt_curve_release(&whole);
 }
 
-/* ---- another adaptation's or a damaged checkpoint
- * ------------------------------------------------ */
+/* ---- another adaptation's or a damaged checkpoint ---------------------------------------- */
 
 static void stop_after_two_steps(place *p, const rp_adapt_options *o)
 {
@@ -398,8 +397,7 @@ static void test_damaged_checkpoint(void **state)
     rp_free(bytes);
 }
 
-/* ---- kill -9
- * ------------------------------------------------------------------------------------- */
+/* ---- kill -9 ----------------------------------------------------------------------------- */
 
 /* The other program: adapts and writes the model, with a checkpoint after every step. */
 static int run_as_child(char **arguments)
@@ -498,8 +496,7 @@ static void test_killed_at_random_moments(void **state)
     rp_adapt_curve_release(&whole);
 }
 
-/* ---- refusals
- * -------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------- */
 
 static void test_refusals(void **state)
 {

@@ -163,6 +163,29 @@ static void gradients_are_overwritten(void **state)
     close_scene(&s);
 }
 
+/** Training updates the running averages, except in instance mode. */
+static void instance_mode_leaves_averages_alone(void **state)
+{
+    (void)state;
+    for (int mode = RP_NORM_RUNNING; mode <= RP_NORM_INSTANCE; mode++) {
+        scene s;
+        open_scene(&s, 2, 0);
+        rp_fcd_set_norm(s.net, (rp_norm_mode)mode);
+        size_t changed = 0, averages = 0;
+        for (size_t i = 0; i < rp_fcd_parameter_count(s.net); i++) {
+            const rp_parameter *p = rp_fcd_parameter(s.net, i);
+            if (p->gradient) continue;
+            float before = p->value[0];
+            loss_of(&s, true);
+            changed += p->value[0] != before;
+            averages++;
+        }
+        assert_true(averages > 10);
+        assert_int_equal(changed, mode == RP_NORM_INSTANCE ? 0 : averages);
+        close_scene(&s);
+    }
+}
+
 /* ---- threads ------------------------------------------------------------------------------------
  */
 
@@ -237,6 +260,7 @@ int main(void)
         cmocka_unit_test(finite_differences_three_classes),
         cmocka_unit_test(finite_differences_with_dropout),
         cmocka_unit_test(gradients_are_overwritten),
+        cmocka_unit_test(instance_mode_leaves_averages_alone),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
