@@ -1,0 +1,208 @@
+/* reprise phantom: synthetic patients with known truth. */
+#include "made.h"
+
+#include "reprise/synth.h"
+
+#include <string.h>
+
+enum { KEY_SEED = 1, KEY_OUT, KEY_DICOM, KEY_PATIENTS, KEY_SIZE, KEY_SPACING };
+
+enum { MOST_PATIENTS = 999, LARGEST_SIZE = 2048 };
+
+typedef struct phantom_options {
+    cmd_common common;
+    const char *out;
+    bool dicom;
+    int patients;
+    rp_phantom_options how;
+} phantom_options;
+
+static const struct argp_option options[] = {
+    {"seed", KEY_SEED, "N", 0, "Random seed (default 0)", 0},
+    {"out", KEY_OUT, "DIR", 0, "Folder for patient-001 and so on", 0},
+    {"dicom", KEY_DICOM, NULL, 0, "Also CT series and RTSTRUCTs", 0},
+    {"patients", KEY_PATIENTS, "N", 0, "How many (default 1)", 0},
+    {"size", KEY_SIZE, "ZxYxX", 0, "Voxels (default 48x128x160)", 0},
+    {"spacing", KEY_SPACING, "MM", 0, "Of voxels: one length, or XxYxZ (default 2x2x4)", 0},
+    {0}};
+
+static void parse_size(struct argp_state *state, const char *text, int size[3])
+{
+    double zyx[3];
+    bool fine = cmd_parse_numbers(text, zyx);
+    for (int i = 0; fine && i < 3; i++)
+        fine = zyx[i] >= 1 && zyx[i] <= LARGEST_SIZE && zyx[i] == (int)zyx[i];
+    if (!fine)
+        argp_error(state, "--size takes three whole numbers ZxYxX up to %d, not '%s'", LARGEST_SIZE,
+                   text);
+    for (int i = 0; fine && i < 3; i++) size[i] = (int)zyx[2 - i];
+}
+
+static void parse_spacing(struct argp_state *state, const char *text, double spacing[3])
+{
+    bool fine = cmd_parse_numbers(text, spacing);
+    if (!fine && cmd_parse_number(text, &spacing[0])) {
+        spacing[1] = spacing[2] = spacing[0];
+        fine = true;
+    }
+    for (int i = 0; i < 3; i++) fine = fine && spacing[i] >= 0.1 && spacing[i] <= 100.0;
+    if (!fine)
+        argp_error(state, "--spacing takes mm, one or XxYxZ, from 0.1 to 100, not '%s'", text);
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    phantom_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
+    case KEY_OUT:
+        o->out = argument;
+        return 0;
+    case KEY_DICOM:
+        o->dicom = true;
+        return 0;
+    case KEY_SIZE:
+        parse_size(state, argument, o->how.size);
+        return 0;
+    case KEY_SPACING:
+        parse_spacing(state, argument, o->how.spacing);
+        return 0;
+    case KEY_SEED:
+        if (!cmd_parse_seed(argument, &o->how.seed))
+            argp_error(state, "--seed takes a whole number, not '%s'", argument);
+        return 0;
+    case KEY_PATIENTS:
+        if (!cmd_parse_int(argument, 1, MOST_PATIENTS, &o->patients))
+            argp_error(state, "--patients takes a number from 1 to %d, not '%s'", MOST_PATIENTS,
+                       argument);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", argument);
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->out) argp_error(state, "--out is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static rp_json *truth_json(const rp_phantom_options *how, const rp_phantom *made, rp_json *files)
+{
+    rp_json *json = rp_json_object(), *size = rp_json_array();
+    for (int a = 0; a < 3; a++) rp_json_append_int(size, how->size[a]);
+    rp_json_set_string(json, "label", "synthetic");
+    rp_json_set_int(json, "patient", how->patient + 1);
+    rp_json_set_int(json, "seed", (int64_t)how->seed);
+    rp_json_set(json, "size_xyz", size);
+    rp_json_set_numbers(json, "spacing_mm", how->spacing, 3);
+    rp_json_set_number(json, "baseline_diameter_mm", made->baseline_diameter_mm);
+    rp_json_set_number(json, "followup_diameter_mm", made->followup_diameter_mm);
+    rp_json_set_number(json, "change_percent", made->change_percent);
+    rp_json_set_string(json, "definition", "convex, of the largest component");
+    rp_json_set_bool(json, "satellites", made->satellites);
+    rp_json_set_bool(json, "necrosis", made->necrosis);
+    rp_json_set_bool(json, "thrombus", made->thrombus);
+    rp_json_set_bool(json, "recist_evaluable", made->recist_evaluable);
+    rp_json_set(json, "files", files);
+    rp_json_set_string(json, "program_version", RP_VERSION);
+    return json;
+}
+
+static rp_dicom_header header_of(int patient, const char *visit, const char *date)
+{
+    rp_dicom_header h = {0};
+    snprintf(h.patient_id, sizeof h.patient_id, "PHANTOM-%03d", patient + 1);
+    snprintf(h.patient_name, sizeof h.patient_name, "PHANTOM^%03d", patient + 1);
+    snprintf(h.series_description, sizeof h.series_description, "SYNTHETIC phantom, %s", visit);
+    snprintf(h.study_date, sizeof h.study_date, "%s", date);
+    snprintf(h.acquisition_date, sizeof h.acquisition_date, "%s", date);
+    snprintf(h.patient_sex, sizeof h.patient_sex, "O");
+    return h;
+}
+
+static rp_status write_patient(const phantom_options *o, const rp_phantom_options *how,
+                               const rp_phantom *made, const char *folder, rp_error *err)
+{
+    char seed[128];
+    const rp_dicom_header headers[2] = {header_of(how->patient, "baseline", "20200106"),
+                                        header_of(how->patient, "follow-up", "20200405")};
+    const made_visit visits[2] = {
+        {&made->baseline, &made->baseline_lesion, &headers[0], seed, "baseline.nii.gz",
+         "baseline_mask.nii.gz", "baseline", "baseline_rtstruct.dcm", "Lesion"},
+        {&made->followup, &made->followup_lesion, &headers[1], seed, "followup.nii.gz",
+         "followup_mask.nii.gz", "followup", "followup_truth_rtstruct.dcm", "Lesion"}};
+    snprintf(seed, sizeof seed, "phantom|%llu|%d", (unsigned long long)how->seed, how->patient);
+    RP_AUTOFREE char *path = rp_path_join(folder, "truth.json");
+    if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    rp_status status = RP_OK;
+    rp_json *files = rp_json_array();
+    for (int i = 0; i < 2; i++) {
+        if (!status) status = made_write_nifti(folder, &visits[i], err);
+        if (!status && o->dicom) status = made_write_dicom(folder, &visits[i], err);
+        made_list_files(files, &visits[i], o->dicom);
+    }
+    rp_json *truth = truth_json(how, made, files);
+    if (!status) status = rp_json_write(path, truth, err);
+    rp_json_destroy(truth);
+    return status;
+}
+
+static rp_status make_patient(const phantom_options *o, int patient, const char *folder,
+                              rp_error *err)
+{
+    char name[32];
+    rp_phantom made = {0};
+    rp_phantom_options how = o->how;
+    how.patient = patient;
+    snprintf(name, sizeof name, "patient-%03d", patient + 1);
+    RP_AUTOFREE char *place = rp_path_join(folder, name);
+    if (!place) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    rp_status status = rp_directory_create(place, err);
+    if (!status) status = rp_phantom_make(&how, &made, err);
+    if (!status) status = write_patient(o, &how, &made, place, err);
+    if (!status) {
+        cmd_progress_end();
+        printf("%s: SYNTHETIC, longest diameter %.1f mm -> %.1f mm (%+.1f%%)%s\n", name,
+               made.baseline_diameter_mm, made.followup_diameter_mm, made.change_percent,
+               made.recist_evaluable ? "" : ", not evaluable by RECIST");
+    }
+    rp_phantom_release(&made);
+    return status;
+}
+
+static rp_status run(const phantom_options *o, rp_error *err)
+{
+    const rp_progress *progress = cmd_progress(&o->common);
+    cmd_stage stage = {0};
+    rp_status status = cmd_common_apply(&o->common, err);
+    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    for (int i = 0; !status && i < o->patients; i++) {
+        rp_progress_report(progress, "patients", i, o->patients, NULL);
+        status = make_patient(o, i, stage.temporary, err);
+        if (!status && rp_progress_cancelled(progress))
+            status = rp_fail(err, RP_ERR_CANCELLED, "interrupted; nothing was written");
+    }
+    if (!status) status = cmd_stage_commit(&stage, err);
+    cmd_stage_release(&stage);
+    return status;
+}
+
+int cmd_phantom(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .children = children,
+        .doc = "Makes synthetic abdominal patients with two visits and known truth, from equations "
+               "alone. Test material, not evidence.\v"
+               "Equal options and seed give equal files."};
+    phantom_options o = {.patients = 1};
+    rp_error err = {0};
+    rp_phantom_defaults(&o.how);
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    return run(&o, &err) ? cmd_fail(&err) : CMD_DONE;
+}
