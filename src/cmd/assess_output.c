@@ -2,6 +2,7 @@
 #include "assess.h"
 #include "reprise/report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,12 +125,25 @@ static rp_status move_all(char *const from[OUTPUTS], char *const to[OUTPUTS], rp
     return RP_OK;
 }
 
+/* What a process that was killed while it wrote left behind. */
+static void remove_stale_stages(const char *folder)
+{
+    DIR *list = opendir(folder);
+    for (struct dirent *e; list && (e = readdir(list));) {
+        if (strncmp(e->d_name, ".reprise-", 9) != 0) continue;
+        RP_AUTOFREE char *stale = rp_path_join(folder, e->d_name);
+        if (stale) cmd_remove_tree(stale);
+    }
+    if (list) closedir(list);
+}
+
 rp_status assess_write(assess *a, rp_error *err)
 {
     const char *folder = a->arguments->out;
     char *made[OUTPUTS] = {0}, *final[OUTPUTS] = {0};
     bool complete = true;
     cmd_stage stage;
+    remove_stale_stages(folder);
     rp_status status = cmd_stage_begin(folder, &stage, err);
     if (status) return status;
     for (int i = 0; i < OUTPUTS; i++) {

@@ -284,6 +284,9 @@ def test_interrupt(case, reference):
     other = case.run(out, "--resume", seed=6)
     check("another run's checkpoint is refused", other.returncode == 3 and digest(out / CHECKPOINT) == before,
           other.stderr)
+    (out / ".reprise-Ab12Cd").mkdir()  # as a kill at the wrong moment leaves them
+    (out / ".reprise-Ab12Cd" / "report.html").write_text("half")
+    (out / f"{CHECKPOINT}.part-Ab12Cd").write_text("half")
     resumed = case.run(out, "--resume")
     check("--resume finishes, bit-identical", resumed.returncode == 0 and names(out) == OUTPUTS and
           digest(out / "patient_model.safetensors") == reference, resumed.stderr)
