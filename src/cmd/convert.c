@@ -1,0 +1,286 @@
+/* reprise convert: images and contours between DICOM and NIfTI. */
+#include "cmd.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+enum { KEY_REFERENCE = 1, KEY_SERIES, KEY_ROI_NAME };
+
+typedef enum form { FORM_NIFTI, FORM_RTSTRUCT, FORM_SERIES, FORM_UNKNOWN } form;
+
+typedef struct convert_options {
+    cmd_common common;
+    const char *in, *out, *reference, *series, *roi_name;
+} convert_options;
+
+static const struct argp_option options[] = {
+    {"reference", KEY_REFERENCE, "CT", 0,
+     "The image that an RTSTRUCT belongs to; of a series to be written, patient and study", 0},
+    {"series", KEY_SERIES, "UID", 0, "Which series of a DICOM folder", 0},
+    {"roi-name", KEY_ROI_NAME, "NAME", 0, "Name of the ROI in a new RTSTRUCT (default: Lesion)", 0},
+    {0}};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    convert_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
+    case KEY_REFERENCE:
+        o->reference = argument;
+        return 0;
+    case KEY_SERIES:
+        o->series = argument;
+        return 0;
+    case KEY_ROI_NAME:
+        o->roi_name = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) argp_error(state, "unexpected argument '%s'", argument);
+        if (state->arg_num == 0)
+            o->in = argument;
+        else
+            o->out = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->in || !o->out) argp_error(state, "IN and OUT are needed");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- which form
+ * -------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending)
+{
+    const size_t length = strlen(text), tail = strlen(ending);
+    return length > tail && strcasecmp(text + length - tail, ending) == 0;
+}
+
+static form form_of_output(const char *path)
+{
+    if (ends_with(path, ".nii") || ends_with(path, ".nii.gz")) return FORM_NIFTI;
+    if (ends_with(path, ".dcm")) return FORM_RTSTRUCT;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    return rp_path_is_directory(path) || !strchr(name, '.') ? FORM_SERIES : FORM_UNKNOWN;
+}
+
+static rp_status form_of_input(const char *path, form *found, rp_error *err)
+{
+    if (rp_path_is_directory(path))
+        *found = FORM_SERIES;
+    else if (rp_nifti_probe(path))
+        *found = FORM_NIFTI;
+    else if (rp_rtstruct_probe(path))
+        *found = FORM_RTSTRUCT;
+    else if (rp_dicom_probe(path))
+        *found = FORM_SERIES;
+    else
+        return rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
+    return RP_OK;
+}
+
+/* ---- NIfTI -> NIfTI
+ * ------------------------------------------------------------------------------------ */
+
+typedef struct value_range {
+    float low, high;
+    bool whole;
+} value_range;
+
+static value_range range_of(const rp_image *image)
+{
+    const size_t count = rp_grid_voxels(&image->grid);
+    value_range r = {.low = INFINITY, .high = -INFINITY, .whole = true};
+    for (size_t i = 0; i < count; i++) {
+        const float v = image->data[i];
+        r.low = fminf(r.low, v);
+        r.high = fmaxf(r.high, v);
+        r.whole = r.whole && v == rintf(v);
+    }
+    return r;
+}
+
+/* int16 where that keeps every value. */
+static rp_status write_image(const char *path, const rp_image *image, rp_error *err)
+{
+    const value_range r = range_of(image);
+    return r.whole && r.low >= INT16_MIN && r.high <= INT16_MAX
+               ? rp_nifti_write_image_int16(path, image, err)
+               : rp_nifti_write_image(path, image, err);
+}
+
+static rp_status write_labels_of(const char *in, const char *out, rp_error *err)
+{
+    rp_labels labels = {0};
+    rp_status status = rp_nifti_read_labels(in, &labels, err);
+    if (!status) status = rp_nifti_write_labels(out, &labels, err);
+    rp_labels_release(&labels);
+    return status;
+}
+
+static rp_status write_mask_of(const char *in, const char *label, const char *out, rp_error *err)
+{
+    rp_mask mask = {0};
+    rp_status status = cmd_mask_read(in, label, &mask, err);
+    if (!status) status = rp_nifti_write_mask(out, &mask, err);
+    rp_mask_release(&mask);
+    return status;
+}
+
+static rp_status nifti_to_nifti(const char *in, const char *label, const char *out, rp_error *err)
+{
+    rp_image image = {0};
+    if (label) return write_mask_of(in, label, out, err);
+    rp_status status = rp_nifti_read_image(in, &image, err);
+    if (status) return status;
+    const value_range r = range_of(&image);
+    /* A mask's single value need not be 1, and labels beyond 2^24 are no float32. */
+    const bool labels =
+        r.whole && ((r.low >= 0 && r.high <= UINT8_MAX) || r.high > INT16_MAX || r.low < INT16_MIN);
+    status =
+        labels && write_labels_of(in, out, NULL) == RP_OK ? RP_OK : write_image(out, &image, err);
+    rp_image_release(&image);
+    return status;
+}
+
+/* ---- the other ways
+ * --------------------------------------------------------------------------------------- */
+
+static rp_status load_ct(const convert_options *o, const char *path, cmd_ct *ct, rp_error *err)
+{
+    const cmd_ct_options which = {.series = o->series, .allow_non_ct = path == o->in};
+    return cmd_ct_load(path, &which, cmd_progress(&o->common), ct, err);
+}
+
+static rp_status series_to_nifti(const convert_options *o, rp_error *err)
+{
+    cmd_ct ct;
+    rp_status status = load_ct(o, o->in, &ct, err);
+    if (status) return status;
+    status = write_image(o->out, &ct.series.image, err);
+    cmd_ct_release(&ct);
+    return status;
+}
+
+/* Contours become a mask on the reference's grid, or a mask on it becomes contours. */
+static rp_status through_reference(const convert_options *o, form to, rp_error *err)
+{
+    cmd_ct ct = {0};
+    cmd_contour contour = {0};
+    rp_status status = load_ct(o, o->reference, &ct, err);
+    if (!status && to == FORM_RTSTRUCT && !ct.is_dicom)
+        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: an RTSTRUCT needs a DICOM series as reference",
+                         o->reference);
+    if (!status) status = cmd_contour_load(o->in, &ct, NULL, &contour, err);
+    if (!status && to == FORM_NIFTI) status = rp_nifti_write_mask(o->out, &contour.mask, err);
+    if (!status && to == FORM_RTSTRUCT) {
+        const rp_rtstruct_write_options how = {.roi_name = o->roi_name, .uid_seed = contour.sha256};
+        status = rp_rtstruct_write(o->out, &ct.series, &contour.mask, &how, err);
+    }
+    cmd_contour_release(&contour);
+    cmd_ct_release(&ct);
+    return status;
+}
+
+/* Patient and study of the reference; what describes its own series is left out. */
+static rp_status reference_header(const convert_options *o, rp_dicom_header *header, rp_error *err)
+{
+    cmd_ct ct;
+    *header = (rp_dicom_header){0};
+    if (!o->reference) return RP_OK;
+    rp_status status = load_ct(o, o->reference, &ct, err);
+    if (status) return status;
+    if (ct.is_dicom)
+        *header = ct.series.header;
+    else
+        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: not a DICOM series", o->reference);
+    header->series_uid[0] = header->series_number[0] = header->series_description[0] = '\0';
+    cmd_ct_release(&ct);
+    return status;
+}
+
+static rp_status nifti_to_series(const convert_options *o, rp_error *err)
+{
+    rp_dicom_header header;
+    cmd_ct ct = {0};
+    cmd_stage stage = {0};
+    rp_status status = reference_header(o, &header, err);
+    if (!status) status = load_ct(o, o->in, &ct, err);
+    if (!status && ct.label[0])
+        snprintf(header.series_description, sizeof header.series_description, "%s",
+                 strcmp(ct.label, "simulated") == 0 ? "SIMULATED" : "SYNTHETIC");
+    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    if (!status)
+        status =
+            rp_dicom_series_write(stage.temporary, &ct.series.image, &header, ct.sha256, NULL, err);
+    if (!status) status = cmd_stage_commit(&stage, err);
+    cmd_stage_release(&stage);
+    cmd_ct_release(&ct);
+    return status;
+}
+
+/* ---- the command
+ * -------------------------------------------------------------------------------------------- */
+
+static rp_status prepare(const convert_options *o, const char *file, form to, rp_error *err)
+{
+    rp_status status = cmd_common_apply(&o->common, err);
+    if (!status) status = cmd_protect_input(file, o->out, err);
+    if (!status && o->reference) status = cmd_protect_input(o->reference, o->out, err);
+    return status || to == FORM_SERIES ? status : cmd_prepare_file(o->out, err);
+}
+
+/* Sets *usage where these two forms do not go together. */
+static rp_status convert(const convert_options *o, form to, const char **usage, rp_error *err)
+{
+    RP_AUTOFREE char *file = NULL;
+    const char *roi;
+    form from;
+    rp_status status = cmd_split_roi(o->in, &file, &roi, err);
+    if (!status) status = form_of_input(file, &from, err);
+    if (status) return status;
+    if (from == FORM_SERIES && to != FORM_NIFTI)
+        *usage = "a DICOM series becomes NIfTI only";
+    else if (from == FORM_RTSTRUCT && to != FORM_NIFTI)
+        *usage = "an RTSTRUCT becomes NIfTI only";
+    else if (from == FORM_RTSTRUCT && !o->reference)
+        *usage = "an RTSTRUCT needs --reference CT, the image that it belongs to";
+    else if (to == FORM_RTSTRUCT && !o->reference)
+        *usage = "an RTSTRUCT needs --reference CT, the DICOM folder that it shall belong to";
+    if (*usage) return RP_OK;
+    status = prepare(o, file, to, err);
+    if (status) return status;
+    if (from == FORM_SERIES) return series_to_nifti(o, err);
+    if (from == FORM_RTSTRUCT || to == FORM_RTSTRUCT) return through_reference(o, to, err);
+    return to == FORM_NIFTI ? nifti_to_nifti(file, roi, o->out, err) : nifti_to_series(o, err);
+}
+
+int cmd_convert(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "IN[:ROI] OUT",
+        .children = children,
+        .doc =
+            "Converts images and contours. IN is a DICOM folder, an RTSTRUCT or a NIfTI file.\v"
+            "OUT ends in .nii or .nii.gz (an image or a mask), in .dcm (an RTSTRUCT), or is a "
+            "folder (a CT series). Values stay as they are; files hold int16 where that is exact."};
+    convert_options o = {0};
+    rp_error err = {0};
+    const char *usage = NULL;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    const form to = form_of_output(o.out);
+    if (to == FORM_UNKNOWN)
+        return cmd_usage("convert", "%s: OUT ends in .nii, .nii.gz or .dcm, or is a folder", o.out);
+    const rp_status status = convert(&o, to, &usage, &err);
+    if (usage) return cmd_usage("convert", "%s", usage);
+    return status ? cmd_fail(&err) : CMD_DONE;
+}
