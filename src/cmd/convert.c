@@ -215,7 +215,7 @@ static rp_status nifti_to_series(const convert_options *o, rp_error *err)
     if (!status && ct.label[0])
         snprintf(header.series_description, sizeof header.series_description, "%s",
                  strcmp(ct.label, "simulated") == 0 ? "SIMULATED" : "SYNTHETIC");
-    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    if (!status) status = cmd_stage_begin(o->out, "slice-0001.dcm", &stage, err);
     if (!status)
         status =
             rp_dicom_series_write(stage.temporary, &ct.series.image, &header, ct.sha256, NULL, err);

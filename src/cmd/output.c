@@ -81,15 +81,23 @@ void cmd_remove_tree(const char *path)
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err)
+static rp_status refuse_existing(const char *path, rp_error *err)
+{
+    return rp_fail(err, RP_ERR_IO, "%s: exists already; choose another folder", path);
+}
+
+rp_status cmd_stage_begin(const char *folder, const char *first_name, cmd_stage *stage,
+                          rp_error *err)
 {
     const bool existed = rp_path_exists(folder);
     *stage = (cmd_stage){0};
+    RP_AUTOFREE char *first = rp_path_join(folder, first_name);
+    if (first && rp_path_exists(first)) return refuse_existing(first, err);
     rp_status status = rp_directory_create(folder, err);
     if (status) return status;
     stage->made_folder = !existed;
     stage->folder = rp_strdup(folder);
-    RP_AUTOFREE char *name = rp_path_join(folder, ".reprise-XXXXXX");
+    char *name = rp_path_join(folder, ".reprise-XXXXXX");
     if (!stage->folder || !name) {
         status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
     } else if (!mkdtemp(name)) {
@@ -97,14 +105,14 @@ rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err)
             rp_fail(err, RP_ERR_IO, "%s: no folder can be made in it: %s", folder, strerror(errno));
     } else {
         stage->temporary = name;
-        name = NULL;
-        /* mkdtemp makes a private folder; its sub-folders get the user's own mode. */
+        return RP_OK;
     }
-    if (status) cmd_stage_release(stage);
+    rp_free(name);
+    cmd_stage_release(stage);
     return status;
 }
 
-/* Calls move on every entry of the temporary folder. */
+/* Checks, or with move does, the transfer of every entry of the temporary folder. */
 static rp_status stage_each(cmd_stage *stage, bool move, rp_error *err)
 {
     rp_status status = RP_OK;
@@ -117,7 +125,7 @@ static rp_status stage_each(cmd_stage *stage, bool move, rp_error *err)
         if (!from || !to)
             status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", stage->folder);
         else if (!move && rp_path_exists(to))
-            status = rp_fail(err, RP_ERR_IO, "%s: exists already; choose another folder", to);
+            status = refuse_existing(to, err);
         else if (move && rename(from, to) != 0)
             status = rp_fail(err, RP_ERR_IO, "%s: %s", to, strerror(errno));
     }
