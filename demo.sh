@@ -18,7 +18,7 @@ fi
 rm -rf "$out"
 echo "Making a synthetic patient as DICOM: baseline CT, contour, follow-up CT, truth"
 build/release/reprise phantom --seed 1 --dicom --out "$out" --quiet
-patient=$out/patient-0001
+patient=$out/patient-001
 
 echo "Adapting the network to the baseline, contouring and measuring the follow-up"
 build/release/reprise assess \

@@ -428,6 +428,23 @@ def test_steps(case, reference):
           not (case.root / "steps" / "air.nii.gz").exists(), run.stderr)
 
 
+def test_phantom(case):
+    """RTSTRUCT in, and made-up data named as such everywhere."""
+    made, out = case.root / "made" / "patient-001", case.root / "phantom"
+    run = command("phantom", "--seed", 3, "--size", "16x48x48", "--spacing", 5, "--dicom", "--out", made.parent)
+    check("phantom succeeds", run.returncode == 0, run.stderr)
+    run = case.run(out, baseline=made / "baseline", contour=made / "baseline_rtstruct.dcm", epochs=2,
+                   followup=made / "followup", truth=made / "followup_truth_rtstruct.dcm")
+    check("assess reads RTSTRUCT", run.returncode == 0, run.stderr)
+    if run.returncode == 0:
+        result = json.loads((out / "result.json").read_text())
+        check("the data are called synthetic", result["label"] == "synthetic" and "synthetic" in run.stdout
+              and "synthetic" in (out / "report.html").read_text().lower(), result["label"])
+        stated = json.loads((made / "truth.json").read_text())["followup_diameter_mm"]
+        measured = result["truth"]["longest_diameter_mm"]
+        check("the true lesion measures what the phantom states", abs(measured - stated) < 0.5, (measured, stated))
+
+
 def main():
     started = datetime.datetime.now()
     with tempfile.TemporaryDirectory() as folder:
@@ -442,6 +459,7 @@ def main():
             test_flags(case)
             test_errors(case)
             test_steps(case, reference)
+            test_phantom(case)
     print(f"{failures} failures in {(datetime.datetime.now() - started).seconds} s")
     return 1 if failures or not reference else 0
 
