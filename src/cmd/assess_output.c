@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -137,17 +138,27 @@ static void remove_stale_stages(const char *folder)
     if (list) closedir(list);
 }
 
+/* Unlike other commands, an assessment may replace the results of an earlier run. */
+static rp_status make_stage(const char *folder, char **stage, rp_error *err)
+{
+    remove_stale_stages(folder);
+    *stage = rp_path_join(folder, ".reprise-XXXXXX");
+    if (!*stage) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    if (mkdtemp(*stage)) return RP_OK;
+    rp_free(*stage);
+    *stage = NULL;
+    return rp_fail(err, RP_ERR_IO, "%s: no folder can be made in it: %s", folder, strerror(errno));
+}
+
 rp_status assess_write(assess *a, rp_error *err)
 {
     const char *folder = a->arguments->out;
-    char *made[OUTPUTS] = {0}, *final[OUTPUTS] = {0};
+    char *made[OUTPUTS] = {0}, *final[OUTPUTS] = {0}, *stage;
     bool complete = true;
-    cmd_stage stage;
-    remove_stale_stages(folder);
-    rp_status status = cmd_stage_begin(folder, &stage, err);
+    rp_status status = make_stage(folder, &stage, err);
     if (status) return status;
     for (int i = 0; i < OUTPUTS; i++) {
-        made[i] = rp_path_join(stage.temporary, outputs[i]);
+        made[i] = rp_path_join(stage, outputs[i]);
         final[i] = rp_path_join(folder, outputs[i]);
         complete &= made[i] && final[i];
     }
@@ -159,6 +170,7 @@ rp_status assess_write(assess *a, rp_error *err)
         rp_free(made[i]);
         rp_free(final[i]);
     }
-    cmd_stage_release(&stage);
+    cmd_remove_tree(stage);
+    rp_free(stage);
     return status;
 }
