@@ -96,7 +96,8 @@ typedef struct rp_session rp_session;
 rp_status rp_session_bytes(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
                            size_t *bytes, rp_error *err);
 /** RP_ERR_BUDGET, with both figures in MiB, when budget_bytes (0: none) is exceeded. The net is
- *  borrowed and must outlive the session. */
+ *  borrowed and must outlive the session. Scratch memory is planned for rp_threads_get() threads:
+ *  running it with more later is RP_ERR_ARGUMENT. */
 rp_status rp_session_create(rp_fcd *net, const int size[3], rp_run_mode mode, size_t budget_bytes,
                             rp_session **session, rp_error *err);
 void rp_session_destroy(rp_session *session);

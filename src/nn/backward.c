@@ -111,7 +111,8 @@ rp_status rp_session_loss(rp_session *s, const uint8_t *target, const rp_loss_we
 {
     if (gradients && s->mode != RP_RUN_TRAIN)
         return rp_fail(err, RP_ERR_ARGUMENT, "gradients need a session made for training");
-    rp_status status = session_loss_pass(s, target, weights, gradients, loss, err);
+    rp_status status = session_check_workers(s, err);
+    if (!status) status = session_loss_pass(s, target, weights, gradients, loss, err);
     if (!status && gradients) session_backward(s);
     return status;
 }

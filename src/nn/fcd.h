@@ -61,6 +61,7 @@ struct rp_session {
     rp_fcd *net;
     rp_run_mode mode;
     int size[3], padded[3];
+    int workers; /* threads that the workspace has room for */
     uint8_t *memory;
     float *input, *logits, *grad_logits, *pooled_from;
     float *channel_offset, *channel_slope; /* scratch, widest channel count */
@@ -76,6 +77,8 @@ enum { LOSS_PARTS = 8 };
 /* loss.c: fills grad_logits where gradients is true. */
 rp_status session_loss_pass(rp_session *s, const uint8_t *target, const rp_loss_weights *weights,
                             bool gradients, rp_loss *loss, rp_error *err);
+/* RP_ERR_ARGUMENT when more threads run now than the workspace was planned for. */
+rp_status session_check_workers(const rp_session *s, rp_error *err);
 /* backward.c: from grad_logits to every parameter's gradient. */
 void session_backward(rp_session *s);
 

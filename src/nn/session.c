@@ -86,6 +86,7 @@ static void place(rp_session *s, const rp_fcd *net, arena *a)
 {
     bool train = s->mode == RP_RUN_TRAIN;
     size_t voxels = s->levels[0].voxels, widest = 0, pooled = 0, workspace = 0;
+    s->workers = rp_threads_get();
     s->input = take(a, (size_t)net->config.in_channels * voxels, sizeof *s->input);
     s->logits = take(a, (size_t)net->config.classes * voxels, sizeof *s->logits);
     if (train) s->grad_logits = take(a, (size_t)net->config.classes * voxels, sizeof(float));
@@ -98,7 +99,7 @@ static void place(rp_session *s, const rp_fcd *net, arena *a)
         const unit *u = &net->units[i];
         take_unit(a, s, u, &s->units[i], train);
         rp_conv_shape shape = unit_shape(u, s->levels);
-        size_t bytes = rp_conv_workspace_bytes(&shape, rp_threads_get());
+        size_t bytes = rp_conv_workspace_bytes(&shape, s->workers);
         if (bytes > workspace) workspace = bytes;
         size_t floats = (size_t)u->out_channels * s->levels[u->level].voxels;
         if (u->type == UNIT_DOWN && floats > pooled) pooled = floats;
@@ -288,10 +289,19 @@ static void run_unit(rp_session *s, int index)
     if (u->type != UNIT_HEAD) measure_channels(s, u->out_level, u->out_first, u->out_channels);
 }
 
+rp_status session_check_workers(const rp_session *s, rp_error *err)
+{
+    if (rp_threads_get() <= s->workers) return RP_OK;
+    return rp_fail(err, RP_ERR_ARGUMENT,
+                   "the network's memory was planned for %d threads, %d are set now", s->workers,
+                   rp_threads_get());
+}
+
 rp_status rp_session_forward(rp_session *s, const float *input, float pad_value, uint64_t seed,
                              uint64_t step, rp_error *err)
 {
-    (void)err;
+    rp_status status = session_check_workers(s, err);
+    if (status) return status;
     load_input(s, input, pad_value);
     for (int i = 0; i < s->net->unit_count; i++) {
         if (s->units[i].keep) draw_dropout(s, i, seed, step);

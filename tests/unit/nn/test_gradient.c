@@ -253,6 +253,26 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
     }
 }
 
+/** The workspace belongs to the threads that were set when it was planned. */
+static void more_threads_than_planned_are_refused(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_loss loss;
+    rp_threads_set(2);
+    scene s;
+    open_scene(&s, 2, 0);
+    rp_threads_set(1);
+    loss_of(&s, true);
+    rp_threads_set(3);
+    assert_int_equal(rp_session_forward(s.session, s.image, 0, 1, 1, &err), RP_ERR_ARGUMENT);
+    print_message("%s\n", err.message);
+    assert_int_equal(rp_session_loss(s.session, s.target, &s.weights, true, &loss, &err),
+                     RP_ERR_ARGUMENT);
+    rp_threads_set(0);
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +282,7 @@ int main(void)
         cmocka_unit_test(gradients_are_overwritten),
         cmocka_unit_test(instance_mode_leaves_averages_alone),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+        cmocka_unit_test(more_threads_than_planned_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
