@@ -32,7 +32,7 @@ static const struct argp_option options[] = {
     {"subject", KEY_SUBJECT, "PSEUDONYM", 0, "How the report calls the patient", 0},
     {"no-dates", KEY_NO_DATES, NULL, 0, "Leave the dates of the images out of the results", 0},
     {"definition", KEY_DEFINITION, "convex|inside", 0, "What a longest diameter is", 0},
-    {"allow-date-order", KEY_DATE_ORDER, NULL, 0, "The follow-up is older than the baseline", 61},
+    {"allow-date-order", KEY_DATE_ORDER, NULL, 0, "The follow-up is older than the baseline", 60},
     {0}};
 
 static error_t parse_word(int key, char *argument, struct argp_state *state)
