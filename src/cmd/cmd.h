@@ -169,8 +169,9 @@ typedef struct cmd_stage {
     char *folder, *temporary;
     bool made_folder;
 } cmd_stage;
-/* RP_ERR_IO at once where the folder holds first_name already: before the work, not after it. */
-rp_status cmd_stage_begin(const char *folder, const char *first_name, cmd_stage *stage, rp_error *err);
+rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err);
+/* RP_ERR_IO where the folder holds such a name: what commit would find after the work. */
+rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *err);
 /* Nothing is moved when one of the names exists already. */
 rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err);
 void cmd_stage_release(cmd_stage *stage);

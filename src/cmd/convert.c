@@ -140,11 +140,11 @@ static rp_status nifti_to_nifti(const char *in, const char *label, const char *o
     rp_status status = rp_nifti_read_image(in, &image, err);
     if (status) return status;
     const value_range r = range_of(&image);
-    /* A mask's single value need not be 1, and labels beyond 2^24 are no float32. */
-    const bool labels =
-        r.whole && ((r.low >= 0 && r.high <= UINT8_MAX) || r.high > INT16_MAX || r.low < INT16_MIN);
-    status =
-        labels && write_labels_of(in, out, NULL) == RP_OK ? RP_OK : write_image(out, &image, err);
+    if (r.whole && r.low >= 0 && r.high <= 1) status = write_mask_of(in, NULL, out, err);
+    /* Whole numbers beyond 2^24 are no float32. */
+    else if (!r.whole || (r.low >= INT16_MIN && r.high <= INT16_MAX) ||
+             write_labels_of(in, out, NULL) != RP_OK)
+        status = write_image(out, &image, err);
     rp_image_release(&image);
     return status;
 }
@@ -215,7 +215,8 @@ static rp_status nifti_to_series(const convert_options *o, rp_error *err)
     if (!status && ct.label[0])
         snprintf(header.series_description, sizeof header.series_description, "%s",
                  strcmp(ct.label, "simulated") == 0 ? "SIMULATED" : "SYNTHETIC");
-    if (!status) status = cmd_stage_begin(o->out, "slice-0001.dcm", &stage, err);
+    if (!status) status = cmd_refuse_existing(o->out, "slice-0001.dcm", err);
+    if (!status) status = cmd_stage_begin(o->out, &stage, err);
     if (!status)
         status =
             rp_dicom_series_write(stage.temporary, &ct.series.image, &header, ct.sha256, NULL, err);

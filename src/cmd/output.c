@@ -81,18 +81,18 @@ void cmd_remove_tree(const char *path)
     nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static rp_status refuse_existing(const char *path, rp_error *err)
+rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *err)
 {
+    RP_AUTOFREE char *path = rp_path_join(folder, name);
+    if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    if (!rp_path_exists(path)) return RP_OK;
     return rp_fail(err, RP_ERR_IO, "%s: exists already; choose another folder", path);
 }
 
-rp_status cmd_stage_begin(const char *folder, const char *first_name, cmd_stage *stage,
-                          rp_error *err)
+rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err)
 {
     const bool existed = rp_path_exists(folder);
     *stage = (cmd_stage){0};
-    RP_AUTOFREE char *first = rp_path_join(folder, first_name);
-    if (first && rp_path_exists(first)) return refuse_existing(first, err);
     rp_status status = rp_directory_create(folder, err);
     if (status) return status;
     stage->made_folder = !existed;
@@ -124,9 +124,9 @@ static rp_status stage_each(cmd_stage *stage, bool move, rp_error *err)
         RP_AUTOFREE char *to = rp_path_join(stage->folder, e->d_name);
         if (!from || !to)
             status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", stage->folder);
-        else if (!move && rp_path_exists(to))
-            status = refuse_existing(to, err);
-        else if (move && rename(from, to) != 0)
+        else if (!move)
+            status = cmd_refuse_existing(stage->folder, e->d_name, err);
+        else if (rename(from, to) != 0)
             status = rp_fail(err, RP_ERR_IO, "%s: %s", to, strerror(errno));
     }
     closedir(list);

@@ -178,7 +178,8 @@ static rp_status run(const phantom_options *o, rp_error *err)
     const rp_progress *progress = cmd_progress(&o->common);
     cmd_stage stage = {0};
     rp_status status = cmd_common_apply(&o->common, err);
-    if (!status) status = cmd_stage_begin(o->out, "patient-001", &stage, err);
+    if (!status) status = cmd_refuse_existing(o->out, "patient-001", err);
+    if (!status) status = cmd_stage_begin(o->out, &stage, err);
     for (int i = 0; !status && i < o->patients; i++) {
         rp_progress_report(progress, "patients", i, o->patients, NULL);
         status = make_patient(o, i, stage.temporary, err);

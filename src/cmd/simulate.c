@@ -226,7 +226,8 @@ static rp_status simulate(const simulate_options *o, const cmd_ct *ct, const cmd
 {
     rp_simulated made = {0};
     cmd_stage stage = {0};
-    rp_status status = cmd_stage_begin(o->out, "truth.json", &stage, err);
+    rp_status status = cmd_refuse_existing(o->out, "truth.json", err);
+    if (!status) status = cmd_stage_begin(o->out, &stage, err);
     if (!status)
         status =
             rp_simulate_followup(&ct->series.image, &contour->mask, &o->how, progress, &made, err);
