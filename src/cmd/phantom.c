@@ -3,7 +3,7 @@
 
 #include "reprise/synth.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 enum { KEY_SEED = 1, KEY_OUT, KEY_DICOM, KEY_PATIENTS, KEY_SIZE, KEY_SPACING };
 
@@ -151,7 +151,7 @@ static rp_status write_patient(const phantom_options *o, const rp_phantom_option
 }
 
 static rp_status make_patient(const phantom_options *o, int patient, const char *folder,
-                              rp_error *err)
+                              FILE *summary, rp_error *err)
 {
     char name[32];
     rp_phantom made = {0};
@@ -163,31 +163,46 @@ static rp_status make_patient(const phantom_options *o, int patient, const char 
     rp_status status = rp_directory_create(place, err);
     if (!status) status = rp_phantom_make(&how, &made, err);
     if (!status) status = write_patient(o, &how, &made, place, err);
-    if (!status) {
-        cmd_progress_end();
-        printf("%s: SYNTHETIC, longest diameter %.1f mm -> %.1f mm (%+.1f%%)%s\n", name,
-               made.baseline_diameter_mm, made.followup_diameter_mm, made.change_percent,
-               made.recist_evaluable ? "" : ", not evaluable by RECIST");
-    }
+    if (!status)
+        fprintf(summary, "%s/%s: SYNTHETIC, longest diameter %.1f mm -> %.1f mm (%+.1f%%)%s\n",
+                o->out, name, made.baseline_diameter_mm, made.followup_diameter_mm,
+                made.change_percent, made.recist_evaluable ? "" : ", not evaluable by RECIST");
     rp_phantom_release(&made);
     return status;
 }
 
-static rp_status run(const phantom_options *o, rp_error *err)
+static rp_status make_all(const phantom_options *o, FILE *summary, rp_error *err)
 {
     const rp_progress *progress = cmd_progress(&o->common);
     cmd_stage stage = {0};
-    rp_status status = cmd_common_apply(&o->common, err);
-    if (!status) status = cmd_refuse_existing(o->out, "patient-001", err);
+    rp_status status = cmd_refuse_existing(o->out, "patient-001", err);
     if (!status) status = cmd_stage_begin(o->out, &stage, err);
     for (int i = 0; !status && i < o->patients; i++) {
-        rp_progress_report(progress, "patients", i, o->patients, NULL);
-        status = make_patient(o, i, stage.temporary, err);
+        status = make_patient(o, i, stage.temporary, summary, err);
+        rp_progress_report(progress, "patients", i + 1, o->patients, NULL);
         if (!status && rp_progress_cancelled(progress))
             status = rp_fail(err, RP_ERR_CANCELLED, "interrupted; nothing was written");
     }
     if (!status) status = cmd_stage_commit(&stage, err);
     cmd_stage_release(&stage);
+    return status;
+}
+
+/* What was made is told once it is there. */
+static rp_status run(const phantom_options *o, rp_error *err)
+{
+    char *lines = NULL;
+    size_t size;
+    rp_status status = cmd_common_apply(&o->common, err);
+    FILE *summary = open_memstream(&lines, &size);
+    if (!status && !summary) status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", o->out);
+    if (!status) status = make_all(o, summary, err);
+    if (summary) fclose(summary);
+    if (!status && lines) {
+        cmd_progress_end();
+        fputs(lines, stdout);
+    }
+    free(lines);
     return status;
 }
 
