@@ -1,6 +1,6 @@
 /*
- * What the commands share: the table, exit codes, common options, progress, loading of inputs, settings.
- * Only this folder prints, exits or reads the environment.
+ * What the commands share: the table, exit codes, common options, progress, loading of inputs,
+ * settings. Only this folder prints, exits or reads the environment.
  */
 #ifndef REPRISE_CMD_H
 #define REPRISE_CMD_H
@@ -81,15 +81,15 @@ void cmd_log(rp_log_level level, const char *line, void *context);
 
 /* A CT from a DICOM folder or a NIfTI file. */
 typedef struct cmd_ct {
-    const char *path;  /* as given; borrowed */
+    const char *path; /* as given; borrowed */
     bool is_dicom;
-    rp_dicom_series series; /* image is always in series.image; the header is empty for NIfTI */
+    rp_dicom_series series;     /* image is always in series.image; the header is empty for NIfTI */
     char sha256[RP_SHA256_HEX]; /* of geometry and voxels */
-    char label[32];    /* "synthetic" or "simulated" when the input says so, else "" */
+    char label[32];             /* "synthetic" or "simulated" when the input says so, else "" */
 } cmd_ct;
 
 typedef struct cmd_ct_options {
-    const char *series;  /* --series */
+    const char *series; /* --series */
     bool allow_non_ct, allow_mixed_patients;
 } cmd_ct_options;
 
@@ -100,43 +100,44 @@ void cmd_ct_release(cmd_ct *ct);
 /* A lesion from FILE[:ROI] on the grid of a CT. */
 typedef struct cmd_contour {
     rp_mask mask;
-    char sha256[RP_SHA256_HEX];  /* of the file */
+    char sha256[RP_SHA256_HEX]; /* of the file */
     bool is_rtstruct;
-    bool other_series;           /* refers to another series in the same frame of reference */
+    bool other_series; /* refers to another series in the same frame of reference */
     char roi_name[RP_DICOM_TEXT];
-    rp_roi_report report;        /* for an RTSTRUCT */
+    rp_roi_report report; /* for an RTSTRUCT */
     char label[32];
 } cmd_contour;
 
 typedef struct cmd_contour_options {
-    bool allow_series_mismatch;  /* contour of another series or frame of reference */
+    bool allow_series_mismatch; /* contour of another series or frame of reference */
     bool allow_patient_mismatch;
 } cmd_contour_options;
 
-/* RP_ERR_REFUSED, naming the file: another patient's or another series' contour, outside the image,
- * empty, or covering everything (more than half of the image). A NIfTI mask whose grid differs from the
- * CT's is resampled when it lies in the same place, refused when it does not overlap. */
+/* RP_ERR_REFUSED, naming the file: another patient's contour or one in another frame of reference
+ * (or, where that is unknown, of another series), outside the image, empty, or covering everything
+ * (more than half of the image). A NIfTI mask whose grid differs from the CT's is resampled when it
+ * lies in the same place, refused when it does not overlap. */
 rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
                            cmd_contour *contour, rp_error *err);
 void cmd_contour_release(cmd_contour *contour);
 /* A NIfTI mask; label selects one value (NULL: the only one). */
 rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err);
-/* A mask FILE[:ROI] that may come without an image: NIfTI as it is, or with image (may be NULL) on its
- * grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where image is given, else
- * zero; the caller releases both. An empty NIfTI mask is allowed without image. */
-rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress, cmd_ct *ct,
-                        rp_mask *mask, rp_error *err);
+/* A mask FILE[:ROI] that may come without an image: NIfTI as it is, or with image (may be NULL) on
+ * its grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where image is
+ * given, else zero; the caller releases both. An empty NIfTI mask is allowed without image. */
+rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress,
+                        cmd_ct *ct, rp_mask *mask, rp_error *err);
 /* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left
  * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
-/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file (whose "files"
- * list the file) or from the series description of a DICOM series (header may be NULL). */
+/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file (whose
+ * "files" list the file) or from the series description of a DICOM series (header may be NULL). */
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 
-/* Everything that can be tuned, with the defaults of the library; a file sets what it names, the command
- * line wins over the file. */
+/* Everything that can be tuned, with the defaults of the library; a file sets what it names, the
+ * command line wins over the file. */
 typedef struct cmd_settings {
     rp_fcd_config network;
     rp_preprocessing preprocessing;
@@ -153,7 +154,8 @@ rp_json *cmd_settings_json(const cmd_settings *settings);
 
 /* ---- outputs (output.c) ------------------------------------------------------------------ */
 
-/* Creates the folder if need be and proves that a file can be written there, before hours of work. */
+/* Creates the folder if need be and proves that a file can be written there, before hours of work.
+ */
 rp_status cmd_prepare_folder(const char *path, rp_error *err);
 /* The same for the folder that holds a file to be written. */
 rp_status cmd_prepare_file(const char *path, rp_error *err);
@@ -163,8 +165,8 @@ rp_status cmd_protect_input(const char *input, const char *output, rp_error *err
 void cmd_remove_tree(const char *path);
 
 /* Several files that appear in a folder together or not at all: written below temporary, moved by
- * commit. release is for every end: it removes what was not committed, and the folder if it was made
- * for it. */
+ * commit. release is for every end: it removes what was not committed, and the folder if it was
+ * made for it. */
 typedef struct cmd_stage {
     char *folder, *temporary;
     bool made_folder;
@@ -175,8 +177,9 @@ rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *er
 /* Nothing is moved when one of the names exists already. */
 rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err);
 void cmd_stage_release(cmd_stage *stage);
-/* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...}; the series
- * (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are null. */
+/* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...}; the
+ * series (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are
+ * null. */
 rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series);
 /* To stdout; takes the JSON over. */
 rp_status cmd_print_json(rp_json *json, rp_error *err);
