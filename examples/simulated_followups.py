@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Assesses simulated follow-ups of real patients and prints the table of docs/results.md.
 
+The three follow-ups of a patient share baseline, settings and seed, so that their adaptation is the same
+bit for bit: it runs once, and its checkpoint is resumed for the other two.
+
 Needs the built program and a folder with STS_001 and STS_002 (DICOM CT + RTSTRUCT, TCIA
 Soft-tissue-Sarcoma). Everything that it prints is about SIMULATED follow-ups. An assessment that is
 already there is read, not run again, so that an interrupted table can be continued.
@@ -12,6 +15,7 @@ Options behind -- go to `reprise assess` as they are.
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -34,9 +38,15 @@ def assess(program, patient, change, seed, out, options):
     result = case / "assessed/result.json"
     if not result.exists():
         checkpoint = case / "assessed/checkpoint.safetensors"
+        shared = out / f"{patient.name}.checkpoint"
+        if not checkpoint.exists() and shared.exists():
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(shared, checkpoint)
         run([program, "assess", "--baseline", image, "--contour", contour, "--followup",
              case / "simulated/followup", "--truth", case / "simulated/truth_mask.nii.gz",
-             "--out", case / "assessed", *(["--resume"] if checkpoint.exists() else []), *options])
+             "--out", case / "assessed", "--keep-checkpoint",
+             *(["--resume"] if checkpoint.exists() else []), *options])
+        checkpoint.replace(shared)
     return json.loads(result.read_text()), json.loads((case / "simulated/truth.json").read_text())
 
 
@@ -47,14 +57,14 @@ def response_of(change):
 
 def row(name, asked, result, truth):
     change = truth["true_change_percent"]
-    seconds = sum(v for v in result["timing"].values() if isinstance(v, (int, float)))
-    seconds = result["timing"].get("total_seconds", seconds)
+    resumed = result["adaptation"]["resumed_epochs"] == result["adaptation"]["epochs"]
+    minutes = f"{result['timing']['total_seconds'] / 60:.1f}" + (" (shared)" if resumed else "")
     right = "yes" if result["response"] == response_of(change) else "NO"
     return (f"| {name} | {asked:+d} % ({change:+.1f}) | {result['dice']:.3f} | "
-            f"{result['dice_carry_forward']:.3f} | {result['baseline_self_dice']:.3f} | "
+            f"{result['dice_carry_forward']:.3f} | {result['adaptation']['baseline_self_dice']:.3f} | "
             f"{result['followup']['longest_diameter_mm']:.1f} | "
             f"{result['diameter_error_mm']:+.1f} | {result['change_percent']:+.1f} % | "
-            f"{result['response']} | {right} | {seconds / 60:.1f} |")
+            f"{result['response']} | {right} | {minutes} |")
 
 
 def main():

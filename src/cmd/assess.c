@@ -18,7 +18,8 @@ enum {
     KEY_SUBJECT,
     KEY_DEFINITION,
     KEY_DATE_ORDER,
-    KEY_NO_DATES
+    KEY_NO_DATES,
+    KEY_KEEP_CHECKPOINT
 };
 
 static const struct argp_option options[] = {
@@ -31,6 +32,11 @@ static const struct argp_option options[] = {
     {"followup-series", KEY_FOLLOWUP_SERIES, "UID", 0, "Series of the follow-up's folder", 0},
     {"subject", KEY_SUBJECT, "PSEUDONYM", 0, "How the report calls the patient", 0},
     {"no-dates", KEY_NO_DATES, NULL, 0, "Leave the dates of the images out of the results", 0},
+    {"keep-checkpoint", KEY_KEEP_CHECKPOINT, NULL, 0,
+     "Leave the finished checkpoint: copied into another DIR, it spares the adaptation of a "
+     "further "
+     "follow-up of the same baseline (--resume)",
+     0},
     {"definition", KEY_DEFINITION, "convex|inside", 0, "What a longest diameter is", 0},
     {"allow-date-order", KEY_DATE_ORDER, NULL, 0, "The follow-up is older than the baseline", 60},
     {0}};
@@ -86,6 +92,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_NO_DATES:
         a->no_dates = true;
+        return 0;
+    case KEY_KEEP_CHECKPOINT:
+        a->keep_checkpoint = true;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
@@ -212,9 +221,9 @@ static rp_status perform(assess *a, rp_error *err)
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
     if (!status) assess_flag_findings(a);
     if (!status) status = assess_write(a, err);
-    if (!status)
+    if (!status && !a->arguments->keep_checkpoint)
         cmd_checkpoint_remove(a->checkpoint);
-    else if (a->adapted || status == RP_ERR_CANCELLED)
+    else if (status && (a->adapted || status == RP_ERR_CANCELLED))
         cmd_checkpoint_explain(a->checkpoint, status, err);
     /* Succeeds for an empty folder only: a checkpoint keeps it. */
     if (status && a->made_folder) rmdir(a->arguments->out);

@@ -17,7 +17,7 @@ typedef struct assess_arguments {
     const char *baseline, *contour, *followup, *out, *truth;
     const char *series, *followup_series, *subject;
     rp_diameter_definition definition;
-    bool has_definition, allow_date_order, no_dates;
+    bool has_definition, allow_date_order, no_dates, keep_checkpoint;
     int argc;
     char **argv;
 } assess_arguments;
