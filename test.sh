@@ -44,13 +44,13 @@ check release
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/sanitizers/leaks.supp:print_suppressions=0
-build asan-ubsan all -DRP_WERROR=ON
+build asan-ubsan all
 check asan-ubsan -L '^(unit|cli)$' -LE '^slow$'
 
 # gcc 12's thread sanitizer cannot live with the address layouts of newer kernels.
 setarch -R true 2>/dev/null && wrapper=(setarch -R)
 export TSAN_OPTIONS=halt_on_error=1
-build tsan threaded_tests -DRP_WERROR=ON
+build tsan threaded_tests
 check tsan -L '^threaded$'
 
 echo "== Summary"
