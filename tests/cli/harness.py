@@ -169,9 +169,9 @@ def rectangle(z):
 
 
 def write_rtstruct(path, number, rois=None, patient="HIDDEN-ID", kind="CLOSED_PLANAR",
-                   drawn_on=None):
+                   drawn_on=None, frame_known=True):
     """Contours of the series of that number; rois maps names to lists of outlines. drawn_on: another
-    series in the same frame of reference, to which they refer."""
+    series, to which they refer. frame_known: whether they tell their frame of reference."""
     drawn_on = drawn_on or number
     rois = {"Tumour": [circle(z) for z in range(3, 8)]} if rois is None else rois
     ds = new_file(path, RTSTRUCT, f"{UID}{number}.7")
@@ -191,6 +191,10 @@ def write_rtstruct(path, number, rois=None, patient="HIDDEN-ID", kind="CLOSED_PL
     ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence = [], [], []
     for index, (name, outlines) in enumerate(rois.items(), 1):
         add_roi(ds, number, index, name, outlines, kind)
+    if not frame_known:
+        ds.FrameOfReferenceUID = frame.FrameOfReferenceUID = ""
+        for roi in ds.StructureSetROISequence:
+            roi.ReferencedFrameOfReferenceUID = ""
     ds.save_as(path, write_like_original=False)
     return path
 

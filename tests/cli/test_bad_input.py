@@ -281,7 +281,8 @@ def contours(t):
     w = t.world
     everywhere = {"All": [h.rectangle(z) for z in range(h.SIZE[0])]}
     far = {"Far": [[[x + 2000, y, z] for x, y, z in h.circle(s)] for s in range(3, 8)]}
-    t.contour("of another series", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 1, drawn_on=2),
+    t.contour("of another series", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 1, drawn_on=2,
+                                                              frame_known=False),
               REFUSED, "series")
     t.contour("of another frame of reference", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 2),
               REFUSED, "frame of reference")
