@@ -12,17 +12,19 @@ OUTPUT_LINES = 60
 
 def reason_of(lines):
     """What a program that skips itself printed last."""
-    printed = [line.strip() for line in lines if line.strip()]
-    return printed[-1] if printed else "no reason given"
+    printed = [line.strip() for line in lines if line.strip() and not line.startswith("[")]
+    return re.sub(r"^(skipped|skip): *", "", printed[-1]) if printed else "no reason given"
 
 
 def skipped_cases(lines):
-    """cmocka's cases that skipped themselves, each with the line printed before it."""
+    """cmocka's cases that skipped themselves, each with the line printed before it. The list at the
+    program's end names them again."""
+    seen = set()
     for number, line in enumerate(lines):
-        found = re.match(r"\[  SKIPPED \] (\w+)$", line)
-        if found and not re.match(r"\d+$", found[1]):
-            before = lines[number - 1].strip() if number else ""
-            yield found[1], before if not before.startswith("[") else "no reason given"
+        found = re.match(r"\[  SKIPPED \] ([A-Za-z_]\w*)$", line)
+        if found and found[1] not in seen:
+            seen.add(found[1])
+            yield found[1], reason_of(lines[max(number - 1, 0):number])
 
 
 def read(name, path, passed, failed, skipped):
