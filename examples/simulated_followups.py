@@ -56,7 +56,7 @@ def response_of(change):
 
 
 def row(name, asked, result, truth):
-    change = truth["true_change_percent"]
+    change = truth["change_percent"]
     resumed = result["adaptation"]["resumed_epochs"] == result["adaptation"]["epochs"]
     minutes = f"{result['timing']['total_seconds'] / 60:.1f}" + (" (shared)" if resumed else "")
     right = "yes" if result["response"] == response_of(change) else "NO"
