@@ -34,7 +34,7 @@ check() {
     reports+=("$preset=$results/$preset.xml")
     "${wrapper[@]}" ctest --test-dir "build/$preset" --no-tests=error -j "$jobs" \
         --output-junit "$PWD/$results/$preset.xml" --test-output-size-passed 1000000 \
-        --test-output-size-failed 1000000 "$@" 2>&1 | grep -E '^ *[0-9]+/[0-9]+ Test|^No tests'
+        --test-output-size-failed 1000000 "$@" 2>&1 | grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test|^No tests'
 }
 
 wrapper=()
