@@ -10,8 +10,8 @@ typedef struct scene {
     uint64_t step;
 } scene;
 
-/* 26x19x21 is no multiple of the stride: padding must not leak into the gradient either. */
-static const int odd_size[3] = {26, 19, 21};
+/* 18x13x14 is no multiple of the stride: padding must not leak into the gradient either. */
+static const int odd_size[3] = {18, 13, 14};
 
 /** Raises every norm's shift, so that few activations lie near ReLU's corner: a step across a
  * corner is where a finite difference and a gradient may differ. */
@@ -109,10 +109,12 @@ static bool check_parameter(scene *s, size_t index)
     return compared;
 }
 
-static void check_terms(int classes, double dropout)
+/** The terms together, and where asked each alone. One thread: the work is too small for two. */
+static void check_terms(int classes, double dropout, bool alone)
 {
-    static const double terms[][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0.7, 1.3, 0.9}};
-    for (int term = 0; term < 4; term++) {
+    static const double terms[][3] = {{0.7, 1.3, 0.9}, {1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    rp_threads_set(1);
+    for (int term = 0; term < (alone ? 4 : 1); term++) {
         scene s;
         open_scene(&s, classes, dropout);
         s.weights.cross_entropy = terms[term][0];
@@ -126,24 +128,25 @@ static void check_terms(int classes, double dropout)
         assert_true(compared > 25);
         close_scene(&s);
     }
+    rp_threads_set(0);
 }
 
 static void finite_differences_two_classes(void **state)
 {
     (void)state;
-    check_terms(2, 0);
+    check_terms(2, 0, true);
 }
 
 static void finite_differences_three_classes(void **state)
 {
     (void)state;
-    check_terms(3, 0);
+    check_terms(3, 0, false);
 }
 
 static void finite_differences_with_dropout(void **state)
 {
     (void)state;
-    check_terms(2, 0.3);
+    check_terms(2, 0.3, false);
 }
 
 /** A loss without gradients leaves the gradients alone; one with overwrites them. */
