@@ -120,6 +120,59 @@ rp_status rp_session_loss(rp_session *session, const uint8_t *target,
                           const rp_loss_weights *weights, bool gradients, rp_loss *loss,
                           rp_error *err);
 
+/* ---- profile ----------------------------------------------------------------------------- */
+
+/** What a kernel's time is spent on. */
+typedef enum rp_profile_operation {
+    RP_PROFILE_FORWARD,         /**< a convolution */
+    RP_PROFILE_DATA_GRADIENT,   /**< of a convolution */
+    RP_PROFILE_WEIGHT_GRADIENT, /**< of a convolution */
+    RP_PROFILE_NORM,            /**< scale and shift from statistics, and the norm's own gradients */
+    RP_PROFILE_STATISTICS,      /**< mean and variance of new channels */
+    RP_PROFILE_FINISH,          /**< the pass that finishes the gradient of a channel */
+    RP_PROFILE_POOL,
+    RP_PROFILE_UNPOOL,
+    RP_PROFILE_LOAD,  /**< the padded copy of the input */
+    RP_PROFILE_LOSS,  /**< softmax, loss and its gradient */
+    RP_PROFILE_CLEAR, /**< zeroing gradients */
+    RP_PROFILE_ADAM,
+    RP_PROFILE_OPERATIONS
+} rp_profile_operation;
+
+/** Whose kernel it is: the conv 3x3x3 of stem and dense layers, 1x1x1 of transitions down and of the
+ *  head, transposed of transitions up; RP_LAYER_NONE where no single layer owns the work. */
+typedef enum rp_layer {
+    RP_LAYER_STEM,
+    RP_LAYER_DENSE,
+    RP_LAYER_DOWN,
+    RP_LAYER_UP,
+    RP_LAYER_HEAD,
+    RP_LAYER_NONE,
+    RP_LAYERS
+} rp_layer;
+
+/**
+ * flops: two for each multiply-add of the direct algorithm at the padded extent, taps that fall on
+ * padding included, whatever algorithm ran. bytes: compulsory traffic, each tensor once per read and
+ * once per write, as if caches were perfect.
+ */
+typedef struct rp_profile_entry {
+    uint64_t calls;
+    double seconds, flops, bytes;
+} rp_profile_entry;
+
+/** Sums over everything that ran since the caller zeroed it. Level 0 is full resolution; what belongs
+ *  to a transition, up or down, counts at the finer of its two levels. */
+typedef struct rp_profile {
+    rp_profile_entry entries[RP_FCD_MAX_LEVELS + 1][RP_LAYERS][RP_PROFILE_OPERATIONS];
+} rp_profile;
+
+const char *rp_profile_operation_name(rp_profile_operation operation);
+const char *rp_layer_name(rp_layer layer);
+/** Every later forward and loss of the session adds to the profile, which is borrowed; NULL (the
+ *  default) measures nothing. */
+void rp_session_set_profile(rp_session *session, rp_profile *profile);
+
 /* ---- Adam -------------------------------------------------------------------------------- */
 
 typedef struct rp_adam rp_adam;
@@ -128,6 +181,8 @@ rp_status rp_adam_create(rp_fcd *net, rp_adam **adam, rp_error *err);
 void rp_adam_destroy(rp_adam *adam);
 /** One step with the gradients now in the net (PyTorch's formula, bias-corrected). */
 void rp_adam_step(rp_adam *adam, double learning_rate);
+/** As rp_session_set_profile. */
+void rp_adam_set_profile(rp_adam *adam, rp_profile *profile);
 /** State for checkpoints: steps done, and the moments of parameter `index` (NULL for buffers). */
 uint64_t rp_adam_steps(const rp_adam *adam);
 void rp_adam_set_steps(rp_adam *adam, uint64_t steps);

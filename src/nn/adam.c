@@ -5,6 +5,7 @@ struct rp_adam {
     uint64_t steps;
     float *memory;
     float **first, **second; /* per parameter, NULL for buffers */
+    rp_profile *profile;     /* NULL: nothing is measured */
 };
 
 rp_status rp_adam_create(rp_fcd *net, rp_adam **out, rp_error *err)
@@ -43,6 +44,7 @@ void rp_adam_destroy(rp_adam *adam)
 
 void rp_adam_step(rp_adam *adam, double learning_rate)
 {
+    double start = profile_start(adam->profile);
     adam->steps++;
     for (size_t i = 0; i < adam->net->parameter_count; i++) {
         rp_parameter *p = &adam->net->parameters[i];
@@ -50,6 +52,17 @@ void rp_adam_step(rp_adam *adam, double learning_rate)
         rp_kernels_get()->adam(p->value, p->gradient, adam->first[i], adam->second[i], p->count,
                                learning_rate, adam->steps);
     }
+    if (!adam->profile) return;
+    rp_profile_entry *e = &adam->profile->entries[0][RP_LAYER_NONE][RP_PROFILE_ADAM];
+    e->calls++;
+    e->seconds += rp_seconds() - start;
+    /* Value, gradient and two moments are read, all but the gradient written. */
+    e->bytes += 7 * sizeof(float) * (double)adam->net->trainable;
+}
+
+void rp_adam_set_profile(rp_adam *adam, rp_profile *profile)
+{
+    adam->profile = profile;
 }
 
 uint64_t rp_adam_steps(const rp_adam *adam)

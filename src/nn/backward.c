@@ -40,6 +40,7 @@ static float *finish_output(rp_session *s, int index)
         s->channel_offset[c] = (float)l->offset[u->out_first + c];
         s->channel_slope[c] = (float)l->slope[u->out_first + c];
     }
+    double start = profile_start(s->profile);
     rp_kernels_get()->finish_gradient(&(rp_finish_gradient){
         .channels = u->out_channels,
         .voxels = l->voxels,
@@ -51,14 +52,17 @@ static float *finish_output(rp_session *s, int index)
         .gradient = gradient,
         .sum = s->sum_a,
     });
+    profile_stop(s, RP_PROFILE_FINISH, u, start);
     float *bias = s->net->parameters[u->conv_bias].gradient;
     for (int c = 0; c < u->out_channels; c++) {
         double factor = u->type == UNIT_DOWN && keep ? (double)keep[c] : 1;
         bias[c] = (float)(s->sum_a[c] * factor);
     }
     if (u->type != UNIT_DOWN) return gradient;
+    start = profile_start(s->profile);
     rp_kernels_get()->max_unpool(gradient, s->units[index].choice, keep, u->out_channels,
                                  s->levels[u->level].size, s->pooled_from);
+    profile_stop(s, RP_PROFILE_UNPOOL, u, start);
     return s->pooled_from;
 }
 
@@ -68,6 +72,7 @@ static void backward_unit(rp_session *s, int index)
     const rp_kernels *k = rp_kernels_get();
     level_state *in = &s->levels[u->level];
     const float *gradient = u->type == UNIT_HEAD ? s->grad_logits : finish_output(s, index);
+    double start = profile_start(s->profile);
     k->conv_weight_gradient(&(rp_conv_weight_gradient){
         .shape = unit_shape(u, s->levels),
         .input = unit_input(s, u),
@@ -76,7 +81,9 @@ static void backward_unit(rp_session *s, int index)
         .grad_weight = s->net->parameters[u->conv_weight].gradient,
         .workspace = s->workspace,
     });
+    profile_stop(s, RP_PROFILE_WEIGHT_GRADIENT, u, start);
     if (u->type == UNIT_STEM) return;
+    start = profile_start(s->profile);
     k->conv_data_gradient(&(rp_conv_data_gradient){
         .shape = unit_shape(u, s->levels),
         .grad_output = gradient,
@@ -89,12 +96,17 @@ static void backward_unit(rp_session *s, int index)
         .sum_dy_xhat = s->sum_b,
         .workspace = s->workspace,
     });
-    if (u->has_norm) finish_norm(s, index);
+    profile_stop(s, RP_PROFILE_DATA_GRADIENT, u, start);
+    if (!u->has_norm) return;
+    start = profile_start(s->profile);
+    finish_norm(s, index);
+    profile_stop(s, RP_PROFILE_NORM, u, start);
 }
 
 void session_backward(rp_session *s)
 {
     const rp_fcd *net = s->net;
+    double start = profile_start(s->profile);
     for (int l = 0; l <= net->config.levels; l++) {
         level_state *level = &s->levels[l];
         size_t channels = (size_t)net->stack_channels[l];
@@ -103,6 +115,7 @@ void session_backward(rp_session *s)
         /* The head overwrites all of level 0. */
         if (l) memset(level->gradient, 0, channels * level->voxels * sizeof *level->gradient);
     }
+    profile_stop(s, RP_PROFILE_CLEAR, NULL, start);
     for (int i = net->unit_count - 1; i >= 0; i--) backward_unit(s, i);
 }
 
@@ -112,7 +125,11 @@ rp_status rp_session_loss(rp_session *s, const uint8_t *target, const rp_loss_we
     if (gradients && s->mode != RP_RUN_TRAIN)
         return rp_fail(err, RP_ERR_ARGUMENT, "gradients need a session made for training");
     rp_status status = session_check_workers(s, err);
-    if (!status) status = session_loss_pass(s, target, weights, gradients, loss, err);
+    double start = profile_start(s->profile);
+    if (!status) {
+        status = session_loss_pass(s, target, weights, gradients, loss, err);
+        profile_stop(s, RP_PROFILE_LOSS, NULL, start);
+    }
     if (!status && gradients) session_backward(s);
     return status;
 }

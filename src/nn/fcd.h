@@ -70,6 +70,7 @@ struct rp_session {
     void *workspace;
     level_state levels[MAX_LEVELS];
     unit_state units[MAX_UNITS];
+    rp_profile *profile; /* NULL: nothing is measured */
 };
 
 enum { LOSS_PARTS = 8 };
@@ -81,6 +82,21 @@ rp_status session_loss_pass(rp_session *s, const uint8_t *target, const rp_loss_
 rp_status session_check_workers(const rp_session *s, rp_error *err);
 /* backward.c: from grad_logits to every parameter's gradient. */
 void session_backward(rp_session *s);
+
+/* profile.c: what ran since start was one operation of this unit (of no unit: NULL). */
+void profile_add(const rp_session *s, rp_profile_operation operation, const unit *u, double start);
+
+/* Around each kernel: start = profile_start(s->profile), the kernel, profile_stop(...). */
+static inline double profile_start(const rp_profile *profile)
+{
+    return profile ? rp_seconds() : 0;
+}
+
+static inline void profile_stop(const rp_session *s, rp_profile_operation operation, const unit *u,
+                                double start)
+{
+    if (s->profile) profile_add(s, operation, u, start);
+}
 
 static inline float *parameter_value(const rp_fcd *net, int index)
 {

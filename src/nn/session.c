@@ -217,7 +217,6 @@ static bool own_statistics(const rp_session *s)
 
 static void measure_channels(rp_session *s, int level, int first, int channels)
 {
-    if (!own_statistics(s)) return;
     level_state *l = &s->levels[level];
     rp_kernels_get()->channel_statistics(l->stack + (size_t)first * l->voxels, channels, l->voxels,
                                          l->mean + first, l->variance + first);
@@ -231,7 +230,6 @@ static void measure_channels(rp_session *s, int level, int first, int channels)
 static void prepare_norm(rp_session *s, int index)
 {
     const unit *u = &s->net->units[index];
-    if (!u->has_norm) return;
     const level_state *l = &s->levels[u->level];
     const float *weight = parameter_value(s->net, u->norm_weight);
     const float *bias = parameter_value(s->net, u->norm_bias);
@@ -269,7 +267,9 @@ static void run_unit(rp_session *s, int index)
     const rp_kernels *k = rp_kernels_get();
     level_state *out = &s->levels[u->out_level];
     float *target = out->stack + (size_t)u->out_first * out->voxels;
-    prepare_norm(s, index);
+    double start = profile_start(s->profile);
+    if (u->has_norm) prepare_norm(s, index);
+    if (u->has_norm) profile_stop(s, RP_PROFILE_NORM, u, start);
     rp_conv_forward op = {
         .shape = unit_shape(u, s->levels),
         .input = unit_input(s, u),
@@ -282,11 +282,19 @@ static void run_unit(rp_session *s, int index)
                                          : target,
         .workspace = s->workspace,
     };
+    start = profile_start(s->profile);
     k->conv_forward(&op);
-    if (u->type == UNIT_DOWN)
+    profile_stop(s, RP_PROFILE_FORWARD, u, start);
+    if (u->type == UNIT_DOWN) {
+        start = profile_start(s->profile);
         k->max_pool(s->pooled_from, u->out_channels, s->levels[u->level].size, target,
                     s->units[index].choice);
-    if (u->type != UNIT_HEAD) measure_channels(s, u->out_level, u->out_first, u->out_channels);
+        profile_stop(s, RP_PROFILE_POOL, u, start);
+    }
+    if (u->type == UNIT_HEAD || !own_statistics(s)) return;
+    start = profile_start(s->profile);
+    measure_channels(s, u->out_level, u->out_first, u->out_channels);
+    profile_stop(s, RP_PROFILE_STATISTICS, u, start);
 }
 
 rp_status session_check_workers(const rp_session *s, rp_error *err)
@@ -302,7 +310,9 @@ rp_status rp_session_forward(rp_session *s, const float *input, float pad_value,
 {
     rp_status status = session_check_workers(s, err);
     if (status) return status;
+    double start = profile_start(s->profile);
     load_input(s, input, pad_value);
+    profile_stop(s, RP_PROFILE_LOAD, NULL, start);
     for (int i = 0; i < s->net->unit_count; i++) {
         if (s->units[i].keep) draw_dropout(s, i, seed, step);
         run_unit(s, i);
