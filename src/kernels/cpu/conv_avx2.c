@@ -1,5 +1,6 @@
 /* Convolutions for AVX2 and FMA: 4 x 3 vectors of accumulators in the sixteen registers. */
 #include <immintrin.h>
+#include <stddef.h>
 
 #define VL 8
 #define NV 3
@@ -8,10 +9,10 @@
 #define TABLE_NAME "avx2"
 
 /* 8 x 8 block: rows (channels) to lanes. Writes the first n positions, 24 lanes apart. */
-static inline void transpose_block(const float *rows, float *to, int n)
+static inline void transpose_block(const float *rows, size_t stride, float *to, int n)
 {
     __m256 a[8], b[8];
-    for (int i = 0; i < 8; i++) a[i] = _mm256_load_ps(rows + 8 * i);
+    for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(rows + (size_t)i * stride);
     for (int i = 0; i < 8; i += 2) {
         b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);

@@ -1,5 +1,6 @@
 /* Convolutions for AVX-512: 12 x 2 vectors of accumulators, weights broadcast from memory. */
 #include <immintrin.h>
+#include <stddef.h>
 
 #define VL 16
 #define NV 2
@@ -8,10 +9,10 @@
 #define TABLE_NAME "avx512"
 
 /* 16 x 16 block: rows (channels) to lanes. Writes the first n positions, 32 lanes apart. */
-static inline void transpose_block(const float *rows, float *to, int n)
+static inline void transpose_block(const float *rows, size_t stride, float *to, int n)
 {
     __m512 a[16], b[16];
-    for (int i = 0; i < 16; i++) a[i] = _mm512_load_ps(rows + 16 * i);
+    for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(rows + (size_t)i * stride);
     for (int i = 0; i < 16; i += 2) {
         b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);

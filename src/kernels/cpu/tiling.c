@@ -1,16 +1,25 @@
 /* Cutting a convolution into tiles, and the scratch memory that follows from it. */
 #include "tables.h"
 
+/* What loads and stores of the last block may run past a tile's end. */
+enum { SLACK = 64 };
+
 static size_t round_up(size_t value, size_t step)
 {
     return (value + step - 1) / step * step;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 /* Tile whose packed plane holds about `floats` and which is `depth` slices thick, thinner where
  * that would leave fewer than eight tiles to share among threads. */
 static conv_tiling tile(rp_conv_kind kind, const int size[3], int floats, int depth)
 {
-    conv_tiling t = {.low = kind == RP_CONV_SAME, .high = kind != RP_CONV_POINT};
+    conv_tiling t = {.low = kind == RP_CONV_SAME, .high = kind != RP_CONV_POINT, .tiles_x = 1};
+    t.width = size[0];
     t.pitch = size[0] + t.low + t.high;
     t.rows = floats / t.pitch;
     if (t.rows < 1) t.rows = 1;
@@ -20,64 +29,120 @@ static conv_tiling tile(rp_conv_kind kind, const int size[3], int floats, int de
     while (t.depth > 1 && t.tiles_y * rp_ceil_div(size[2], t.depth) < 8) t.depth--;
     t.rows = rp_ceil_div(size[1], t.tiles_y); /* even out the last tile */
     t.tiles_z = rp_ceil_div(size[2], t.depth);
+    t.acc_pitch = t.pitch;
     t.flat = round_up((size_t)t.rows * (size_t)t.pitch, 96); /* steps of 32 and of 24 end in it */
     t.plane = (size_t)(t.rows + t.low + t.high) * (size_t)t.pitch;
-    /* Slack for the loads of the last block, which may run past the tile's end. */
     t.channel = round_up(t.plane * (size_t)(t.depth + t.low + t.high) + 16, 16);
     return t;
 }
 
-conv_tiling rp_conv_tiling(rp_conv_kind kind, const int size[3])
+/* Winograd's tile: four slices, strips of at most `width`, and as many times four rows as bring a
+ * run of positions to about `run`. */
+static conv_tiling wino_tile(const int size[3], int width, int run)
 {
-    return tile(kind, size, 1300, 4);
+    conv_tiling t = {.wino = true, .low = 1, .high = 1, .depth = RP_WINO};
+    t.tiles_x = rp_ceil_div(size[0], width);
+    t.width = (int)round_up((size_t)rp_ceil_div(size[0], t.tiles_x), t.tiles_x > 1 ? 16 : 1);
+    t.tiles_x = rp_ceil_div(size[0], t.width);
+    t.pitch = t.width + 2;
+    t.tiles_z = rp_ceil_div(size[2], RP_WINO);
+    int all = rp_ceil_div(size[1], RP_WINO), rows = run / t.pitch;
+    if (rows < 1) rows = 1;
+    while (rows > 1 && t.tiles_z * t.tiles_x * rp_ceil_div(all, rows) < 8) rows--;
+    t.tiles_y = rp_ceil_div(all, rows);
+    rows = rp_ceil_div(all, t.tiles_y);
+    t.rows = RP_WINO * rows;
+    t.plane = (size_t)(t.rows + 2) * (size_t)t.pitch;
+    t.channel = round_up(t.plane * (RP_WINO + 2) + SLACK, 16);
+    /* Powers of two between points would meet in one set of the cache. */
+    t.point_channel = round_up((size_t)rows * (size_t)t.pitch + SLACK, 16);
+    t.point_stride = RP_CHUNK * t.point_channel + 16;
+    t.product_run = round_up((size_t)rows * (size_t)t.pitch, 96);
+    t.product_stride = RP_COUT * t.product_run + 16;
+    t.acc_pitch = (int)round_up((size_t)t.width, 16);
+    t.flat = (size_t)t.rows * (size_t)t.acc_pitch;
+    return t;
+}
+
+/* Winograd's tiles are whole: worth it where the volume fills enough of them, and where the points
+ * of a source serve for twelve results. */
+static bool wino_pays(rp_conv_kind kind, const int size[3], int sources)
+{
+    if (kind != RP_CONV_SAME || sources < 8) return false;
+    double outputs = (double)size[1] * size[2];
+    double tiles = (double)rp_ceil_div(size[1], RP_WINO) * rp_ceil_div(size[2], RP_WINO);
+    return 9 * outputs > 1.3 * RP_WINO_POINTS * tiles;
+}
+
+conv_tiling rp_conv_tiling(rp_conv_kind kind, const int size[3], int sources)
+{
+    bool wino = wino_pays(kind, size, sources);
+    conv_tiling t = wino ? wino_tile(size, 128, 128) : tile(kind, size, 1300, 4);
+    if (wino) {
+        t.points_at = t.channel;
+        t.products_at = t.points_at + RP_WINO_POINTS * t.point_stride;
+        t.acc_at = t.products_at + RP_WINO_POINTS * t.product_stride;
+    } else {
+        t.acc_at = RP_CHUNK * t.channel + 256;
+    }
+    t.floats = t.acc_at + (size_t)RP_COUT * (size_t)t.depth * t.flat + SLACK;
+    return t;
 }
 
 conv_tiling rp_conv_weight_tiling(rp_conv_kind kind, const int size[3])
 {
-    return tile(kind, size, 600, 2);
+    bool wino = wino_pays(kind, size, 16);
+    conv_tiling t = wino ? wino_tile(size, 64, 64) : tile(kind, size, 600, 2);
+    if (wino) {
+        t.points_at = t.channel;
+        t.lanes_at = t.points_at + RP_WINO_POINTS * t.point_stride;
+        t.lane_stride = (t.product_run + 2) * RP_MAX_LANES + 16;
+        t.products_at = t.lanes_at + RP_WINO_POINTS * t.lane_stride;
+        t.acc_at = t.products_at + RP_WINO_POINTS * t.product_stride + SLACK;
+    } else {
+        t.acc_at = RP_MAX_LANES * t.channel;
+    }
+    t.floats = t.acc_at + (size_t)t.depth * (size_t)t.rows * (size_t)t.pitch * RP_COUT + SLACK;
+    return t;
 }
 
 int rp_conv_weight_slabs(const conv_tiling *tiling)
 {
-    int tiles = tiling->tiles_z * tiling->tiles_y;
-    return tiles < 4 ? tiles : 4;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t correlate_floats(rp_conv_kind kind, const int size[3])
-{
-    conv_tiling t = rp_conv_tiling(kind, size);
-    return RP_CHUNK * t.channel + 256 + (size_t)RP_COUT * (size_t)t.depth * t.flat;
+    size_t tiles = rp_tile_count(tiling);
+    return tiles < 4 ? (int)tiles : 4;
 }
 
 size_t rp_conv_worker_floats(const rp_conv_shape *shape)
 {
-    conv_tiling w = rp_conv_weight_tiling(shape->kind, shape->size);
-    size_t gradient = (size_t)w.depth * (size_t)w.rows * (size_t)w.pitch * RP_COUT;
-    size_t weights = RP_MAX_LANES * w.channel + gradient;
-    /* The data gradient of RP_CONV_UP correlates with a halo on the low side instead. */
-    return round_up(larger(correlate_floats(shape->kind, shape->size), weights) + 64, 64);
+    conv_tiling forward = rp_conv_tiling(shape->kind, shape->size, shape->in_channels);
+    conv_tiling data = rp_conv_tiling(shape->kind, shape->size, shape->out_channels);
+    conv_tiling weights = rp_conv_weight_tiling(shape->kind, shape->size);
+    return round_up(larger(larger(forward.floats, data.floats), weights.floats), 64);
+}
+
+/* Packed weights of one direction. */
+static size_t packed_weights(const rp_conv_shape *s, int results, int sources)
+{
+    conv_tiling t = rp_conv_tiling(s->kind, s->size, sources);
+    size_t taps = t.wino ? RP_PACKED_TAPS : s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
+    return (size_t)rp_ceil_div(results, RP_COUT) * RP_COUT * (size_t)sources * taps;
 }
 
 size_t rp_conv_packed_floats(const rp_conv_shape *shape)
 {
-    size_t taps = shape->kind == RP_CONV_POINT ? 1 : RP_TAPS;
-    size_t in = (size_t)rp_ceil_div(shape->in_channels, RP_MAX_LANES) * RP_MAX_LANES;
-    size_t in_blocks = (size_t)rp_ceil_div(shape->in_channels, RP_COUT);
-    size_t out_blocks = (size_t)rp_ceil_div(shape->out_channels, RP_COUT);
-    size_t forward = out_blocks * RP_COUT * (size_t)shape->in_channels * taps;
-    size_t backward = in_blocks * RP_COUT * (size_t)shape->out_channels * taps;
-    conv_tiling t = rp_conv_tiling(shape->kind, shape->size);
-    size_t sums = 4 * (size_t)t.tiles_z * (size_t)t.tiles_y * in_blocks * RP_COUT; /* doubles */
+    int in = shape->in_channels, out = shape->out_channels;
+    size_t in_blocks = (size_t)rp_ceil_div(in, RP_COUT);
+    conv_tiling data = rp_conv_tiling(shape->kind, shape->size, out);
+    size_t sums = 4 * rp_tile_count(&data) * in_blocks * RP_COUT; /* doubles */
     conv_tiling w = rp_conv_weight_tiling(shape->kind, shape->size);
+    size_t taps = w.wino ? RP_PACKED_TAPS : shape->kind == RP_CONV_POINT ? 1 : RP_TAPS;
     /* 24-lane tables need as many blocks of lanes as a third more. */
-    size_t lanes = larger(in, (size_t)rp_ceil_div(shape->in_channels, 24) * 24);
-    size_t partials = (size_t)rp_conv_weight_slabs(&w) * out_blocks * RP_COUT * lanes * taps;
-    return round_up(larger(larger(forward, backward) + sums, partials) + 64, 64);
+    size_t lanes = larger((size_t)rp_ceil_div(in, RP_MAX_LANES) * RP_MAX_LANES,
+                          (size_t)rp_ceil_div(in, 24) * 24);
+    size_t partials = (size_t)rp_conv_weight_slabs(&w) * (size_t)rp_ceil_div(out, RP_COUT) *
+                      RP_COUT * lanes * taps;
+    size_t forward = packed_weights(shape, out, in), backward = packed_weights(shape, in, out);
+    return round_up(larger(larger(forward, backward + sums), partials) + 64, 64);
 }
 
 size_t rp_conv_workspace_bytes(const rp_conv_shape *shape, int workers)

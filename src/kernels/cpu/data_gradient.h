@@ -1,0 +1,137 @@
+/* The data gradient of all kinds of convolution. */
+
+typedef struct data_job {
+    const rp_conv_data_gradient *op;
+    conv_tiling tiling;
+    double *sums; /* [tile][2][channels] */
+} data_job;
+
+typedef struct norm_row {
+    float scale, shift, mean, rstd;
+    bool accumulate;
+    vec dy, dy_xhat; /* running sums of a tile's channel */
+    double tail_dy, tail_dy_xhat;
+} norm_row;
+
+/* Through ReLU and the norm's scale into the gradient of the stack; see rp_conv_data_gradient. */
+static void norm_gradient_row(norm_row *n, const float *acc, const float *x, float *grad, int width)
+{
+    int i = 0;
+    for (; i + VL <= width; i += VL) {
+        vec value = load(x + i);
+        vec dy = where_positive(value * n->scale + n->shift, load(acc + i));
+        n->dy += dy;
+        n->dy_xhat += dy * ((value - n->mean) * n->rstd);
+        dy *= n->scale;
+        if (n->accumulate) dy += load(grad + i);
+        store(grad + i, dy);
+    }
+    for (; i < width; i++) {
+        float dy = x[i] * n->scale + n->shift > 0 ? acc[i] : 0;
+        n->tail_dy += dy;
+        n->tail_dy_xhat += (double)dy * (double)((x[i] - n->mean) * n->rstd);
+        grad[i] = (n->accumulate ? grad[i] : 0) + dy * n->scale;
+    }
+}
+
+static void plain_gradient_row(bool accumulate, const float *acc, float *grad, int width)
+{
+    if (accumulate)
+        for (int x = 0; x < width; x++) grad[x] += acc[x];
+    else
+        memcpy(grad, acc, (size_t)width * sizeof *grad);
+}
+
+static void store_gradient_channel(const data_job *job, const tile_place *at, int channel,
+                                   const float *acc, double sums[2])
+{
+    const rp_conv_data_gradient *op = job->op;
+    const conv_tiling *t = &job->tiling;
+    const int *size = op->shape.size;
+    norm_row n = {.accumulate = op->accumulate};
+    if (op->norm.scale) {
+        n.scale = op->norm.scale[channel];
+        n.shift = op->norm.shift[channel];
+        n.mean = op->norm.mean[channel];
+        n.rstd = op->norm.rstd[channel];
+    }
+    for (int z = 0; z < at->depth; z++)
+        for (int y = 0; y < at->rows && at->y + y < size[1]; y++) {
+            size_t row =
+                (((size_t)channel * (size_t)size[2] + (size_t)(at->z + z)) * (size_t)size[1] +
+                 (size_t)(at->y + y)) *
+                    (size_t)size[0] +
+                (size_t)at->x;
+            const float *from = acc + (size_t)z * t->flat + (size_t)y * (size_t)t->acc_pitch;
+            if (op->norm.scale)
+                norm_gradient_row(&n, from, op->input + row, op->grad_input + row, at->width);
+            else
+                plain_gradient_row(op->accumulate, from, op->grad_input + row, at->width);
+        }
+    sums[0] = lane_sum(n.dy) + n.tail_dy;
+    sums[1] = lane_sum(n.dy_xhat) + n.tail_dy_xhat;
+}
+
+static void data_tile(void *context, size_t task, int worker)
+{
+    const data_job *job = context;
+    const rp_conv_data_gradient *op = job->op;
+    const rp_conv_shape *s = &op->shape;
+    const conv_tiling *t = &job->tiling;
+    tile_place at = place_tile(t, s->size, task);
+    int phases = phase_count(s->kind), step = s->kind == RP_CONV_UP ? 2 : 1;
+    size_t volume = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
+    tile_source source = {.data = op->grad_output,
+                          .channel_stride = volume * (size_t)(step == 2 ? 8 : 1),
+                          .size = {s->size[0], s->size[1], s->size[2]},
+                          .step = step,
+                          .low = s->kind != RP_CONV_POINT,
+                          .high = t->low};
+    tile_work work = {.t = t,
+                      .source = &source,
+                      .sources = s->out_channels,
+                      .at = &at,
+                      .weight = op->workspace,
+                      .memory = worker_memory(op->workspace, s, worker)};
+    const float *acc = work.memory + t->acc_at;
+    for (int block = 0; block < s->in_channels; block += RP_COUT) {
+        for (int phase = 0; phase < phases; phase++) {
+            tap_list taps = list_taps(s->kind, t, phase, true);
+            source.phase = phase;
+            work.taps = &taps;
+            work.first = phase == 0;
+            accumulate(&work);
+            work.packed = phases == 1 && s->out_channels <= RP_CHUNK;
+            work.weight += packed_block(t, &taps, s->out_channels);
+        }
+        for (int r = 0; r < RP_COUT && block + r < s->in_channels; r++) {
+            double sums[2];
+            store_gradient_channel(job, &at, block + r,
+                                   acc + (size_t)r * (size_t)t->depth * t->flat, sums);
+            job->sums[(2 * task) * (size_t)s->in_channels + (size_t)(block + r)] = sums[0];
+            job->sums[(2 * task + 1) * (size_t)s->in_channels + (size_t)(block + r)] = sums[1];
+        }
+    }
+}
+
+static void conv_data_gradient(const rp_conv_data_gradient *op)
+{
+    const rp_conv_shape *s = &op->shape;
+    data_job job = {.op = op, .tiling = rp_conv_tiling(s->kind, s->size, s->out_channels)};
+    size_t taps = job.tiling.wino ? RP_PACKED_TAPS : s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
+    size_t packed =
+        (size_t)rp_ceil_div(s->in_channels, RP_COUT) * RP_COUT * (size_t)s->out_channels * taps;
+    job.sums = (double *)((float *)op->workspace + (packed + 1) / 2 * 2);
+    pack_weights(s, &job.tiling, op->weight, true, op->workspace);
+    size_t tiles = rp_tile_count(&job.tiling);
+    rp_parallel_for(tiles, data_tile, &job);
+    for (int c = 0; op->norm.scale && c < s->in_channels; c++) {
+        double dy = 0, dy_xhat = 0;
+        for (size_t i = 0; i < tiles; i++) {
+            dy += job.sums[(2 * i) * (size_t)s->in_channels + (size_t)c];
+            dy_xhat += job.sums[(2 * i + 1) * (size_t)s->in_channels + (size_t)c];
+        }
+        op->sum_dy[c] = dy;
+        op->sum_dy_xhat[c] = dy_xhat;
+    }
+}

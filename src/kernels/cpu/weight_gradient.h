@@ -1,0 +1,321 @@
+/*
+ * The weight gradient. The tile is packed with input channels in the lanes, so that the register
+ * block has the forward's shape: 12 output channels, broadcast from the packed output gradient,
+ * times LANES input channels.
+ */
+
+typedef struct weight_job {
+    const rp_conv_weight_gradient *op;
+    conv_tiling tiling;
+    int slabs, lane_blocks, out_blocks;
+    int taps;        /* sums of one pair of channels: taps, or points and taps along x */
+    float *partials; /* [slab][lane block][out block][tap][12][LANES] */
+} weight_job;
+
+static size_t partial_floats(const weight_job *job)
+{
+    return (size_t)job->out_blocks * (size_t)job->taps * RP_COUT * LANES;
+}
+
+/* ---- taps one by one --------------------------------------------------------------------- */
+
+/* VL channels of one row, normalised, into the lanes of positions 0.. of `to`. */
+static void transpose_row(const tile_source *s, int first, int channels, int z, int y, float *to)
+{
+    float rows[VL * VL] __attribute__((aligned(64)));
+    int width = s->size[0], count = channels < VL ? channels : VL;
+    memset(rows, 0, sizeof rows);
+    for (int x = 0; x < width; x += VL) {
+        int n = width - x < VL ? width - x : VL;
+        for (int c = 0; c < count; c++)
+            copy_row(s, first + c, source_row(s, first + c, z, y) + x, n, rows + c * VL);
+        transpose_block(rows, VL, to + (size_t)x * LANES, n);
+    }
+}
+
+static void pack_lanes(const tile_source *s, const conv_tiling *t, const tile_place *at, int first,
+                       int channels, float *tile)
+{
+    int halo = t->low + t->high;
+    size_t row_floats = (size_t)t->pitch * LANES;
+    for (int z = 0; z < at->depth + halo; z++)
+        for (int y = 0; y < at->rows + halo; y++, tile += row_floats) {
+            int sz = at->z + z - s->low, sy = at->y + y - s->low;
+            if (!row_inside(s, sz, sy)) {
+                memset(tile, 0, row_floats * sizeof *tile);
+                continue;
+            }
+            float *body = tile + (size_t)s->low * LANES;
+            if (s->low) memset(tile, 0, LANES * sizeof *tile);
+            for (int lane = 0; lane < LANES; lane += VL) {
+                int left = channels - lane;
+                transpose_row(s, first + lane, left > 0 ? left : 0, sz, sy, body + lane);
+            }
+            size_t end = (size_t)(s->low + s->size[0]) * LANES;
+            memset(tile + end, 0, (row_floats - end) * sizeof *tile);
+        }
+}
+
+/* Output gradient of 12 channels as [z][y][pitch][12], zero in the halo columns and outside. */
+static void pack_gradient(const tile_source *s, const conv_tiling *t, const tile_place *at,
+                          int first, int channels, float *packed)
+{
+    memset(packed, 0,
+           (size_t)at->depth * (size_t)t->rows * (size_t)t->pitch * RP_COUT * sizeof *packed);
+    for (int z = 0; z < at->depth; z++)
+        for (int y = 0; y < at->rows; y++, packed += (size_t)t->pitch * RP_COUT) {
+            if (!row_inside(s, at->z + z, at->y + y)) continue;
+            for (int c = 0; c < channels; c++) {
+                const float *from =
+                    source_row(s, first + c, at->z + z, at->y + y) + s->step * at->x;
+                for (int x = 0; x < at->width; x++) packed[x * RP_COUT + c] = from[x * s->step];
+            }
+        }
+}
+
+/* One tap over `count` neighbouring positions: sum += gradient (12) x input (nv * VL lanes). */
+static inline __attribute__((always_inline)) void weight_block(const float *input,
+                                                               const float *gradient, size_t count,
+                                                               float *sum_memory, const int nv)
+{
+    vec sum[RB][NV];
+    for (int r = 0; r < RB; r++)
+        for (int v = 0; v < nv; v++) sum[r][v] = load(sum_memory + r * LANES + v * VL);
+    for (size_t q = 0; q < count; q++, input += LANES, gradient += RP_COUT) {
+        vec x[NV];
+        for (int v = 0; v < nv; v++) x[v] = load(input + v * VL);
+        for (int r = 0; r < RB; r++)
+            for (int v = 0; v < nv; v++) sum[r][v] += x[v] * gradient[r];
+    }
+    for (int r = 0; r < RB; r++)
+        for (int v = 0; v < nv; v++) store(sum_memory + r * LANES + v * VL, sum[r][v]);
+}
+
+/* The same for 12 output channels, and for as many vectors as the lanes in use take. */
+static void weight_run(const float *input, const float *gradient, size_t count, float *sum,
+                       int lanes)
+{
+    for (int r = 0; r < RP_COUT; r += RB)
+        if (lanes > VL)
+            weight_block(input, gradient + r, count, sum + r * LANES, NV);
+        else
+            weight_block(input, gradient + r, count, sum + r * LANES, 1);
+}
+
+/* Rows are joined to runs of at least 48 positions, for the sums to stay in registers that long. */
+static void weight_taps(const conv_tiling *t, const tile_place *at, const tap_list *taps,
+                        const float *input, const float *gradient, int lanes, float *sums)
+{
+    int join = rp_ceil_div(48, t->pitch);
+    for (int z = 0; z < at->depth; z++)
+        for (int y = 0; y < at->rows; y += join) {
+            int rows = at->rows - y < join ? at->rows - y : join;
+            size_t from = (size_t)z * t->plane + (size_t)y * (size_t)t->pitch;
+            const float *g =
+                gradient + ((size_t)z * (size_t)t->rows + (size_t)y) * (size_t)t->pitch * RP_COUT;
+            size_t count = (size_t)rows * (size_t)t->pitch - (size_t)(t->low + t->high);
+            for (int k = 0; k < taps->count; k++)
+                weight_run(input + (from + (size_t)taps->offset[k]) * LANES, g, count,
+                           sums + (size_t)taps->weight[k] * RP_COUT * LANES, lanes);
+        }
+}
+
+/* ---- by Winograd's points ---------------------------------------------------------------- */
+/* weight gradient = G^T [ sum over tiles of (A gradient A^T) . (B^T input B) ] G: the transpose of
+ * the forward's formula by the weight. */
+
+/* VL channels at a time to their points, then position by position with channels in the lanes:
+ * [point][run][LANES]. */
+static void pack_lane_points(const tile_source *s, const conv_tiling *t, const tile_place *at,
+                             int first, int channels, float *memory, float *lanes)
+{
+    size_t run = (size_t)(t->rows / WINO) * (size_t)t->pitch;
+    const float *points = memory + t->points_at;
+    for (int lane = 0; lane < channels && lane < LANES; lane += VL) {
+        int count = channels - lane < VL ? channels - lane : VL;
+        for (int c = 0; c < count; c++) {
+            pack_channel(s, t, at, first + lane + c, memory);
+            transform_channel(t, memory, memory + t->points_at + (size_t)c * t->point_channel);
+        }
+        for (size_t p = 0; p < POINTS; p++)
+            for (int c = count; c < VL; c++)
+                memset(memory + t->points_at + p * t->point_stride + (size_t)c * t->point_channel,
+                       0, run * sizeof *memory);
+        for (size_t p = 0; p < POINTS; p++)
+            for (size_t q = 0; q < run; q += VL) {
+                int n = run - q < VL ? (int)(run - q) : VL;
+                transpose_block(points + p * t->point_stride + q, t->point_channel,
+                                lanes + p * t->lane_stride + q * LANES + (size_t)lane, n);
+            }
+    }
+}
+
+/* Packed gradient of one tile to its points [36][run][12]. */
+static void transform_gradient(const conv_tiling *t, const float *gradient, float *points)
+{
+    size_t row = (size_t)t->pitch * RP_COUT, plane = (size_t)t->rows * row;
+    for (int i = 0; i < t->rows / WINO; i++, gradient += WINO * row, points += row)
+        for (size_t x = 0; x < row; x += VL) {
+            vec column[POINTS_1D][WINO];
+            for (size_t y = 0; y < WINO; y++) {
+                vec in[WINO], out[POINTS_1D];
+                for (size_t z = 0; z < WINO; z++) in[z] = load(gradient + z * plane + y * row + x);
+                gradient_points(in, out);
+                for (int z = 0; z < POINTS_1D; z++) column[z][y] = out[z];
+            }
+            for (size_t z = 0; z < POINTS_1D; z++) {
+                vec out[POINTS_1D];
+                gradient_points(column[z], out);
+                for (size_t y = 0; y < POINTS_1D; y++)
+                    store(points + (z * POINTS_1D + y) * t->product_stride + x, out[y]);
+            }
+        }
+}
+
+static void weight_points(const conv_tiling *t, const float *lanes, const float *gradient,
+                          int lanes_used, float *sums)
+{
+    size_t used = (size_t)(t->rows / WINO - 1) * (size_t)t->pitch + (size_t)t->width;
+    for (size_t p = 0; p < POINTS; p++)
+        for (size_t k = 0; k < 3; k++)
+            weight_run(lanes + p * t->lane_stride + k * LANES, gradient + p * t->product_stride,
+                       used, sums + (3 * p + k) * RP_COUT * LANES, lanes_used);
+}
+
+/* ---- tasks ------------------------------------------------------------------------------- */
+
+/* What one task works on: a block of lanes along one slab of tiles. */
+typedef struct weight_work {
+    const weight_job *job;
+    tile_source input, output;
+    int first;     /* input channel in lane 0 */
+    float *memory; /* of the worker: [tile][points] [lanes] [gradient points] [gradient] */
+    float *sums;
+} weight_work;
+
+static void weight_tile(weight_work *w, const tile_place *at)
+{
+    const weight_job *job = w->job;
+    const conv_tiling *t = &job->tiling;
+    const rp_conv_shape *s = &job->op->shape;
+    float *lanes = w->memory + t->lanes_at, *gradient = w->memory + t->acc_at;
+    float *points = w->memory + t->products_at;
+    int used = s->in_channels - w->first;
+    if (t->wino)
+        pack_lane_points(&w->input, t, at, w->first, used, w->memory, lanes);
+    else
+        pack_lanes(&w->input, t, at, w->first, used, lanes);
+    for (int b = 0; b < job->out_blocks; b++) {
+        float *sums = w->sums + (size_t)b * (size_t)job->taps * RP_COUT * LANES;
+        int channels = s->out_channels - b * RP_COUT;
+        if (channels > RP_COUT) channels = RP_COUT;
+        for (int phase = 0; phase < phase_count(s->kind); phase++) {
+            tap_list taps = list_taps(s->kind, t, phase, false);
+            w->output.phase = phase;
+            pack_gradient(&w->output, t, at, b * RP_COUT, channels, gradient);
+            if (!t->wino) {
+                weight_taps(t, at, &taps, lanes, gradient, used, sums);
+                continue;
+            }
+            transform_gradient(t, gradient, points);
+            weight_points(t, lanes, points, used, sums);
+        }
+    }
+}
+
+static void weight_task(void *context, size_t task, int worker)
+{
+    const weight_job *job = context;
+    const rp_conv_weight_gradient *op = job->op;
+    const rp_conv_shape *s = &op->shape;
+    const conv_tiling *t = &job->tiling;
+    int slab = (int)(task / (size_t)job->lane_blocks), step = s->kind == RP_CONV_UP ? 2 : 1;
+    size_t volume = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
+    weight_work w = {
+        .job = job,
+        .input = {.data = op->input,
+                  .channel_stride = volume,
+                  .size = {s->size[0], s->size[1], s->size[2]},
+                  .step = 1,
+                  .scale = op->norm.scale,
+                  .shift = op->norm.shift,
+                  .low = t->low,
+                  .high = t->high},
+        .output = {.data = op->grad_output,
+                   .channel_stride = volume * (size_t)(step == 2 ? 8 : 1),
+                   .size = {s->size[0], s->size[1], s->size[2]},
+                   .step = step},
+        .first = (int)(task % (size_t)job->lane_blocks) * LANES,
+        .memory = worker_memory(op->workspace, s, worker),
+        .sums = job->partials + task * partial_floats(job),
+    };
+    memset(w.sums, 0, partial_floats(job) * sizeof *w.sums);
+    size_t tiles = rp_tile_count(t);
+    size_t begin = tiles * (size_t)slab / (size_t)job->slabs;
+    size_t end = tiles * (size_t)(slab + 1) / (size_t)job->slabs;
+    for (size_t i = begin; i < end; i++) {
+        tile_place at = place_tile(t, s->size, i);
+        if (t->wino) at = whole_tile(t, &at);
+        weight_tile(&w, &at);
+    }
+}
+
+/* ---- sums -------------------------------------------------------------------------------- */
+
+/* Adds the slabs in order: sums of one output channel and one block of lanes, [tap][LANES]. */
+static void add_slabs(const weight_job *job, int out, int lane_block, double *sum)
+{
+    size_t slab_floats = (size_t)job->lane_blocks * partial_floats(job);
+    const float *from =
+        job->partials + (size_t)lane_block * partial_floats(job) +
+        ((size_t)(out / RP_COUT) * (size_t)job->taps * RP_COUT + (size_t)(out % RP_COUT)) * LANES;
+    memset(sum, 0, (size_t)job->taps * LANES * sizeof *sum);
+    for (int slab = 0; slab < job->slabs; slab++, from += slab_floats)
+        for (int tap = 0; tap < job->taps; tap++)
+            for (int i = 0; i < LANES; i++)
+                sum[tap * LANES + i] += (double)from[(size_t)tap * RP_COUT * LANES + (size_t)i];
+}
+
+/* G^T sum G along z and y: from points [36][3][LANES] to taps [27][LANES]. */
+static void points_to_taps(const double *sum, double *taps)
+{
+    float g[POINTS_1D][3];
+    weight_matrix(g);
+    memset(taps, 0, sizeof(double) * RP_TAPS * LANES);
+    for (int p = 0; p < POINTS; p++)
+        for (int k = 0; k < 9; k++) {
+            double factor = (double)g[p / POINTS_1D][k / 3] * (double)g[p % POINTS_1D][k % 3];
+            for (int i = 0; i < 3 * LANES; i++)
+                taps[k * 3 * LANES + i] += factor * sum[p * 3 * LANES + i];
+        }
+}
+
+static void reduce_task(void *context, size_t task, int worker)
+{
+    (void)worker;
+    const weight_job *job = context;
+    const rp_conv_shape *s = &job->op->shape;
+    int lane_block = (int)(task % (size_t)job->lane_blocks);
+    int out = (int)(task / (size_t)job->lane_blocks);
+    int taps = s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
+    double sum[RP_PACKED_TAPS * LANES], direct[RP_TAPS * LANES], *values = sum;
+    add_slabs(job, out, lane_block, sum);
+    if (job->tiling.wino) points_to_taps(sum, values = direct);
+    for (int i = 0; i < LANES && lane_block * LANES + i < s->in_channels; i++)
+        for (int tap = 0; tap < taps; tap++)
+            job->op->grad_weight[weight_index(s, out, lane_block * LANES + i, tap)] =
+                (float)values[tap * LANES + i];
+}
+
+static void conv_weight_gradient(const rp_conv_weight_gradient *op)
+{
+    const rp_conv_shape *s = &op->shape;
+    weight_job job = {.op = op, .tiling = rp_conv_weight_tiling(s->kind, s->size)};
+    job.slabs = rp_conv_weight_slabs(&job.tiling);
+    job.lane_blocks = rp_ceil_div(s->in_channels, LANES);
+    job.out_blocks = rp_ceil_div(s->out_channels, RP_COUT);
+    job.taps = job.tiling.wino ? RP_PACKED_TAPS : s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
+    job.partials = op->workspace;
+    rp_parallel_for((size_t)job.slabs * (size_t)job.lane_blocks, weight_task, &job);
+    rp_parallel_for((size_t)s->out_channels * (size_t)job.lane_blocks, reduce_task, &job);
+}
