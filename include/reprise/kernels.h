@@ -103,6 +103,11 @@ typedef struct rp_kernels {
     /** One Adam step (Kingma and Ba 2015, as PyTorch computes it). */
     void (*adam)(float *value, const float *gradient, float *first, float *second, size_t count,
                  double learning_rate, uint64_t step);
+    /** What the processor can do at best, on the calling thread. multiply_add keeps independent chains
+     *  of float32 multiply-adds in the table's vector registers and returns the flops done, two for
+     *  each; triad is STREAM's: out = a + factor * b (McCalpin 1995). */
+    double (*multiply_add)(uint64_t rounds);
+    void (*triad)(float *out, const float *a, const float *b, float factor, size_t count);
 } rp_kernels;
 
 /** The table in use; never NULL. The first call chooses the best for this processor. */

@@ -2,6 +2,7 @@
 #include "tables.h"
 
 #include "elementwise.h"
+#include "limits.h"
 
 typedef struct tap {
     int z, y, x;
@@ -173,4 +174,6 @@ const rp_kernels rp_kernels_ref = {
     .max_pool = max_pool,
     .max_unpool = max_unpool,
     .adam = adam,
+    .multiply_add = multiply_add,
+    .triad = triad,
 };

@@ -38,6 +38,7 @@
 #include "weight_gradient.h"
 
 #include "elementwise.h"
+#include "limits.h"
 
 const rp_kernels TABLE = {
     .name = TABLE_NAME,
@@ -49,4 +50,6 @@ const rp_kernels TABLE = {
     .max_pool = max_pool,
     .max_unpool = max_unpool,
     .adam = adam,
+    .multiply_add = multiply_add,
+    .triad = triad,
 };
