@@ -189,6 +189,50 @@ void rp_adam_set_steps(rp_adam *adam, uint64_t steps);
 float *rp_adam_first_moment(rp_adam *adam, size_t index);
 float *rp_adam_second_moment(rp_adam *adam, size_t index);
 
+/* ---- benchmark --------------------------------------------------------------------------- */
+
+typedef struct rp_benchmark_options {
+    int size[3];         /**< x, y, z before padding */
+    int rounds;          /**< 1 or more */
+    size_t memory_bytes; /**< RP_ERR_BUDGET where the plan exceeds it; 0: no limit */
+} rp_benchmark_options;
+
+/** Over the rounds. */
+typedef struct rp_benchmark_figure {
+    double median, best;
+} rp_benchmark_figure;
+
+typedef struct rp_benchmark_run {
+    rp_benchmark_figure seconds;
+    double flops;         /**< a step's are three times the forward's, as rp_profile_entry counts */
+    size_t planned_bytes; /**< of the session */
+    size_t peak_bytes;    /**< of the whole process so far, resident */
+} rp_benchmark_run;
+
+/** Speeds are those of the kernel table and the threads in use. */
+typedef struct rp_benchmark {
+    int padded[3];
+    rp_benchmark_figure multiply_add; /**< FLOP/s, float32, in registers alone */
+    /** bytes/s of STREAM's triad, two reads and one write of each element: what a write has to
+     *  fetch first is not counted, as it is not in rp_profile_entry. */
+    rp_benchmark_figure triad;
+    size_t triad_bytes;             /**< of its three buffers together */
+    rp_benchmark_run forward, step; /**< prediction; forward, loss, backward and Adam */
+    rp_profile kernels;             /**< of one step; seconds are medians over the rounds */
+    double other_seconds;           /**< of a step outside all of them, median */
+} rp_benchmark;
+
+/** Runs the default network on made input and measures it and the machine by turns. Takes the
+ * memory of a prediction, a training step and the triad's buffers at once. RP_ERR_CANCELLED between
+ * two measurements at the earliest. */
+rp_status rp_benchmark_measure(const rp_benchmark_options *options, const rp_progress *progress,
+                               rp_benchmark *result, rp_error *err);
+/** The least time that the machine's limits allow an entry (Williams et al. 2009, the roofline):
+ * its arithmetic at the median peak or its traffic at the median bandwidth, whichever takes longer;
+ *  *by_memory (may be NULL) tells which. */
+double rp_benchmark_limit_seconds(const rp_benchmark *b, const rp_profile_entry *entry,
+                                  bool *by_memory);
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,6 +31,7 @@ int cmd_simulate(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 /* ---- errors (errors.c) ------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ static const cmd_entry commands[] = {
     {"phantom", "synthetic patients with known truth", cmd_phantom},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
     {"info", "what is in a file or folder", cmd_info},
+    {"bench", "this machine's limits, and how close each kernel of the network comes", cmd_bench},
 };
 
 static void print_help(FILE *to)
