@@ -246,7 +246,7 @@ static void print_text(const bench_options *o, const rp_benchmark *b)
     snprintf(extent, sizeof extent, "FCD %dx%dx%d", n[2], n[1], n[0]);
     if (memcmp(n, p, sizeof b->padded) != 0)
         snprintf(padded, sizeof padded, ", computed at %dx%dx%d", p[2], p[1], p[0]);
-    printf("%s, kernels %s, %d thread%s, %d round%s%s\n\n", cpu, rp_kernels_get()->name,
+    printf("%.44s, kernels %s, %d thread%s, %d round%s%s\n\n", cpu, rp_kernels_get()->name,
            rp_threads_get(), rp_threads_get() == 1 ? "" : "s", o->run.rounds,
            o->run.rounds == 1 ? "" : "s", padded);
     print_limits(b);
