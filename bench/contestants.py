@@ -124,11 +124,18 @@ def onnx_missing():
     return ""
 
 
-def build_peak(folder):
-    program = os.path.join(folder, "fma_peak")
-    subprocess.run(["gcc", "-O2", "-march=native", "-o", program, os.path.join(HERE, "fma_peak.c"),
-                    "-lpthread"], check=True)
+def compile_program(folder, build, compiler, source, libraries=()):
+    """Its path. It runs the kernels of the build."""
+    program = os.path.join(folder, os.path.splitext(source)[0])
+    ours = [os.path.join(build, name) for name in LIBRARIES]
+    subprocess.run([*compiler, "-O2", "-I", os.path.join(HERE, "..", "include"), "-o", program,
+                    os.path.join(HERE, source), *ours, *libraries, "-lcrypto", "-lpthread", "-lm"],
+                   check=True)
     return program
+
+
+def build_peak(folder, build):
+    return compile_program(folder, build, ["gcc", "-std=gnu17"], "fma_peak.c")
 
 
 def build_convolutions(folder, build):
@@ -136,9 +143,4 @@ def build_convolutions(folder, build):
     if not any(os.path.exists(os.path.join(root, "oneapi", "dnnl", "dnnl.hpp"))
                for root in ("/usr/include", "/usr/local/include")):
         return None
-    program = os.path.join(folder, "onednn_conv")
-    libraries = [os.path.join(build, name) for name in LIBRARIES]
-    subprocess.run(["g++", "-O2", "-std=c++17", "-I", os.path.join(HERE, "..", "include"), "-o",
-                    program, os.path.join(HERE, "onednn_conv.cpp"), *libraries, "-lcrypto",
-                    "-lpthread", "-lm", "-ldnnl"], check=True)
-    return program
+    return compile_program(folder, build, ["g++", "-std=c++17"], "onednn_conv.cpp", ["-ldnnl"])

@@ -143,7 +143,7 @@ class Settings:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        self.peak = Process([contestants.build_peak(folder)])
+        self.peak = Process([contestants.build_peak(folder, options.build)])
         self.convolutions = None
         if "onednn" in options.contestants:
             self.convolutions = contestants.build_convolutions(folder, options.build)
@@ -216,6 +216,7 @@ def arguments():
     if not os.path.exists(os.path.join(options.build, "reprise")):
         parser.error(f"no program in {options.build}: build it first")
     os.environ["REPRISE_BUILD"] = options.build
+    options.load = os.getloadavg()[0]
     return options
 
 

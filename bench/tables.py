@@ -9,6 +9,11 @@ from contestants import NAMES
 VECTORS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 OPERATIONS = ("forward", "data gradient", "weight gradient")
 DASH = "-"
+QUIET_LOAD = 0.5
+
+
+def rounds_text(count):
+    return "one round" if count == 1 else f"{count} rounds"
 
 
 def table(head, rows):
@@ -28,7 +33,8 @@ def output_of(*command):
 
 # ---- machine and versions ------------------------------------------------------------------------
 
-def machine():
+def machine(load):
+    busy = f" **Others were busy on it: load {load:.1f} at the start.**" if load > QUIET_LOAD else ""
     about = dict(re.findall(r"^\s*([^:\n]+):\s*(.+)$", output_of("lscpu"), re.M))
     caches = [f"{name} {size}" for name, size in re.findall(
         r"^(\S+)\s+(\S+)$", output_of("lscpu", "-C=NAME,ONE-SIZE"), re.M) if name != "NAME"]
@@ -41,7 +47,7 @@ def machine():
             f"{os.cpu_count()} processors ({about.get('Thread(s) per core', '?')} for each core), "
             f"caches {', '.join(caches)}, {' '.join(flags)}; {gigabytes:.0f} GB of memory"
             f"{'; virtual' if 'Hypervisor vendor' in about else ''}; "
-            f"{system[1] if system else 'unknown system'}.")
+            f"{system[1] if system else 'unknown system'}.{busy}")
 
 
 def version_of(who, blocks):
@@ -116,7 +122,7 @@ def shown_extent(block):
 
 
 def rounds_of(block, threads):
-    """How many rounds the two-thread entries got."""
+    """How many rounds the entries with that many threads got."""
     return max((len(e.seconds) for e in block.entries if e.threads == threads), default=0)
 
 
@@ -131,9 +137,9 @@ def main_table(options, network, block):
     z, y, x = block.padded
     gflop = network["flop_per_voxel"] * z * y * x * 1e-9
     intro = (f"{shown_extent(block)}, float32, {options.threads} threads, medians of "
-             f"{rounds_of(block, options.threads)} rounds in turns. The forward is {gflop:.1f} GFLOP "
-             f"(two for each multiplication of a convolution), the training step three times "
-             f"that. {peak_text(block)}.\n\n")
+             f"{rounds_text(rounds_of(block, options.threads))} in turns. The forward is {gflop:.1f} GFLOP "
+             f"(two for each multiplication of a convolution done directly, whatever algorithm "
+             f"runs), the training step three times that. {peak_text(block)}.\n\n")
     rows = [row(network, block, who, options.threads) for who in contestants_of(block)]
     resident = ", ".join(
         f"{e.resident / 1e6:.0f} MB ({NAMES[e.who]})" for e in block.entries
@@ -176,8 +182,8 @@ def threads_table(options, block):
              *speed_up_cells(block, who, "train", n)] for who in contestants_of(block)]
     rows.append(["FMA peak", DASH, DASH,
                  f"{median(block.peaks[n]) / median(block.peaks[1]):.2f}", DASH, DASH, DASH])
-    return (f"{block.name()}, medians of {rounds_of(block, 1)} of the same rounds; the peak's line is "
-            f"the ratio of its rates.\n\n" + table(head, rows))
+    return (f"{block.name()}, medians of {rounds_text(rounds_of(block, 1))}, both numbers of threads in the "
+            f"same; the peak's line is the ratio of its rates.\n\n" + table(head, rows))
 
 
 def convolution_table(options, convolutions):
@@ -194,7 +200,7 @@ def convolution_table(options, convolutions):
                         [f"{rates[name]:.0f} ({100 * rates[name] / peak:.0f}%)" for name in names])
     extent = "x".join(str(n) for n in convolutions.extent)
     return (f"One convolution 3x3x3 at {extent}, {options.threads} threads, GFLOP/s and share of the "
-            f"peak ({peak:.0f} GFLOP/s), medians of {len(convolutions.peaks)} rounds. oneDNN's tensors "
+            f"peak ({peak:.0f} GFLOP/s), medians of {rounds_text(len(convolutions.peaks))}. oneDNN's tensors "
             f"are in the layout beforehand, and it does the bare convolution. Largest relative difference "
             f"between its results and Reprise's: {convolutions.difference:.1e}.\n\n" +
             table(["channels", "operation", *names], rows))
@@ -220,7 +226,7 @@ def agreement_table(options, blocks):
 
 
 def document(options, network, blocks, convolutions):
-    parts = [machine() + " " + versions(options, blocks, convolutions) + "\n",
+    parts = [machine(options.load) + " " + versions(options, blocks, convolutions) + "\n",
              main_table(options, network, blocks[0])]
     if len(blocks) > 1:
         parts.append(extent_table(options, network, blocks[1:]))
