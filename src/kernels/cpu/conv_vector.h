@@ -5,8 +5,8 @@
  *   RB     output channels in a register block (a divisor of RP_COUT),
  *   TABLE  name of the table,
  *   TABLE_NAME  its name as text,
- *   transpose_block(rows, stride, to, n): VL rows of VL floats, `stride` floats apart, to columns that
- *          lie NV * VL floats apart; the first n of them are written.
+ *   transpose_block(rows, stride, to, n): VL rows of VL floats, `stride` floats apart, to columns
+ * that lie NV * VL floats apart; the first n of them are written.
  *
  * One idea serves all convolutions. A tile of the input is packed with its halo, normalised and
  * rectified on the way, so that a tap of the kernel is a constant offset in the tile. The tile's

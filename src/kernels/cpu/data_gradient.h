@@ -9,6 +9,7 @@ typedef struct data_job {
 typedef struct norm_row {
     float scale, shift, mean, rstd;
     bool accumulate;
+    size_t ahead;    /* floats to what comes after this channel, fetched meanwhile */
     vec dy, dy_xhat; /* running sums of a tile's channel */
     double tail_dy, tail_dy_xhat;
 } norm_row;
@@ -19,6 +20,8 @@ static void norm_gradient_row(norm_row *n, const float *acc, const float *x, flo
     int i = 0;
     for (; i + VL <= width; i += VL) {
         vec value = load(x + i);
+        __builtin_prefetch(x + i + n->ahead, 0, 2);
+        __builtin_prefetch(grad + i + n->ahead, 1, 2);
         vec dy = where_positive(value * n->scale + n->shift, load(acc + i));
         n->dy += dy;
         n->dy_xhat += dy * ((value - n->mean) * n->rstd);
@@ -48,7 +51,8 @@ static void store_gradient_channel(const data_job *job, const tile_place *at, in
     const rp_conv_data_gradient *op = job->op;
     const conv_tiling *t = &job->tiling;
     const int *size = op->shape.size;
-    norm_row n = {.accumulate = op->accumulate};
+    norm_row n = {.accumulate = op->accumulate,
+                  .ahead = (size_t)size[0] * (size_t)size[1] * (size_t)size[2]};
     if (op->norm.scale) {
         n.scale = op->norm.scale[channel];
         n.shift = op->norm.shift[channel];

@@ -35,6 +35,7 @@ static void copy_row(const tile_source *s, int channel, const float *from, int w
         float scale = s->scale[channel], shift = s->shift[channel];
         for (; x + VL <= width; x += VL) {
             vec v = load(from + x) * scale + shift;
+            __builtin_prefetch(from + x + s->channel_stride, 0, 2);
             store(to + x, where_positive(v, v));
         }
         for (; x < width; x++) {

@@ -15,7 +15,8 @@ enum {
     RP_TAPS = 27,
     RP_WINO = 4,                                    /* outputs of a Winograd tile along z and y */
     RP_WINO_POINTS = (RP_WINO + 2) * (RP_WINO + 2), /* products it takes, for each tap along x */
-    RP_PACKED_TAPS = 3 * RP_WINO_POINTS             /* at most, of one packed pair of channels */
+    RP_PACKED_TAPS = 3 * RP_WINO_POINTS,            /* at most, of one packed pair of channels */
+    RP_RUN = 144 /* positions of a weight gradient's run at most, with room for a vector */
 };
 
 /* How a convolution is cut into tasks: by its shape alone, so that sums do not depend on threads.

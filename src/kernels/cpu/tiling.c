@@ -64,14 +64,15 @@ static conv_tiling wino_tile(const int size[3], int width, int run)
     return t;
 }
 
-/* Winograd's tiles are whole: worth it where the volume fills enough of them, and where the points
- * of a source serve for twelve results. */
+/* Winograd's tiles are whole and its weights four times as many: worth it where the volume fills
+ * enough of the tiles, and where the points of a source serve for twelve results. The bounds are
+ * measured. */
 static bool wino_pays(rp_conv_kind kind, const int size[3], int sources)
 {
     if (kind != RP_CONV_SAME || sources < 8) return false;
     double outputs = (double)size[1] * size[2];
     double tiles = (double)rp_ceil_div(size[1], RP_WINO) * rp_ceil_div(size[2], RP_WINO);
-    return 9 * outputs > 1.3 * RP_WINO_POINTS * tiles;
+    return outputs * size[0] >= 2048 && 9 * outputs > 1.3 * RP_WINO_POINTS * tiles;
 }
 
 conv_tiling rp_conv_tiling(rp_conv_kind kind, const int size[3], int sources)
@@ -92,17 +93,17 @@ conv_tiling rp_conv_tiling(rp_conv_kind kind, const int size[3], int sources)
 conv_tiling rp_conv_weight_tiling(rp_conv_kind kind, const int size[3])
 {
     bool wino = wino_pays(kind, size, 16);
-    conv_tiling t = wino ? wino_tile(size, 64, 64) : tile(kind, size, 600, 2);
+    conv_tiling t = wino ? wino_tile(size, 96, 98) : tile(kind, size, 600, 2);
     if (wino) {
         t.points_at = t.channel;
         t.lanes_at = t.points_at + RP_WINO_POINTS * t.point_stride;
-        t.lane_stride = (t.product_run + 2) * RP_MAX_LANES + 16;
+        t.lane_stride = ((size_t)t.rows / RP_WINO * (size_t)t.pitch + 2) * RP_MAX_LANES + 16;
         t.products_at = t.lanes_at + RP_WINO_POINTS * t.lane_stride;
-        t.acc_at = t.products_at + RP_WINO_POINTS * t.product_stride + SLACK;
+        t.floats = t.products_at + RP_WINO_POINTS * RP_COUT * RP_RUN + SLACK;
     } else {
         t.acc_at = RP_MAX_LANES * t.channel;
+        t.floats = t.acc_at + (size_t)t.depth * (size_t)t.rows * (size_t)t.pitch * RP_COUT + SLACK;
     }
-    t.floats = t.acc_at + (size_t)t.depth * (size_t)t.rows * (size_t)t.pitch * RP_COUT + SLACK;
     return t;
 }
 

@@ -73,33 +73,23 @@ static void pack_gradient(const tile_source *s, const conv_tiling *t, const tile
         }
 }
 
-/* One tap over `count` neighbouring positions: sum += gradient (12) x input (nv * VL lanes). */
-static inline __attribute__((always_inline)) void weight_block(const float *input,
-                                                               const float *gradient, size_t count,
-                                                               float *sum_memory, const int nv)
+/* One tap over `count` neighbouring positions: sum += gradient (12) x input (nv * VL lanes). The
+ * gradient's strides from channel to channel and from position to position are constants. */
+static inline __attribute__((always_inline)) void
+weight_block(const float *input, const float *gradient, const size_t channel, const size_t position,
+             size_t count, float *sum_memory, const int nv)
 {
     vec sum[RB][NV];
     for (int r = 0; r < RB; r++)
         for (int v = 0; v < nv; v++) sum[r][v] = load(sum_memory + r * LANES + v * VL);
-    for (size_t q = 0; q < count; q++, input += LANES, gradient += RP_COUT) {
+    for (size_t q = 0; q < count; q++, input += LANES, gradient += position) {
         vec x[NV];
         for (int v = 0; v < nv; v++) x[v] = load(input + v * VL);
         for (int r = 0; r < RB; r++)
-            for (int v = 0; v < nv; v++) sum[r][v] += x[v] * gradient[r];
+            for (int v = 0; v < nv; v++) sum[r][v] += x[v] * gradient[(size_t)r * channel];
     }
     for (int r = 0; r < RB; r++)
         for (int v = 0; v < nv; v++) store(sum_memory + r * LANES + v * VL, sum[r][v]);
-}
-
-/* The same for 12 output channels, and for as many vectors as the lanes in use take. */
-static void weight_run(const float *input, const float *gradient, size_t count, float *sum,
-                       int lanes)
-{
-    for (int r = 0; r < RP_COUT; r += RB)
-        if (lanes > VL)
-            weight_block(input, gradient + r, count, sum + r * LANES, NV);
-        else
-            weight_block(input, gradient + r, count, sum + r * LANES, 1);
 }
 
 /* Rows are joined to runs of at least 48 positions, for the sums to stay in registers that long. */
@@ -114,9 +104,15 @@ static void weight_taps(const conv_tiling *t, const tile_place *at, const tap_li
             const float *g =
                 gradient + ((size_t)z * (size_t)t->rows + (size_t)y) * (size_t)t->pitch * RP_COUT;
             size_t count = (size_t)rows * (size_t)t->pitch - (size_t)(t->low + t->high);
-            for (int k = 0; k < taps->count; k++)
-                weight_run(input + (from + (size_t)taps->offset[k]) * LANES, g, count,
-                           sums + (size_t)taps->weight[k] * RP_COUT * LANES, lanes);
+            for (int k = 0; k < taps->count; k++) {
+                const float *x = input + (from + (size_t)taps->offset[k]) * LANES;
+                float *sum = sums + (size_t)taps->weight[k] * RP_COUT * LANES;
+                for (int r = 0; r < RP_COUT; r += RB)
+                    if (lanes > VL)
+                        weight_block(x, g + r, 1, RP_COUT, count, sum + r * LANES, NV);
+                    else
+                        weight_block(x, g + r, 1, RP_COUT, count, sum + r * LANES, 1);
+            }
         }
 }
 
@@ -150,16 +146,16 @@ static void pack_lane_points(const tile_source *s, const conv_tiling *t, const t
     }
 }
 
-/* Packed gradient of one tile to its points [36][run][12]. */
-static void transform_gradient(const conv_tiling *t, const float *gradient, float *points)
+/* One channel of a gradient tile [4][rows][pitch] to its points [36][run]. */
+static void transform_gradient(const conv_tiling *t, const float *tile, float *points)
 {
-    size_t row = (size_t)t->pitch * RP_COUT, plane = (size_t)t->rows * row;
-    for (int i = 0; i < t->rows / WINO; i++, gradient += WINO * row, points += row)
-        for (size_t x = 0; x < row; x += VL) {
+    size_t pitch = (size_t)t->pitch, plane = (size_t)t->rows * pitch;
+    for (int row = 0; row < t->rows / WINO; row++, tile += WINO * pitch, points += pitch)
+        for (size_t x = 0; x < pitch; x += VL) {
             vec column[POINTS_1D][WINO];
             for (size_t y = 0; y < WINO; y++) {
                 vec in[WINO], out[POINTS_1D];
-                for (size_t z = 0; z < WINO; z++) in[z] = load(gradient + z * plane + y * row + x);
+                for (size_t z = 0; z < WINO; z++) in[z] = load(tile + z * plane + y * pitch + x);
                 gradient_points(in, out);
                 for (int z = 0; z < POINTS_1D; z++) column[z][y] = out[z];
             }
@@ -167,19 +163,42 @@ static void transform_gradient(const conv_tiling *t, const float *gradient, floa
                 vec out[POINTS_1D];
                 gradient_points(column[z], out);
                 for (size_t y = 0; y < POINTS_1D; y++)
-                    store(points + (z * POINTS_1D + y) * t->product_stride + x, out[y]);
+                    store(points + (z * POINTS_1D + y) * RP_COUT * RP_RUN + x, out[y]);
             }
         }
+}
+
+/* Output gradient of 12 channels to [point][12][RP_RUN], zero in the halo columns. */
+static void pack_gradient_points(const tile_source *s, const conv_tiling *t, const tile_place *at,
+                                 int first, int channels, float *tile, float *points)
+{
+    for (int c = 0; c < RP_COUT; c++) {
+        float *row = tile;
+        for (int z = 0; z < at->depth; z++)
+            for (int y = 0; y < at->rows; y++, row += t->pitch) {
+                int width = c < channels && row_inside(s, at->z + z, at->y + y) ? at->width : 0;
+                if (width)
+                    copy_row(s, first + c, source_row(s, first + c, at->z + z, at->y + y) + at->x,
+                             width, row);
+                memset(row + width, 0, (size_t)(t->pitch - width) * sizeof *row);
+            }
+        transform_gradient(t, tile, points + c * RP_RUN);
+    }
 }
 
 static void weight_points(const conv_tiling *t, const float *lanes, const float *gradient,
                           int lanes_used, float *sums)
 {
     size_t used = (size_t)(t->rows / WINO - 1) * (size_t)t->pitch + (size_t)t->width;
-    for (size_t p = 0; p < POINTS; p++)
-        for (size_t k = 0; k < 3; k++)
-            weight_run(lanes + p * t->lane_stride + k * LANES, gradient + p * t->product_stride,
-                       used, sums + (3 * p + k) * RP_COUT * LANES, lanes_used);
+    for (size_t p = 0; p < POINTS; p++, gradient += RP_COUT * RP_RUN)
+        for (size_t k = 0; k < 3; k++, sums += RP_COUT * LANES)
+            for (int r = 0; r < RP_COUT; r += RB) {
+                const float *x = lanes + p * t->lane_stride + k * LANES;
+                if (lanes_used > VL)
+                    weight_block(x, gradient + r * RP_RUN, RP_RUN, 1, used, sums + r * LANES, NV);
+                else
+                    weight_block(x, gradient + r * RP_RUN, RP_RUN, 1, used, sums + r * LANES, 1);
+            }
 }
 
 /* ---- tasks ------------------------------------------------------------------------------- */
@@ -189,7 +208,7 @@ typedef struct weight_work {
     const weight_job *job;
     tile_source input, output;
     int first;     /* input channel in lane 0 */
-    float *memory; /* of the worker: [tile][points] [lanes] [gradient points] [gradient] */
+    float *memory; /* of the worker */
     float *sums;
 } weight_work;
 
@@ -212,13 +231,13 @@ static void weight_tile(weight_work *w, const tile_place *at)
         for (int phase = 0; phase < phase_count(s->kind); phase++) {
             tap_list taps = list_taps(s->kind, t, phase, false);
             w->output.phase = phase;
-            pack_gradient(&w->output, t, at, b * RP_COUT, channels, gradient);
-            if (!t->wino) {
+            if (t->wino) {
+                pack_gradient_points(&w->output, t, at, b * RP_COUT, channels, w->memory, points);
+                weight_points(t, lanes, points, used, sums);
+            } else {
+                pack_gradient(&w->output, t, at, b * RP_COUT, channels, gradient);
                 weight_taps(t, at, &taps, lanes, gradient, used, sums);
-                continue;
             }
-            transform_gradient(t, gradient, points);
-            weight_points(t, lanes, points, used, sums);
         }
     }
 }
