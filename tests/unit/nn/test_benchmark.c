@@ -1,6 +1,13 @@
 /* What the benchmark refuses, how it ends when asked to stop, and the roofline. */
 #include "nn_cases.h"
 
+/* Sanitizers make a run slow: they see some of the failures only. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { EVERY = 7 };
+#else
+enum { EVERY = 1 };
+#endif
+
 static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
@@ -41,7 +48,7 @@ static void no_memory_is_an_error(void **state)
     (void)state;
     rp_benchmark_options options = {.size = {16, 16, 16}, .rounds = 1};
     int failures = 0;
-    for (long n = 1;; n++) {
+    for (long n = 1;; n += EVERY) {
         rp_error err = {0};
         rp_benchmark b;
         /* Stopped after the first run, so that no failure is worth a whole round. */
@@ -54,7 +61,7 @@ static void no_memory_is_an_error(void **state)
         assert_int_equal(status, RP_ERR_MEMORY);
         failures++;
     }
-    assert_true(failures >= 10);
+    assert_true(failures * EVERY >= 10);
 }
 
 static void roofline_is_the_nearer_limit(void **state)
