@@ -124,6 +124,18 @@ def onnx_missing():
     return ""
 
 
+def build_is_current(build):
+    """The programs here and the libraries must agree about the kernel table."""
+    headers = [os.path.join(HERE, "..", "include", "reprise", name)
+               for name in ("base.h", "kernels.h")]
+    try:
+        built = os.path.getmtime(os.path.join(build, LIBRARIES[0]))
+        return (os.path.exists(os.path.join(build, "reprise")) and
+                all(os.path.getmtime(header) <= built for header in headers))
+    except FileNotFoundError:
+        return False
+
+
 def compile_program(folder, build, compiler, source, libraries=()):
     """Its path. It runs the kernels of the build."""
     program = os.path.join(folder, os.path.splitext(source)[0])

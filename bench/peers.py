@@ -198,6 +198,8 @@ def arguments():
     parser.add_argument("--minutes", type=float, default=12,
                         help="fewer rounds are run where they would take longer [12]")
     parser.add_argument("--kernels", help="Reprise's kernel table; by default the best")
+    parser.add_argument("--openmp-wait", choices=("passive", "active", "unset"), default="passive",
+                        help="OMP_WAIT_POLICY, how PyTorch's and oneDNN's threads wait [passive]")
     parser.add_argument("--contestants", default="reprise,torch,onnx,onednn",
                         help="who takes part [reprise,torch,onnx,onednn]")
     parser.add_argument("--quick", action="store_true",
@@ -213,9 +215,11 @@ def arguments():
     if unknown or "reprise" not in options.contestants or options.rounds < 1:
         parser.error("contestants are reprise, which always runs, torch, onnx and onednn")
     options.build = os.path.abspath(options.build)
-    if not os.path.exists(os.path.join(options.build, "reprise")):
-        parser.error(f"no program in {options.build}: build it first")
+    if not contestants.build_is_current(options.build):
+        parser.error(f"{options.build} has no program, or one older than the headers: build it first")
     os.environ["REPRISE_BUILD"] = options.build
+    if options.openmp_wait != "unset":
+        os.environ["OMP_WAIT_POLICY"] = options.openmp_wait
     options.load = os.getloadavg()[0]
     return options
 

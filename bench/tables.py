@@ -67,6 +67,8 @@ def versions(options, blocks, convolutions):
         said.append("ONNX Runtime " + version_of("onnx", blocks))
     if convolutions.version:
         said.append(f"oneDNN's primitives {convolutions.version}")
+    if options.openmp_wait != "unset":
+        said.append(f"OMP_WAIT_POLICY={options.openmp_wait}")
     return "Versions: " + "; ".join(said) + "."
 
 
