@@ -12,6 +12,10 @@ DASH = "-"
 QUIET_LOAD = 0.5
 
 
+def threads_text(count):
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
 def rounds_text(count):
     return "one round" if count == 1 else f"{count} rounds"
 
@@ -77,7 +81,8 @@ def versions(options, blocks, convolutions):
 class Figures:
     def __init__(self, network, block, entry):
         self.entry = entry
-        self.seconds = median(entry.seconds) if entry and entry.seconds else None
+        done = entry and entry.seconds and not entry.note
+        self.seconds = median(entry.seconds) if done else None
         if self.seconds:
             z, y, x = block.padded
             flop = network["flop_per_voxel"] * z * y * x * (3 if entry.task == "train" else 1)
@@ -89,7 +94,7 @@ class Figures:
         if not self.seconds:
             return [self.entry.note if self.entry and self.entry.note else DASH, DASH, DASH, DASH]
         ratio = DASH
-        if ours and ours is not self.entry and ours.seconds:
+        if ours and ours is not self.entry and ours.seconds and not ours.note:
             ratio = f"{median(a / b for a, b in zip(ours.seconds, self.entry.seconds)):.3f}"
         return [f"{self.seconds:.3f}", f"{self.gflops:.0f}", f"{100 * self.share:.0f}%", ratio]
 
@@ -129,7 +134,7 @@ def rounds_of(block, threads):
 
 
 def peak_text(block):
-    said = [f"{median(values):.0f} GFLOP/s on {threads} thread{'s' if threads > 1 else ''} "
+    said = [f"{median(values):.0f} GFLOP/s on {threads_text(threads)} "
             f"({min(values):.0f} to {max(values):.0f})"
             for threads, values in sorted(block.peaks.items(), reverse=True)]
     return "FMA peak measured between the runs: " + ", ".join(said)
@@ -138,7 +143,7 @@ def peak_text(block):
 def main_table(options, network, block):
     z, y, x = block.padded
     gflop = network["flop_per_voxel"] * z * y * x * 1e-9
-    intro = (f"{shown_extent(block)}, float32, {options.threads} threads, medians of "
+    intro = (f"{shown_extent(block)}, float32, {threads_text(options.threads)}, medians of "
              f"{rounds_text(rounds_of(block, options.threads))} in turns. The forward is {gflop:.1f} GFLOP "
              f"(two for each multiplication of a convolution done directly, whatever algorithm "
              f"runs), the training step three times that. {peak_text(block)}.\n\n")
@@ -169,8 +174,9 @@ def speed_up_cells(block, who, task, threads):
     one, many = block.entry(who, task, 1), block.entry(who, task, threads)
     if not one or not many:
         return [DASH] * 3
-    if not one.seconds or not many.seconds:
-        return [one.note or many.note or DASH, DASH, DASH]
+    note = one.note or many.note
+    if note or not one.seconds or not many.seconds:
+        return [note or DASH, DASH, DASH]
     pairs = list(zip(one.seconds, many.seconds))
     return [f"{median(a for a, _ in pairs):.3f}", f"{median(b for _, b in pairs):.3f}",
             f"{median(a / b for a, b in pairs):.2f}"]
@@ -201,7 +207,7 @@ def convolution_table(options, convolutions):
             rows.append([f"{channels} -> 12", operation] +
                         [f"{rates[name]:.0f} ({100 * rates[name] / peak:.0f}%)" for name in names])
     extent = "x".join(str(n) for n in convolutions.extent)
-    return (f"One convolution 3x3x3 at {extent}, {options.threads} threads, GFLOP/s and share of the "
+    return (f"One convolution 3x3x3 at {extent}, {threads_text(options.threads)}, GFLOP/s and share of the "
             f"peak ({peak:.0f} GFLOP/s), medians of {rounds_text(len(convolutions.peaks))}. oneDNN's tensors "
             f"are in the layout beforehand, and it does the bare convolution. Largest relative difference "
             f"between its results and Reprise's: {convolutions.difference:.1e}.\n\n" +
