@@ -76,12 +76,28 @@ static void store_gradient_channel(const data_job *job, const tile_place *at, in
     sums[1] = lane_sum(n.dy_xhat) + n.tail_dy_xhat;
 }
 
+static void store_gradient_block(const data_job *job, const tile_place *at, size_t task, int block,
+                                 const float *acc)
+{
+    size_t channels = (size_t)job->op->shape.in_channels;
+    const size_t stride = (size_t)job->tiling.depth * job->tiling.flat;
+    double *sums = job->sums + 2 * task * channels;
+    for (size_t r = 0; r < RP_COUT && (size_t)block * RP_COUT + r < channels; r++) {
+        size_t channel = (size_t)block * RP_COUT + r;
+        double pair[2];
+        store_gradient_channel(job, at, (int)channel, acc + r * stride, pair);
+        sums[channel] = pair[0];
+        sums[channels + channel] = pair[1];
+    }
+}
+
 static void data_tile(void *context, size_t task, int worker)
 {
     const data_job *job = context;
     const rp_conv_data_gradient *op = job->op;
     const rp_conv_shape *s = &op->shape;
     const conv_tiling *t = &job->tiling;
+    const float *packed = op->workspace;
     tile_place at = place_tile(t, s->size, task);
     int phases = phase_count(s->kind), step = s->kind == RP_CONV_UP ? 2 : 1;
     size_t volume = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
@@ -95,33 +111,33 @@ static void data_tile(void *context, size_t task, int worker)
                       .source = &source,
                       .sources = s->out_channels,
                       .at = &at,
-                      .weight = op->workspace,
                       .memory = worker_memory(op->workspace, s, worker)};
-    const float *acc = work.memory + t->acc_at;
-    for (int block = 0; block < s->in_channels; block += RP_COUT) {
-        for (int phase = 0; phase < phases; phase++) {
-            tap_list taps = list_taps(s->kind, t, phase, true);
-            source.phase = phase;
-            work.taps = &taps;
-            work.first = phase == 0;
+    for (int phase = 0; phase < phases; phase++) {
+        tap_list taps = list_taps(s->kind, t, phase, true);
+        source.phase = phase;
+        work.taps = &taps;
+        work.first = phase == 0;
+        work.packed = false;
+        for (int block = 0; block < rp_ceil_div(s->in_channels, RP_COUT); block++) {
+            int left = s->in_channels - block * RP_COUT;
+            work.results = left < RP_COUT ? left : RP_COUT;
+            /* Results of all blocks are kept until the last phase has added to them. */
+            work.acc = work.memory + t->acc_at + (phases > 1 ? (size_t)block * t->acc_block : 0);
+            work.weight = packed + packed_place(t, &taps, s->kind, s->out_channels, block, phase);
             accumulate(&work);
-            work.packed = phases == 1 && s->out_channels <= RP_CHUNK;
-            work.weight += packed_block(t, &taps, s->out_channels);
-        }
-        for (int r = 0; r < RP_COUT && block + r < s->in_channels; r++) {
-            double sums[2];
-            store_gradient_channel(job, &at, block + r,
-                                   acc + (size_t)r * (size_t)t->depth * t->flat, sums);
-            job->sums[(2 * task) * (size_t)s->in_channels + (size_t)(block + r)] = sums[0];
-            job->sums[(2 * task + 1) * (size_t)s->in_channels + (size_t)(block + r)] = sums[1];
+            work.packed = s->out_channels <= t->chunk;
+            if (phase == phases - 1) store_gradient_block(job, &at, task, block, work.acc);
         }
     }
 }
 
 static void conv_data_gradient(const rp_conv_data_gradient *op)
 {
-    const rp_conv_shape *s = &op->shape;
-    data_job job = {.op = op, .tiling = rp_conv_tiling(s->kind, s->size, s->out_channels)};
+    rp_conv_data_gradient flat = *op;
+    flat.shape = rp_conv_flatten(op->shape);
+    const rp_conv_shape *s = &flat.shape;
+    data_job job = {.op = &flat,
+                    .tiling = rp_conv_tiling(s->kind, s->size, s->out_channels, s->in_channels)};
     size_t taps = job.tiling.wino ? RP_PACKED_TAPS : s->kind == RP_CONV_POINT ? 1 : RP_TAPS;
     size_t packed =
         (size_t)rp_ceil_div(s->in_channels, RP_COUT) * RP_COUT * (size_t)s->out_channels * taps;

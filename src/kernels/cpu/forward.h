@@ -63,21 +63,26 @@ static void forward_tile(void *context, size_t task, int worker)
                       .weight = op->workspace,
                       .first = true,
                       .memory = worker_memory(op->workspace, s, worker)};
-    for (int block = 0; block < s->out_channels; block += RP_COUT)
+    work.acc = work.memory + t->acc_at;
+    for (int block = 0; block < s->out_channels; block += RP_COUT) {
+        work.results = s->out_channels - block < RP_COUT ? s->out_channels - block : RP_COUT;
         for (int phase = 0; phase < phase_count(s->kind); phase++) {
             tap_list taps = list_taps(s->kind, t, phase, false);
             work.taps = &taps;
             accumulate(&work);
-            work.packed = s->in_channels <= RP_CHUNK;
-            store_block(job, &at, block, phase, work.memory + t->acc_at);
+            work.packed = s->in_channels <= t->chunk;
+            store_block(job, &at, block, phase, work.acc);
             work.weight += packed_block(t, &taps, s->in_channels);
         }
+    }
 }
 
 static void conv_forward(const rp_conv_forward *op)
 {
-    const rp_conv_shape *s = &op->shape;
-    forward_job job = {op, rp_conv_tiling(s->kind, s->size, s->in_channels)};
+    rp_conv_forward flat = *op;
+    flat.shape = rp_conv_flatten(op->shape);
+    const rp_conv_shape *s = &flat.shape;
+    forward_job job = {&flat, rp_conv_tiling(s->kind, s->size, s->in_channels, s->out_channels)};
     pack_weights(s, &job.tiling, op->weight, false, op->workspace);
     rp_parallel_for(rp_tile_count(&job.tiling), forward_tile, &job);
 }

@@ -19,25 +19,29 @@ static size_t partial_floats(const weight_job *job)
 
 /* ---- taps one by one --------------------------------------------------------------------- */
 
-/* VL channels of one row, normalised, into the lanes of positions 0.. of `to`. */
-static void transpose_row(const tile_source *s, int first, int channels, int z, int y, float *to)
+/* Voxels from..to-1 of one row of VL channels, normalised, into lanes of consecutive positions. */
+static void transpose_row(const tile_source *s, int first, int channels, int z, int y, int from,
+                          int to, float *lanes)
 {
     float rows[VL * VL] __attribute__((aligned(64)));
-    int width = s->size[0], count = channels < VL ? channels : VL;
+    int count = channels < VL ? channels : VL;
     memset(rows, 0, sizeof rows);
-    for (int x = 0; x < width; x += VL) {
-        int n = width - x < VL ? width - x : VL;
+    for (int x = from; x < to; x += VL, lanes += VL * LANES) {
+        int n = to - x < VL ? to - x : VL;
         for (int c = 0; c < count; c++)
             copy_row(s, first + c, source_row(s, first + c, z, y) + x, n, rows + c * VL);
-        transpose_block(rows, VL, to + (size_t)x * LANES, n);
+        transpose_block(rows, VL, lanes, n);
     }
 }
 
 static void pack_lanes(const tile_source *s, const conv_tiling *t, const tile_place *at, int first,
                        int channels, float *tile)
 {
-    int halo = t->low + t->high;
+    int halo = t->low + t->high, from, to;
     size_t row_floats = (size_t)t->pitch * LANES;
+    row_range(s, at, &from, &to);
+    size_t before = (size_t)(from - (at->x - s->low)) * LANES;
+    size_t after = before + (size_t)(to - from) * LANES;
     for (int z = 0; z < at->depth + halo; z++)
         for (int y = 0; y < at->rows + halo; y++, tile += row_floats) {
             int sz = at->z + z - s->low, sy = at->y + y - s->low;
@@ -45,56 +49,72 @@ static void pack_lanes(const tile_source *s, const conv_tiling *t, const tile_pl
                 memset(tile, 0, row_floats * sizeof *tile);
                 continue;
             }
-            float *body = tile + (size_t)s->low * LANES;
-            if (s->low) memset(tile, 0, LANES * sizeof *tile);
-            for (int lane = 0; lane < LANES; lane += VL) {
-                int left = channels - lane;
-                transpose_row(s, first + lane, left > 0 ? left : 0, sz, sy, body + lane);
-            }
-            size_t end = (size_t)(s->low + s->size[0]) * LANES;
-            memset(tile + end, 0, (row_floats - end) * sizeof *tile);
+            memset(tile, 0, before * sizeof *tile);
+            for (int lane = 0; lane < LANES && lane < channels; lane += VL)
+                transpose_row(s, first + lane, channels - lane, sz, sy, from, to,
+                              tile + before + lane);
+            memset(tile + after, 0, (row_floats - after) * sizeof *tile);
         }
 }
 
-/* Output gradient of 12 channels as [z][y][pitch][12], zero in the halo columns and outside. */
-static void pack_gradient(const tile_source *s, const conv_tiling *t, const tile_place *at,
-                          int first, int channels, float *packed)
+/* One channel of the output gradient as [z][y][pitch], zero in the halo columns and outside. */
+static void pack_gradient_channel(const tile_source *s, const conv_tiling *t, const tile_place *at,
+                                  int channel, float *tile)
 {
-    memset(packed, 0,
-           (size_t)at->depth * (size_t)t->rows * (size_t)t->pitch * RP_COUT * sizeof *packed);
     for (int z = 0; z < at->depth; z++)
-        for (int y = 0; y < at->rows; y++, packed += (size_t)t->pitch * RP_COUT) {
-            if (!row_inside(s, at->z + z, at->y + y)) continue;
-            for (int c = 0; c < channels; c++) {
-                const float *from =
-                    source_row(s, first + c, at->z + z, at->y + y) + s->step * at->x;
-                for (int x = 0; x < at->width; x++) packed[x * RP_COUT + c] = from[x * s->step];
-            }
+        for (int y = 0; y < at->rows; y++, tile += t->pitch) {
+            int width = row_inside(s, at->z + z, at->y + y) ? at->width : 0;
+            if (width)
+                copy_row(s, channel, source_row(s, channel, at->z + z, at->y + y) + s->step * at->x,
+                         width, tile);
+            memset(tile + width, 0, (size_t)(t->pitch - width) * sizeof *tile);
         }
 }
 
-/* One tap over `count` neighbouring positions: sum += gradient (12) x input (nv * VL lanes). The
- * gradient's strides from channel to channel and from position to position are constants. */
+/* One tap over `count` neighbouring positions: sum += gradient (rb channels, `stride` apart, a
+ * constant) x input (nv * VL lanes). */
 static inline __attribute__((always_inline)) void
-weight_block(const float *input, const float *gradient, const size_t channel, const size_t position,
-             size_t count, float *sum_memory, const int nv)
+weight_block(const float *input, const float *gradient, const size_t stride, size_t count,
+             float *sum_memory, const int rb, const int nv)
 {
     vec sum[RB][NV];
-    for (int r = 0; r < RB; r++)
+    for (int r = 0; r < rb; r++)
         for (int v = 0; v < nv; v++) sum[r][v] = load(sum_memory + r * LANES + v * VL);
-    for (size_t q = 0; q < count; q++, input += LANES, gradient += position) {
+    for (size_t q = 0; q < count; q++, input += LANES, gradient++) {
         vec x[NV];
         for (int v = 0; v < nv; v++) x[v] = load(input + v * VL);
-        for (int r = 0; r < RB; r++)
-            for (int v = 0; v < nv; v++) sum[r][v] += x[v] * gradient[(size_t)r * channel];
+        for (int r = 0; r < rb; r++)
+            for (int v = 0; v < nv; v++) sum[r][v] += x[v] * gradient[(size_t)r * stride];
     }
-    for (int r = 0; r < RB; r++)
+    for (int r = 0; r < rb; r++)
         for (int v = 0; v < nv; v++) store(sum_memory + r * LANES + v * VL, sum[r][v]);
+}
+
+/* The channels in use of a block of lanes and of a block of 12 results. */
+typedef struct weight_extent {
+    int lanes, results;
+} weight_extent;
+
+static inline __attribute__((always_inline)) void weight_run(const float *input,
+                                                             const float *gradient,
+                                                             const size_t stride, size_t count,
+                                                             float *sum, weight_extent extent)
+{
+    if (extent.results <= FEW) {
+        weight_block(input, gradient, stride, count, sum, FEW, NV);
+        return;
+    }
+    for (int r = 0; r < RP_COUT; r += RB, gradient += RB * stride, sum += RB * LANES)
+        if (extent.lanes > VL)
+            weight_block(input, gradient, stride, count, sum, RB, NV);
+        else
+            weight_block(input, gradient, stride, count, sum, RB, 1);
 }
 
 /* Rows are joined to runs of at least 48 positions, for the sums to stay in registers that long. */
 static void weight_taps(const conv_tiling *t, const tile_place *at, const tap_list *taps,
-                        const float *input, const float *gradient, int lanes, float *sums)
+                        const float *input, const float *gradient, weight_extent extent,
+                        float *sums)
 {
     int join = rp_ceil_div(48, t->pitch);
     for (int z = 0; z < at->depth; z++)
@@ -102,17 +122,11 @@ static void weight_taps(const conv_tiling *t, const tile_place *at, const tap_li
             int rows = at->rows - y < join ? at->rows - y : join;
             size_t from = (size_t)z * t->plane + (size_t)y * (size_t)t->pitch;
             const float *g =
-                gradient + ((size_t)z * (size_t)t->rows + (size_t)y) * (size_t)t->pitch * RP_COUT;
+                gradient + ((size_t)z * (size_t)t->rows + (size_t)y) * (size_t)t->pitch;
             size_t count = (size_t)rows * (size_t)t->pitch - (size_t)(t->low + t->high);
-            for (int k = 0; k < taps->count; k++) {
-                const float *x = input + (from + (size_t)taps->offset[k]) * LANES;
-                float *sum = sums + (size_t)taps->weight[k] * RP_COUT * LANES;
-                for (int r = 0; r < RP_COUT; r += RB)
-                    if (lanes > VL)
-                        weight_block(x, g + r, 1, RP_COUT, count, sum + r * LANES, NV);
-                    else
-                        weight_block(x, g + r, 1, RP_COUT, count, sum + r * LANES, 1);
-            }
+            for (int k = 0; k < taps->count; k++)
+                weight_run(input + (from + (size_t)taps->offset[k]) * LANES, g, RP_GRADIENT_RUN,
+                           count, sums + (size_t)taps->weight[k] * RP_COUT * LANES, extent);
         }
 }
 
@@ -168,37 +182,14 @@ static void transform_gradient(const conv_tiling *t, const float *tile, float *p
         }
 }
 
-/* Output gradient of 12 channels to [point][12][RP_RUN], zero in the halo columns. */
-static void pack_gradient_points(const tile_source *s, const conv_tiling *t, const tile_place *at,
-                                 int first, int channels, float *tile, float *points)
-{
-    for (int c = 0; c < RP_COUT; c++) {
-        float *row = tile;
-        for (int z = 0; z < at->depth; z++)
-            for (int y = 0; y < at->rows; y++, row += t->pitch) {
-                int width = c < channels && row_inside(s, at->z + z, at->y + y) ? at->width : 0;
-                if (width)
-                    copy_row(s, first + c, source_row(s, first + c, at->z + z, at->y + y) + at->x,
-                             width, row);
-                memset(row + width, 0, (size_t)(t->pitch - width) * sizeof *row);
-            }
-        transform_gradient(t, tile, points + c * RP_RUN);
-    }
-}
-
 static void weight_points(const conv_tiling *t, const float *lanes, const float *gradient,
-                          int lanes_used, float *sums)
+                          weight_extent extent, float *sums)
 {
     size_t used = (size_t)(t->rows / WINO - 1) * (size_t)t->pitch + (size_t)t->width;
     for (size_t p = 0; p < POINTS; p++, gradient += RP_COUT * RP_RUN)
         for (size_t k = 0; k < 3; k++, sums += RP_COUT * LANES)
-            for (int r = 0; r < RP_COUT; r += RB) {
-                const float *x = lanes + p * t->lane_stride + k * LANES;
-                if (lanes_used > VL)
-                    weight_block(x, gradient + r * RP_RUN, RP_RUN, 1, used, sums + r * LANES, NV);
-                else
-                    weight_block(x, gradient + r * RP_RUN, RP_RUN, 1, used, sums + r * LANES, 1);
-            }
+            weight_run(lanes + p * t->lane_stride + k * LANES, gradient, RP_RUN, used, sums,
+                       extent);
 }
 
 /* ---- tasks ------------------------------------------------------------------------------- */
@@ -212,34 +203,45 @@ typedef struct weight_work {
     float *sums;
 } weight_work;
 
-static void weight_tile(weight_work *w, const tile_place *at)
+/* One block of output channels and one phase: packs its gradient and adds to the sums. */
+static void add_gradient(weight_work *w, const tile_place *at, int block, int phase)
 {
     const weight_job *job = w->job;
     const conv_tiling *t = &job->tiling;
     const rp_conv_shape *s = &job->op->shape;
-    float *lanes = w->memory + t->lanes_at, *gradient = w->memory + t->acc_at;
-    float *points = w->memory + t->products_at;
+    float *lanes = w->memory + t->lanes_at, *gradient = w->memory + t->products_at;
+    float *sums = w->sums + (size_t)block * (size_t)job->taps * RP_COUT * LANES;
+    int left = s->out_channels - block * RP_COUT;
+    weight_extent extent = {s->in_channels - w->first, left < RP_COUT ? left : RP_COUT};
+    w->output.phase = phase;
+    for (int c = 0; c < extent.results; c++)
+        if (t->wino) {
+            pack_gradient_channel(&w->output, t, at, block * RP_COUT + c, w->memory);
+            transform_gradient(t, w->memory, gradient + c * RP_RUN);
+        } else {
+            pack_gradient_channel(&w->output, t, at, block * RP_COUT + c,
+                                  gradient + c * RP_GRADIENT_RUN);
+        }
+    tap_list taps = list_taps(s->kind, t, phase, false);
+    if (t->wino)
+        weight_points(t, lanes, gradient, extent, sums);
+    else
+        weight_taps(t, at, &taps, lanes, gradient, extent, sums);
+}
+
+static void weight_tile(weight_work *w, const tile_place *at)
+{
+    const conv_tiling *t = &w->job->tiling;
+    const rp_conv_shape *s = &w->job->op->shape;
+    float *lanes = w->memory + t->lanes_at;
     int used = s->in_channels - w->first;
     if (t->wino)
         pack_lane_points(&w->input, t, at, w->first, used, w->memory, lanes);
     else
         pack_lanes(&w->input, t, at, w->first, used, lanes);
-    for (int b = 0; b < job->out_blocks; b++) {
-        float *sums = w->sums + (size_t)b * (size_t)job->taps * RP_COUT * LANES;
-        int channels = s->out_channels - b * RP_COUT;
-        if (channels > RP_COUT) channels = RP_COUT;
-        for (int phase = 0; phase < phase_count(s->kind); phase++) {
-            tap_list taps = list_taps(s->kind, t, phase, false);
-            w->output.phase = phase;
-            if (t->wino) {
-                pack_gradient_points(&w->output, t, at, b * RP_COUT, channels, w->memory, points);
-                weight_points(t, lanes, points, used, sums);
-            } else {
-                pack_gradient(&w->output, t, at, b * RP_COUT, channels, gradient);
-                weight_taps(t, at, &taps, lanes, gradient, used, sums);
-            }
-        }
-    }
+    for (int block = 0; block < w->job->out_blocks; block++)
+        for (int phase = 0; phase < phase_count(s->kind); phase++)
+            add_gradient(w, at, block, phase);
 }
 
 static void weight_task(void *context, size_t task, int worker)
@@ -328,8 +330,10 @@ static void reduce_task(void *context, size_t task, int worker)
 
 static void conv_weight_gradient(const rp_conv_weight_gradient *op)
 {
-    const rp_conv_shape *s = &op->shape;
-    weight_job job = {.op = op, .tiling = rp_conv_weight_tiling(s->kind, s->size)};
+    rp_conv_weight_gradient flat = *op;
+    flat.shape = rp_conv_flatten(op->shape);
+    const rp_conv_shape *s = &flat.shape;
+    weight_job job = {.op = &flat, .tiling = rp_conv_weight_tiling(s->kind, s->size)};
     job.slabs = rp_conv_weight_slabs(&job.tiling);
     job.lane_blocks = rp_ceil_div(s->in_channels, LANES);
     job.out_blocks = rp_ceil_div(s->out_channels, RP_COUT);

@@ -94,3 +94,13 @@ static size_t packed_block(const conv_tiling *t, const tap_list *taps, int sourc
 {
     return (size_t)sources * RP_COUT * (size_t)(t->wino ? RP_PACKED_TAPS : taps->count);
 }
+
+/* Where a block and phase lies: the phases of a transposed convolution have 27 taps together. */
+static size_t packed_place(const conv_tiling *t, const tap_list *taps, rp_conv_kind kind,
+                           int sources, int block, int phase)
+{
+    if (kind != RP_CONV_UP) return (size_t)block * packed_block(t, taps, sources);
+    size_t before = (size_t)block * RP_TAPS;
+    for (int i = 0; i < phase; i++) before += (size_t)list_taps(kind, t, i, false).count;
+    return before * (size_t)sources * RP_COUT;
+}
