@@ -1,7 +1,7 @@
 /**
  * @file nn.h
- * The 3D fully convolutional DenseNet (Jegou et al. 2017 in three dimensions): weights, memory plan,
- * forward, backward, loss and Adam. float32 storage and arithmetic, float64 sums over voxels.
+ * The 3D fully convolutional DenseNet (Jegou et al. 2017 in three dimensions): weights, memory
+ * plan, forward, backward, loss and Adam. float32 storage and arithmetic, float64 sums over voxels.
  * The same input, seed and instruction set give the same bits with any number of threads.
  */
 #ifndef REPRISE_NN_H
@@ -17,9 +17,9 @@ extern "C" {
 
 /** What normalisation uses. At batch size 1 training always uses the volume's own statistics. */
 typedef enum rp_norm_mode {
-    RP_NORM_RUNNING,  /**< prediction by running averages (momentum 0.1) */
-    RP_NORM_BATCH,    /**< prediction by the statistics of the volume at hand; averages are kept */
-    RP_NORM_INSTANCE  /**< as BATCH, and the running averages are left alone */
+    RP_NORM_RUNNING, /**< prediction by running averages (momentum 0.1) */
+    RP_NORM_BATCH,   /**< prediction by the statistics of the volume at hand; averages are kept */
+    RP_NORM_INSTANCE /**< as BATCH, and the running averages are left alone */
 } rp_norm_mode;
 
 const char *rp_norm_mode_name(rp_norm_mode mode);
@@ -89,12 +89,34 @@ typedef struct rp_loss {
     double hard_dice; /**< of class 1 at p >= 0.5 against the target, for the curve */
 } rp_loss;
 
+#define RP_PLAN_ENTRIES 80
+
 /** All memory of a forward (and backward) at one extent, allocated once. */
 typedef struct rp_session rp_session;
 
 /** Bytes that a session takes, known without allocating it. size is x,y,z before padding. */
 rp_status rp_session_bytes(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
                            size_t *bytes, rp_error *err);
+/** A range of a session's memory and the steps that it lives for. Steps count from the first unit's
+ *  forward; in training the loss and the backward pass follow. */
+typedef struct rp_plan_entry {
+    const char *name, *part; /**< part: of a stack of channels "up", "skip" or "new", else "" */
+    int level;
+    size_t offset, bytes; /**< in the shared memory */
+    int first, last;      /**< steps, both included */
+} rp_plan_entry;
+
+typedef struct rp_plan {
+    size_t bytes;          /**< of the whole session */
+    size_t shared_bytes;   /**< of what lives for a time and shares its memory */
+    size_t unshared_bytes; /**< what that would take with a place of its own for each entry */
+    int steps, count;
+    rp_plan_entry entries[RP_PLAN_ENTRIES];
+} rp_plan;
+
+/** The memory plan of a session, without allocating it. */
+rp_status rp_session_plan(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
+                          rp_plan *plan, rp_error *err);
 /** RP_ERR_BUDGET, with both figures in MiB, when budget_bytes (0: none) is exceeded. The net is
  *  borrowed and must outlive the session. Scratch memory is planned for rp_threads_get() threads:
  *  running it with more later is RP_ERR_ARGUMENT. */
@@ -127,20 +149,19 @@ typedef enum rp_profile_operation {
     RP_PROFILE_FORWARD,         /**< a convolution */
     RP_PROFILE_DATA_GRADIENT,   /**< of a convolution */
     RP_PROFILE_WEIGHT_GRADIENT, /**< of a convolution */
-    RP_PROFILE_NORM,            /**< scale and shift from statistics, and the norm's own gradients */
-    RP_PROFILE_STATISTICS,      /**< mean and variance of new channels */
-    RP_PROFILE_FINISH,          /**< the pass that finishes the gradient of a channel */
+    RP_PROFILE_NORM,       /**< scale and shift from statistics, and the norm's own gradients */
+    RP_PROFILE_STATISTICS, /**< mean and variance of new channels */
+    RP_PROFILE_FINISH,     /**< the pass that finishes the gradient of a channel */
     RP_PROFILE_POOL,
     RP_PROFILE_UNPOOL,
     RP_PROFILE_LOAD,  /**< the padded copy of the input */
     RP_PROFILE_LOSS,  /**< softmax, loss and its gradient */
-    RP_PROFILE_CLEAR, /**< zeroing gradients */
     RP_PROFILE_ADAM,
     RP_PROFILE_OPERATIONS
 } rp_profile_operation;
 
-/** Whose kernel it is: the conv 3x3x3 of stem and dense layers, 1x1x1 of transitions down and of the
- *  head, transposed of transitions up; RP_LAYER_NONE where no single layer owns the work. */
+/** Whose kernel it is: the conv 3x3x3 of stem and dense layers, 1x1x1 of transitions down and of
+ * the head, transposed of transitions up; RP_LAYER_NONE where no single layer owns the work. */
 typedef enum rp_layer {
     RP_LAYER_STEM,
     RP_LAYER_DENSE,
@@ -153,16 +174,16 @@ typedef enum rp_layer {
 
 /**
  * flops: two for each multiply-add of the direct algorithm at the padded extent, taps that fall on
- * padding included, whatever algorithm ran. bytes: compulsory traffic, each tensor once per read and
- * once per write, as if caches were perfect.
+ * padding included, whatever algorithm ran. bytes: compulsory traffic, each tensor once per read
+ * and once per write, as if caches were perfect.
  */
 typedef struct rp_profile_entry {
     uint64_t calls;
     double seconds, flops, bytes;
 } rp_profile_entry;
 
-/** Sums over everything that ran since the caller zeroed it. Level 0 is full resolution; what belongs
- *  to a transition, up or down, counts at the finer of its two levels. */
+/** Sums over everything that ran since the caller zeroed it. Level 0 is full resolution; what
+ * belongs to a transition, up or down, counts at the finer of its two levels. */
 typedef struct rp_profile {
     rp_profile_entry entries[RP_FCD_MAX_LEVELS + 1][RP_LAYERS][RP_PROFILE_OPERATIONS];
 } rp_profile;

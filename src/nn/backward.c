@@ -10,27 +10,37 @@
 
 #include <string.h>
 
-/* Gradients of the norm's weight and bias, and what its input channels are still owed. */
-static void finish_norm(rp_session *s, int index)
+/* Gradients of the norm's weight and bias for a range of a unit's input channels, and what those
+ * channels are still owed. */
+static void finish_norm(rp_session *s, int index, int first, int channels)
 {
     const unit *u = &s->net->units[index];
     level_state *l = &s->levels[u->level];
     float *weight = s->net->parameters[u->norm_weight].gradient;
     float *bias = s->net->parameters[u->norm_bias].gradient;
     double n = (double)l->voxels;
-    for (int c = 0; c < u->in_channels; c++) {
-        int channel = u->in_first + c;
+    for (int i = 0; i < channels; i++) {
+        int c = first + i, channel = u->in_first + c;
         double scale = (double)s->units[index].scale[c], rstd = (double)l->rstd_f[channel];
-        weight[c] = (float)s->sum_b[c];
-        bias[c] = (float)s->sum_a[c];
-        l->offset[channel] -= scale * s->sum_a[c] / n;
-        l->slope[channel] -= scale * rstd * s->sum_b[c] / n;
+        weight[c] = (float)s->sum_b[i];
+        bias[c] = (float)s->sum_a[i];
+        l->offset[channel] -= scale * s->sum_a[i] / n;
+        l->slope[channel] -= scale * rstd * s->sum_b[i] / n;
     }
+}
+
+/* The gradient by a unit's convolution's output, once finish_output has been there. */
+static float *output_gradient(const rp_session *s, const unit *u)
+{
+    const level_state *out = &s->levels[u->out_level];
+    if (u->type == UNIT_HEAD) return s->grad_logits;
+    if (u->type == UNIT_DOWN) return s->levels[u->level].unpooled;
+    return out->gradient + (size_t)u->out_first * out->voxels;
 }
 
 /* The gradient of a unit's output channels in their stack, once every reader has added to it;
  * through dropout too, where that lies directly behind the convolution. Gives the bias gradient. */
-static float *finish_output(rp_session *s, int index)
+static void finish_output(rp_session *s, int index)
 {
     const unit *u = &s->net->units[index];
     level_state *l = &s->levels[u->out_level];
@@ -58,65 +68,115 @@ static float *finish_output(rp_session *s, int index)
         double factor = u->type == UNIT_DOWN && keep ? (double)keep[c] : 1;
         bias[c] = (float)(s->sum_a[c] * factor);
     }
-    if (u->type != UNIT_DOWN) return gradient;
+    if (u->type != UNIT_DOWN) return;
     start = profile_start(s->profile);
     rp_kernels_get()->max_unpool(gradient, s->units[index].choice, keep, u->out_channels,
-                                 s->levels[u->level].size, s->pooled_from);
+                                 s->levels[u->level].size, output_gradient(s, u));
     profile_stop(s, RP_PROFILE_UNPOOL, u, start);
-    return s->pooled_from;
 }
 
-static void backward_unit(rp_session *s, int index)
+static void weight_gradient(rp_session *s, int index)
 {
     const unit *u = &s->net->units[index];
-    const rp_kernels *k = rp_kernels_get();
-    level_state *in = &s->levels[u->level];
-    const float *gradient = u->type == UNIT_HEAD ? s->grad_logits : finish_output(s, index);
     double start = profile_start(s->profile);
-    k->conv_weight_gradient(&(rp_conv_weight_gradient){
+    rp_kernels_get()->conv_weight_gradient(&(rp_conv_weight_gradient){
         .shape = unit_shape(u, s->levels),
         .input = unit_input(s, u),
         .norm = unit_norm(s, index),
-        .grad_output = gradient,
+        .grad_output = output_gradient(s, u),
         .grad_weight = s->net->parameters[u->conv_weight].gradient,
         .workspace = s->workspace,
     });
     profile_stop(s, RP_PROFILE_WEIGHT_GRADIENT, u, start);
-    if (u->type == UNIT_STEM) return;
-    start = profile_start(s->profile);
-    k->conv_data_gradient(&(rp_conv_data_gradient){
-        .shape = unit_shape(u, s->levels),
-        .grad_output = gradient,
-        .weight = parameter_value(s->net, u->conv_weight),
-        .input = unit_input(s, u),
-        .norm = unit_norm(s, index),
-        .accumulate = u->type != UNIT_HEAD,
-        .grad_input = in->gradient + (size_t)u->in_first * in->voxels,
+}
+
+/* Whether the gradient of channels is added to what others left there. Memory of a part that nobody
+ * has written yet holds anything: it is overwritten, or zeroed where only some of it will be. */
+static bool prepare_gradient(rp_session *s, int level, int first, int channels)
+{
+    level_state *l = &s->levels[level];
+    const int *part = s->net->part_first[level];
+    bool accumulate = false;
+    for (int i = 0; i < STACK_PARTS; i++)
+        if (part[i] < first + channels && first < part[i + 1])
+            accumulate |= l->ready[i] || first > part[i] || first + channels < part[i + 1];
+    for (int i = 0; i < STACK_PARTS; i++) {
+        if (part[i] >= first + channels || first >= part[i + 1] || l->ready[i]) continue;
+        if (accumulate)
+            memset(l->gradient + (size_t)part[i] * l->voxels, 0,
+                   (size_t)(part[i + 1] - part[i]) * l->voxels * sizeof *l->gradient);
+        l->ready[i] = true;
+    }
+    return accumulate;
+}
+
+/* Weights of a range of input channels of a unit that is not transposed, as a tensor of their own.
+ */
+static const float *range_weight(const rp_session *s, const unit *u, int first, int channels)
+{
+    const float *weight = parameter_value(s->net, u->conv_weight);
+    if (channels == u->in_channels) return weight;
+    size_t row = (size_t)channels * unit_taps(u);
+    for (size_t out = 0; out < (size_t)u->out_channels; out++)
+        memcpy(s->range_weight + out * row,
+               weight + (out * (size_t)u->in_channels + (size_t)first) * unit_taps(u),
+               row * sizeof *weight);
+    return s->range_weight;
+}
+
+static void data_gradient(rp_session *s, const backward_action *a)
+{
+    unit u = s->net->units[a->unit];
+    level_state *in = &s->levels[u.level];
+    rp_conv_norm norm = unit_norm(s, a->unit);
+    const float *weight = range_weight(s, &u, a->first, a->channels);
+    u.in_first += a->first;
+    u.in_channels = a->channels;
+    if (u.has_norm) {
+        norm.scale += a->first;
+        norm.shift += a->first;
+        norm.mean += a->first;
+        norm.rstd += a->first;
+    }
+    bool accumulate = prepare_gradient(s, u.level, u.in_first, u.in_channels);
+    double start = profile_start(s->profile);
+    rp_kernels_get()->conv_data_gradient(&(rp_conv_data_gradient){
+        .shape = unit_shape(&u, s->levels),
+        .grad_output = output_gradient(s, &u),
+        .weight = weight,
+        .input = unit_input(s, &u),
+        .norm = norm,
+        .accumulate = accumulate,
+        .grad_input = in->gradient + (size_t)u.in_first * in->voxels,
         .sum_dy = s->sum_a,
         .sum_dy_xhat = s->sum_b,
         .workspace = s->workspace,
     });
-    profile_stop(s, RP_PROFILE_DATA_GRADIENT, u, start);
-    if (!u->has_norm) return;
+    profile_stop(s, RP_PROFILE_DATA_GRADIENT, &u, start);
+    if (!u.has_norm) return;
     start = profile_start(s->profile);
-    finish_norm(s, index);
-    profile_stop(s, RP_PROFILE_NORM, u, start);
+    finish_norm(s, a->unit, a->first, a->channels);
+    profile_stop(s, RP_PROFILE_NORM, &u, start);
 }
 
 void session_backward(rp_session *s)
 {
     const rp_fcd *net = s->net;
-    double start = profile_start(s->profile);
     for (int l = 0; l <= net->config.levels; l++) {
         level_state *level = &s->levels[l];
         size_t channels = (size_t)net->stack_channels[l];
         memset(level->offset, 0, channels * sizeof *level->offset);
         memset(level->slope, 0, channels * sizeof *level->slope);
-        /* The head overwrites all of level 0. */
-        if (l) memset(level->gradient, 0, channels * level->voxels * sizeof *level->gradient);
+        memset(level->ready, 0, sizeof level->ready);
     }
-    profile_stop(s, RP_PROFILE_CLEAR, NULL, start);
-    for (int i = net->unit_count - 1; i >= 0; i--) backward_unit(s, i);
+    for (int i = 0; i < net->action_count; i++) {
+        const backward_action *a = &net->actions[i];
+        if (a->finish) {
+            if (net->units[a->unit].type != UNIT_HEAD) finish_output(s, a->unit);
+            weight_gradient(s, a->unit);
+        }
+        if (a->channels) data_gradient(s, a);
+    }
 }
 
 rp_status rp_session_loss(rp_session *s, const uint8_t *target, const rp_loss_weights *weights,

@@ -50,13 +50,49 @@ static void add_dense_block(rp_fcd *net, int level, int first, int channels, int
                              .has_dropout = true});
 }
 
+static void add_action(rp_fcd *net, int index, int first, int channels, bool finish)
+{
+    if (channels || finish)
+        net->actions[net->action_count++] = (backward_action){index, first, channels, finish};
+}
+
+/* Reads the skip connection of a level from above: its layers on the way up, or the head. */
+static bool reads_skip(const rp_fcd *net, const unit *u, int level)
+{
+    if (u->level != level || level == net->config.levels) return false;
+    return u->type == UNIT_HEAD ||
+           (u->type == UNIT_DENSE && u->out_first >= net->part_first[level][PART_NEW]);
+}
+
+static void build_actions(rp_fcd *net)
+{
+    for (int i = net->unit_count - 1; i >= 0; i--) {
+        const unit *u = &net->units[i];
+        const int *part = net->part_first[u->level];
+        if (reads_skip(net, u, u->level)) {
+            add_action(net, i, 0, part[PART_SKIP], true);
+            add_action(net, i, part[PART_NEW], u->in_channels - part[PART_NEW], false);
+            continue;
+        }
+        for (int j = net->unit_count - 1; u->type == UNIT_DOWN && j >= 0; j--)
+            if (reads_skip(net, &net->units[j], u->level))
+                add_action(net, j, part[PART_SKIP], part[PART_NEW] - part[PART_SKIP], false);
+        add_action(net, i, 0, u->type == UNIT_STEM ? 0 : u->in_channels, true);
+    }
+}
+
 void fcd_build_units(rp_fcd *net)
 {
     const rp_fcd_config *c = &net->config;
     widths w = stack_widths(c);
-    for (int l = 0; l <= c->levels; l++)
+    for (int l = 0; l <= c->levels; l++) {
         net->stack_channels[l] =
             w.up[l] + w.skip[l] + (l < c->levels ? c->growth * c->down_layers[l] : 0);
+        net->part_first[l][PART_SKIP] = w.up[l];
+        /* The bottleneck has no way up: its new channels are what goes up. */
+        net->part_first[l][PART_NEW] = w.up[l] + (l < c->levels ? w.skip[l] : w.base[l]);
+        net->part_first[l][STACK_PARTS] = net->stack_channels[l];
+    }
     add_unit(net, (unit){.type = UNIT_STEM,
                          .kind = RP_CONV_SAME,
                          .in_channels = c->in_channels,
@@ -92,6 +128,7 @@ void fcd_build_units(rp_fcd *net)
                          .kind = RP_CONV_POINT,
                          .in_channels = net->stack_channels[0],
                          .out_channels = c->classes});
+    build_actions(net);
 }
 
 /* ---- parameters ---------------------------------------------------------------------------------

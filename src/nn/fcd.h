@@ -27,11 +27,30 @@ typedef struct unit {
 
 enum { MAX_UNITS = 256, MAX_LEVELS = RP_FCD_MAX_LEVELS + 1 };
 
+/* The parts of a stack: what lies before part i ends at part_first[level][i]. */
+enum { PART_UP, PART_SKIP, PART_NEW, STACK_PARTS };
+
+/*
+ * A step of the backward pass: the gradient by so many of a unit's input channels, relative to the
+ * first that it reads; before that, where `finish` says so, what is left to do for its output and
+ * the gradient of its weights. Those who read a skip connection on the way up leave its gradient
+ * for later: until the way down of that level is reached it needs no memory.
+ */
+typedef struct backward_action {
+    int unit, first, channels;
+    bool finish;
+} backward_action;
+
+enum { MAX_ACTIONS = 3 * MAX_UNITS };
+
 struct rp_fcd {
     rp_fcd_config config;
     int stack_channels[MAX_LEVELS]; /* levels + 1 of them */
+    int part_first[MAX_LEVELS][STACK_PARTS + 1];
     int unit_count;
     unit units[MAX_UNITS];
+    int action_count;
+    backward_action actions[MAX_ACTIONS];
     size_t parameter_count, trainable;
     rp_parameter *parameters;
     char (*names)[96];
@@ -55,6 +74,9 @@ typedef struct level_state {
     double *mean, *variance; /* per channel */
     float *mean_f, *rstd_f;
     double *offset, *slope; /* gradient terms still owed to each channel */
+    float *pooled_from,
+        *unpooled;           /* of the transition down from here: what it pools, and its gradient */
+    bool ready[STACK_PARTS]; /* a reader has written the gradient of this part */
 } level_state;
 
 struct rp_session {
@@ -63,7 +85,8 @@ struct rp_session {
     int size[3], padded[3];
     int workers; /* threads that the workspace has room for */
     uint8_t *memory;
-    float *input, *logits, *grad_logits, *pooled_from;
+    float *input, *logits, *grad_logits;
+    float *range_weight;                   /* weights of a range of input channels */
     float *channel_offset, *channel_slope; /* scratch, widest channel count */
     double *sum_a, *sum_b;
     double *loss_parts; /* [z][LOSS_PARTS] */
@@ -96,6 +119,11 @@ static inline void profile_stop(const rp_session *s, rp_profile_operation operat
                                 double start)
 {
     if (s->profile) profile_add(s, operation, u, start);
+}
+
+static inline size_t unit_taps(const unit *u)
+{
+    return u->kind == RP_CONV_POINT ? 1 : 27;
 }
 
 static inline float *parameter_value(const rp_fcd *net, int index)

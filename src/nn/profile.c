@@ -2,9 +2,10 @@
 #include "fcd.h"
 
 static const char *const operation_names[RP_PROFILE_OPERATIONS] = {
-    "forward",         "data gradient", "weight gradient", "norm", "statistics",
-    "finish gradient", "pool",          "unpool",          "load", "loss",
-    "clear",           "adam"};
+    "forward", "data gradient", "weight gradient",
+    "norm",    "statistics",    "finish gradient",
+    "pool",    "unpool",        "load",
+    "loss",    "adam"};
 static const char *const layer_names[RP_LAYERS] = {"stem", "dense", "down", "up", "head", "none"};
 
 const char *rp_profile_operation_name(rp_profile_operation operation)
@@ -71,7 +72,7 @@ static double unit_bytes(const unit *u, rp_profile_operation operation, double i
 static double whole_bytes(const rp_session *s, rp_profile_operation operation)
 {
     const rp_fcd *net = s->net;
-    double voxels = (double)s->levels[0].voxels, bytes = 0;
+    double voxels = (double)s->levels[0].voxels;
     switch (operation) {
     case RP_PROFILE_LOAD:
         return 2 * voxels * net->config.in_channels * sizeof(float);
@@ -79,10 +80,6 @@ static double whole_bytes(const rp_session *s, rp_profile_operation operation)
         /* The sums of the Dice term come before its gradient: two passes in training. */
         return voxels * (s->mode == RP_RUN_TRAIN ? 3.0 * net->config.classes * sizeof(float) + 2
                                                  : net->config.classes * sizeof(float) + 1);
-    case RP_PROFILE_CLEAR:
-        for (int l = 1; l <= net->config.levels; l++)
-            bytes += (double)s->levels[l].voxels * net->stack_channels[l] * sizeof(float);
-        return bytes;
     default:
         return 0;
     }

@@ -1,4 +1,4 @@
-/* The memory of a run, planned before it is taken, and the forward pass. */
+/* The forward pass. */
 #include "fcd.h"
 
 #include <math.h>
@@ -20,175 +20,6 @@ rp_conv_norm unit_norm(const rp_session *s, int index)
     const level_state *l = &s->levels[u->level];
     return (rp_conv_norm){s->units[index].scale, s->units[index].shift, l->mean_f + u->in_first,
                           l->rstd_f + u->in_first};
-}
-
-/* ---- memory plan ------------------------------------------------------------------------- */
-
-/* Hands out memory from one block; with base NULL it only counts. */
-typedef struct arena {
-    uint8_t *base;
-    size_t used;
-    bool overflow;
-} arena;
-
-static void *take(arena *a, size_t count, size_t size)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > (size_t)1 << 48 || a->overflow) {
-        a->overflow = true;
-        return NULL;
-    }
-    void *block = a->base ? a->base + a->used : NULL;
-    a->used += (bytes + 63) / 64 * 64;
-    return block;
-}
-
-static void set_extents(rp_session *s, const rp_fcd_config *config, const int size[3])
-{
-    int stride = rp_fcd_stride(config);
-    for (int a = 0; a < 3; a++) {
-        s->size[a] = size[a];
-        s->padded[a] = (size[a] + stride - 1) / stride * stride;
-    }
-    for (int l = 0; l <= config->levels; l++) {
-        level_state *level = &s->levels[l];
-        for (int a = 0; a < 3; a++) level->size[a] = s->padded[a] >> l;
-        level->voxels = (size_t)level->size[0] * (size_t)level->size[1] * (size_t)level->size[2];
-    }
-}
-
-static void take_level(arena *a, level_state *l, size_t channels, bool train)
-{
-    l->stack = take(a, channels * l->voxels, sizeof *l->stack);
-    if (train) l->gradient = take(a, channels * l->voxels, sizeof *l->gradient);
-    l->mean = take(a, channels, sizeof *l->mean);
-    l->variance = take(a, channels, sizeof *l->variance);
-    l->mean_f = take(a, channels, sizeof *l->mean_f);
-    l->rstd_f = take(a, channels, sizeof *l->rstd_f);
-    l->offset = take(a, channels, sizeof *l->offset);
-    l->slope = take(a, channels, sizeof *l->slope);
-}
-
-static void take_unit(arena *a, const rp_session *s, const unit *u, unit_state *state, bool train)
-{
-    if (u->has_norm) {
-        state->scale = take(a, (size_t)u->in_channels, sizeof *state->scale);
-        state->shift = take(a, (size_t)u->in_channels, sizeof *state->shift);
-    }
-    if (train && u->has_dropout)
-        state->keep = take(a, (size_t)u->out_channels, sizeof *state->keep);
-    if (train && u->type == UNIT_DOWN)
-        state->choice = take(a, (size_t)u->out_channels, s->levels[u->out_level].voxels);
-}
-
-/* Where everything lies. One walk serves for counting and for placing, so they cannot differ. */
-static void place(rp_session *s, const rp_fcd *net, arena *a)
-{
-    bool train = s->mode == RP_RUN_TRAIN;
-    size_t voxels = s->levels[0].voxels, widest = 0, pooled = 0, workspace = 0;
-    s->workers = rp_threads_get();
-    s->input = take(a, (size_t)net->config.in_channels * voxels, sizeof *s->input);
-    s->logits = take(a, (size_t)net->config.classes * voxels, sizeof *s->logits);
-    if (train) s->grad_logits = take(a, (size_t)net->config.classes * voxels, sizeof(float));
-    for (int l = 0; l <= net->config.levels; l++) {
-        size_t channels = (size_t)net->stack_channels[l];
-        take_level(a, &s->levels[l], channels, train);
-        if (channels > widest) widest = channels;
-    }
-    for (int i = 0; i < net->unit_count; i++) {
-        const unit *u = &net->units[i];
-        take_unit(a, s, u, &s->units[i], train);
-        rp_conv_shape shape = unit_shape(u, s->levels);
-        size_t bytes = rp_conv_workspace_bytes(&shape, s->workers);
-        if (bytes > workspace) workspace = bytes;
-        size_t floats = (size_t)u->out_channels * s->levels[u->level].voxels;
-        if (u->type == UNIT_DOWN && floats > pooled) pooled = floats;
-    }
-    s->pooled_from = take(a, pooled, sizeof *s->pooled_from);
-    s->channel_offset = take(a, widest, sizeof *s->channel_offset);
-    s->channel_slope = take(a, widest, sizeof *s->channel_slope);
-    s->sum_a = take(a, widest, sizeof *s->sum_a);
-    s->sum_b = take(a, widest, sizeof *s->sum_b);
-    s->loss_parts = take(a, (size_t)s->padded[2] * LOSS_PARTS, sizeof *s->loss_parts);
-    s->workspace = take(a, workspace, 1);
-}
-
-static rp_status check_size(const int size[3], rp_error *err)
-{
-    double voxels = 1;
-    for (int a = 0; a < 3; a++) {
-        if (size[a] < 1 || size[a] > 1 << 20)
-            return rp_fail(err, RP_ERR_ARGUMENT, "network input of %dx%dx%d voxels", size[2],
-                           size[1], size[0]);
-        voxels *= size[a];
-    }
-    if (voxels > 1e12) return rp_fail(err, RP_ERR_ARGUMENT, "network input of %g voxels", voxels);
-    return RP_OK;
-}
-
-rp_status rp_session_bytes(const rp_fcd_config *config, const int size[3], rp_run_mode mode,
-                           size_t *bytes, rp_error *err)
-{
-    rp_status status = rp_fcd_config_check(config, err);
-    if (!status) status = check_size(size, err);
-    if (status) return status;
-    rp_fcd *net = rp_alloc(1, sizeof *net);
-    rp_session *s = rp_alloc(1, sizeof *s);
-    arena count = {0};
-    if (net && s) {
-        net->config = *config;
-        fcd_build_units(net);
-        s->mode = mode;
-        set_extents(s, config, size);
-        place(s, net, &count);
-    }
-    if (!net || !s)
-        status = rp_fail(err, RP_ERR_MEMORY, "no memory to plan the network");
-    else if (count.overflow)
-        status = rp_fail(err, RP_ERR_ARGUMENT, "network input of %dx%dx%d voxels is too large",
-                         size[2], size[1], size[0]);
-    else
-        *bytes = count.used;
-    rp_free(net);
-    rp_free(s);
-    return status;
-}
-
-rp_status rp_session_create(rp_fcd *net, const int size[3], rp_run_mode mode, size_t budget_bytes,
-                            rp_session **out, rp_error *err)
-{
-    size_t bytes = 0;
-    rp_status status = rp_session_bytes(&net->config, size, mode, &bytes, err);
-    if (status) return status;
-    if (budget_bytes && bytes > budget_bytes)
-        return rp_fail(err, RP_ERR_BUDGET,
-                       "%s of %dx%dx%d voxels takes %.0f MiB, the memory budget is %.0f MiB",
-                       mode == RP_RUN_TRAIN ? "training on a volume" : "prediction", size[2],
-                       size[1], size[0], ceil((double)bytes / 1048576),
-                       floor((double)budget_bytes / 1048576));
-    rp_session *s = rp_alloc(1, sizeof *s);
-    uint8_t *memory = rp_alloc(bytes, 1);
-    if (!s || !memory) {
-        rp_free(s);
-        rp_free(memory);
-        return rp_fail(err, RP_ERR_MEMORY, "the system has no %.0f MiB for the network",
-                       ceil((double)bytes / 1048576));
-    }
-    s->net = net;
-    s->mode = mode;
-    s->memory = memory;
-    set_extents(s, &net->config, size);
-    arena a = {.base = memory};
-    place(s, net, &a);
-    *out = s;
-    return RP_OK;
-}
-
-void rp_session_destroy(rp_session *s)
-{
-    if (!s) return;
-    rp_free(s->memory);
-    rp_free(s);
 }
 
 /* ---- forward ----------------------------------------------------------------------------- */
@@ -278,7 +109,7 @@ static void run_unit(rp_session *s, int index)
         .bias = parameter_value(s->net, u->conv_bias),
         .keep = s->units[index].keep,
         .output = u->type == UNIT_HEAD   ? s->logits
-                  : u->type == UNIT_DOWN ? s->pooled_from
+                  : u->type == UNIT_DOWN ? s->levels[u->level].pooled_from
                                          : target,
         .workspace = s->workspace,
     };
@@ -287,8 +118,8 @@ static void run_unit(rp_session *s, int index)
     profile_stop(s, RP_PROFILE_FORWARD, u, start);
     if (u->type == UNIT_DOWN) {
         start = profile_start(s->profile);
-        k->max_pool(s->pooled_from, u->out_channels, s->levels[u->level].size, target,
-                    s->units[index].choice);
+        k->max_pool(s->levels[u->level].pooled_from, u->out_channels, s->levels[u->level].size,
+                    target, s->units[index].choice);
         profile_stop(s, RP_PROFILE_POOL, u, start);
     }
     if (u->type == UNIT_HEAD || !own_statistics(s)) return;
