@@ -3,12 +3,14 @@
 static void test_blocks_are_zeroed_and_aligned(void **state)
 {
     (void)state;
-    const size_t sizes[] = {0, 1, 63, 64, 65, 1000, 1 << 20};
+    const size_t sizes[] = {0, 1, 63, 64, 65, 1000, 1 << 20, (8 << 20) - 1, 8 << 20, (9 << 20) + 5};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint8_t *block = rp_alloc(sizes[i], 1);
         assert_non_null(block);
         assert_int_equal((uintptr_t)block % 64, 0);
-        for (size_t b = 0; b < sizes[i]; b++) assert_int_equal(block[b], 0);
+        size_t zeros = 0;
+        for (size_t b = 0; b < sizes[i]; b++) zeros += block[b] == 0;
+        assert_int_equal(zeros, sizes[i]);
         memset(block, 0xff, sizes[i]); /* so that a block used again would show */
         rp_free(block);
     }
@@ -23,6 +25,22 @@ static void test_overflow_gives_null(void **state)
     (void)state;
     assert_null(rp_alloc(SIZE_MAX / 2, 3));
     assert_null(rp_alloc(SIZE_MAX, 1));
+}
+
+/* Large blocks begin at a page of 2 MiB, so that the system can back them with such. */
+static void test_large_blocks(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {8 << 20, (9 << 20) + 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *block = rp_alloc(sizes[i], 1);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % (2 << 20), 0);
+        rp_free(block);
+    }
+    rp_test_fail_allocation(1);
+    assert_null(rp_alloc(8 << 20, 1));
+    rp_test_fail_allocation(0);
 }
 
 static void test_hook_fails_the_nth(void **state)
@@ -64,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_are_zeroed_and_aligned),
         cmocka_unit_test(test_overflow_gives_null),
+        cmocka_unit_test(test_large_blocks),
         cmocka_unit_test(test_hook_fails_the_nth),
         cmocka_unit_test(test_strings),
     };
