@@ -10,32 +10,30 @@
 
 #include <string.h>
 
-/* Gradients of the norm's weight and bias for a range of a unit's input channels, and what those
- * channels are still owed. */
-static void finish_norm(rp_session *s, int index, int first, int channels)
-{
-    const unit *u = &s->net->units[index];
-    level_state *l = &s->levels[u->level];
-    float *weight = s->net->parameters[u->norm_weight].gradient;
-    float *bias = s->net->parameters[u->norm_bias].gradient;
-    double n = (double)l->voxels;
-    for (int i = 0; i < channels; i++) {
-        int c = first + i, channel = u->in_first + c;
-        double scale = (double)s->units[index].scale[c], rstd = (double)l->rstd_f[channel];
-        weight[c] = (float)s->sum_b[i];
-        bias[c] = (float)s->sum_a[i];
-        l->offset[channel] -= scale * s->sum_a[i] / n;
-        l->slope[channel] -= scale * rstd * s->sum_b[i] / n;
-    }
-}
+/* A convolution going backward: a unit narrowed to a range of its input channels, or to a group of
+ * its output channels, and where that range begins in the unit. */
+typedef struct narrowed {
+    int index;
+    unit u;
+    int first_in, first_out;
+    const float *gradient; /* by the output */
+} narrowed;
 
-/* The gradient by a unit's convolution's output, once finish_output has been there. */
-static float *output_gradient(const rp_session *s, const unit *u)
+/* Gradients of the norm's weight and bias, and what the input channels are still owed. */
+static void finish_norm(rp_session *s, const narrowed *n)
 {
-    const level_state *out = &s->levels[u->out_level];
-    if (u->type == UNIT_HEAD) return s->grad_logits;
-    if (u->type == UNIT_DOWN) return s->levels[u->level].unpooled;
-    return out->gradient + (size_t)u->out_first * out->voxels;
+    level_state *l = &s->levels[n->u.level];
+    float *weight = s->net->parameters[n->u.norm_weight].gradient + n->first_in;
+    float *bias = s->net->parameters[n->u.norm_bias].gradient + n->first_in;
+    const float *scale = s->units[n->index].scale + n->first_in;
+    double voxels = (double)l->voxels;
+    for (int c = 0; c < n->u.in_channels; c++) {
+        int channel = n->u.in_first + c;
+        weight[c] = (float)s->sum_b[c] + (n->first_out ? weight[c] : 0);
+        bias[c] = (float)s->sum_a[c] + (n->first_out ? bias[c] : 0);
+        l->offset[channel] -= (double)scale[c] * s->sum_a[c] / voxels;
+        l->slope[channel] -= (double)scale[c] * (double)l->rstd_f[channel] * s->sum_b[c] / voxels;
+    }
 }
 
 /* The gradient of a unit's output channels in their stack, once every reader has added to it;
@@ -45,7 +43,6 @@ static void finish_output(rp_session *s, int index)
     const unit *u = &s->net->units[index];
     level_state *l = &s->levels[u->out_level];
     const float *keep = s->units[index].keep;
-    float *gradient = l->gradient + (size_t)u->out_first * l->voxels;
     for (int c = 0; c < u->out_channels; c++) {
         s->channel_offset[c] = (float)l->offset[u->out_first + c];
         s->channel_slope[c] = (float)l->slope[u->out_first + c];
@@ -59,7 +56,7 @@ static void finish_output(rp_session *s, int index)
         .offset = s->channel_offset,
         .slope = s->channel_slope,
         .keep = u->type == UNIT_DOWN ? NULL : keep,
-        .gradient = gradient,
+        .gradient = stack_gradient(s, u->out_level, u->out_first),
         .sum = s->sum_a,
     });
     profile_stop(s, RP_PROFILE_FINISH, u, start);
@@ -68,23 +65,19 @@ static void finish_output(rp_session *s, int index)
         double factor = u->type == UNIT_DOWN && keep ? (double)keep[c] : 1;
         bias[c] = (float)(s->sum_a[c] * factor);
     }
-    if (u->type != UNIT_DOWN) return;
-    start = profile_start(s->profile);
-    rp_kernels_get()->max_unpool(gradient, s->units[index].choice, keep, u->out_channels,
-                                 s->levels[u->level].size, output_gradient(s, u));
-    profile_stop(s, RP_PROFILE_UNPOOL, u, start);
 }
 
-static void weight_gradient(rp_session *s, int index)
+static void weight_gradient(rp_session *s, const narrowed *n)
 {
-    const unit *u = &s->net->units[index];
+    const unit *u = &n->u;
+    size_t row = (size_t)u->in_channels * unit_taps(u);
     double start = profile_start(s->profile);
     rp_kernels_get()->conv_weight_gradient(&(rp_conv_weight_gradient){
         .shape = unit_shape(u, s->levels),
         .input = unit_input(s, u),
-        .norm = unit_norm(s, index),
-        .grad_output = output_gradient(s, u),
-        .grad_weight = s->net->parameters[u->conv_weight].gradient,
+        .norm = unit_norm(s, n->index),
+        .grad_output = n->gradient,
+        .grad_weight = s->net->parameters[u->conv_weight].gradient + (size_t)n->first_out * row,
         .workspace = s->workspace,
     });
     profile_stop(s, RP_PROFILE_WEIGHT_GRADIENT, u, start);
@@ -96,67 +89,98 @@ static bool prepare_gradient(rp_session *s, int level, int first, int channels)
 {
     level_state *l = &s->levels[level];
     const int *part = s->net->part_first[level];
-    bool accumulate = false;
-    for (int i = 0; i < STACK_PARTS; i++)
-        if (part[i] < first + channels && first < part[i + 1])
-            accumulate |= l->ready[i] || first > part[i] || first + channels < part[i + 1];
-    for (int i = 0; i < STACK_PARTS; i++) {
-        if (part[i] >= first + channels || first >= part[i + 1] || l->ready[i]) continue;
-        if (accumulate)
-            memset(l->gradient + (size_t)part[i] * l->voxels, 0,
-                   (size_t)(part[i + 1] - part[i]) * l->voxels * sizeof *l->gradient);
-        l->ready[i] = true;
-    }
-    return accumulate;
+    int i = first >= part[PART_NEW] ? PART_NEW : first >= part[PART_SKIP] ? PART_SKIP : PART_UP;
+    bool whole = channels == part[i + 1] - part[i], ready = l->ready[i];
+    if (!ready && !whole)
+        memset(l->gradient[i], 0,
+               (size_t)(part[i + 1] - part[i]) * l->voxels * sizeof *l->gradient[i]);
+    l->ready[i] = true;
+    return ready || !whole;
 }
 
-/* Weights of a range of input channels of a unit that is not transposed, as a tensor of their own.
- */
-static const float *range_weight(const rp_session *s, const unit *u, int first, int channels)
+/* The weights of a narrowed unit, as a tensor of their own. A transposed convolution never is. */
+static const float *narrowed_weight(const rp_session *s, const narrowed *n)
 {
-    const float *weight = parameter_value(s->net, u->conv_weight);
-    if (channels == u->in_channels) return weight;
-    size_t row = (size_t)channels * unit_taps(u);
-    for (size_t out = 0; out < (size_t)u->out_channels; out++)
+    const unit *whole = &s->net->units[n->index];
+    size_t taps = unit_taps(whole), row = (size_t)n->u.in_channels * taps;
+    const float *weight = parameter_value(s->net, whole->conv_weight);
+    weight += (size_t)n->first_out * (size_t)whole->in_channels * taps;
+    if (n->u.in_channels == whole->in_channels) return weight;
+    for (size_t out = 0; out < (size_t)n->u.out_channels; out++)
         memcpy(s->range_weight + out * row,
-               weight + (out * (size_t)u->in_channels + (size_t)first) * unit_taps(u),
+               weight + (out * (size_t)whole->in_channels + (size_t)n->first_in) * taps,
                row * sizeof *weight);
     return s->range_weight;
 }
 
-static void data_gradient(rp_session *s, const backward_action *a)
+static void data_gradient(rp_session *s, const narrowed *n)
 {
-    unit u = s->net->units[a->unit];
-    level_state *in = &s->levels[u.level];
-    rp_conv_norm norm = unit_norm(s, a->unit);
-    const float *weight = range_weight(s, &u, a->first, a->channels);
-    u.in_first += a->first;
-    u.in_channels = a->channels;
-    if (u.has_norm) {
-        norm.scale += a->first;
-        norm.shift += a->first;
-        norm.mean += a->first;
-        norm.rstd += a->first;
+    const unit *u = &n->u;
+    rp_conv_norm norm = unit_norm(s, n->index);
+    if (u->has_norm) {
+        norm.scale += n->first_in;
+        norm.shift += n->first_in;
+        norm.mean += n->first_in;
+        norm.rstd += n->first_in;
     }
-    bool accumulate = prepare_gradient(s, u.level, u.in_first, u.in_channels);
+    bool accumulate = prepare_gradient(s, u->level, u->in_first, u->in_channels);
     double start = profile_start(s->profile);
     rp_kernels_get()->conv_data_gradient(&(rp_conv_data_gradient){
-        .shape = unit_shape(&u, s->levels),
-        .grad_output = output_gradient(s, &u),
-        .weight = weight,
-        .input = unit_input(s, &u),
+        .shape = unit_shape(u, s->levels),
+        .grad_output = n->gradient,
+        .weight = narrowed_weight(s, n),
+        .input = unit_input(s, u),
         .norm = norm,
         .accumulate = accumulate,
-        .grad_input = in->gradient + (size_t)u.in_first * in->voxels,
+        .grad_input = stack_gradient(s, u->level, u->in_first),
         .sum_dy = s->sum_a,
         .sum_dy_xhat = s->sum_b,
         .workspace = s->workspace,
     });
-    profile_stop(s, RP_PROFILE_DATA_GRADIENT, &u, start);
-    if (!u.has_norm) return;
+    profile_stop(s, RP_PROFILE_DATA_GRADIENT, u, start);
+    if (!u->has_norm) return;
     start = profile_start(s->profile);
-    finish_norm(s, a->unit, a->first, a->channels);
-    profile_stop(s, RP_PROFILE_NORM, &u, start);
+    finish_norm(s, n);
+    profile_stop(s, RP_PROFILE_NORM, u, start);
+}
+
+/* A transition down: the gradient of a group of channels before pooling at a time. */
+static void backward_down(rp_session *s, int index)
+{
+    const unit *whole = &s->net->units[index];
+    const level_state *in = &s->levels[whole->level], *out = &s->levels[whole->out_level];
+    const float *keep = s->units[index].keep;
+    for (int g = 0; g < UNPOOL_GROUPS; g++) {
+        narrowed n = {.index = index, .u = *whole, .gradient = in->unpooled};
+        n.first_out = group_first(whole->out_channels, g, UNPOOL_GROUPS);
+        n.u.out_channels = group_first(whole->out_channels, g + 1, UNPOOL_GROUPS) - n.first_out;
+        if (!n.u.out_channels) continue;
+        double start = profile_start(s->profile);
+        rp_kernels_get()->max_unpool(
+            stack_gradient(s, whole->out_level, whole->out_first + n.first_out),
+            s->units[index].choice + (size_t)n.first_out * out->voxels,
+            keep ? keep + n.first_out : NULL, n.u.out_channels, in->size, in->unpooled);
+        profile_stop(s, RP_PROFILE_UNPOOL, &n.u, start);
+        weight_gradient(s, &n);
+        data_gradient(s, &n);
+    }
+}
+
+static void backward_action_run(rp_session *s, const backward_action *a)
+{
+    narrowed n = {.index = a->unit, .u = s->net->units[a->unit], .first_in = a->first};
+    if (a->finish && n.u.type != UNIT_HEAD) finish_output(s, a->unit);
+    if (n.u.type == UNIT_DOWN) {
+        backward_down(s, a->unit);
+        return;
+    }
+    n.gradient =
+        n.u.type == UNIT_HEAD ? s->grad_logits : stack_gradient(s, n.u.out_level, n.u.out_first);
+    if (a->finish) weight_gradient(s, &n);
+    if (!a->channels) return;
+    n.u.in_first += a->first;
+    n.u.in_channels = a->channels;
+    data_gradient(s, &n);
 }
 
 void session_backward(rp_session *s)
@@ -169,14 +193,7 @@ void session_backward(rp_session *s)
         memset(level->slope, 0, channels * sizeof *level->slope);
         memset(level->ready, 0, sizeof level->ready);
     }
-    for (int i = 0; i < net->action_count; i++) {
-        const backward_action *a = &net->actions[i];
-        if (a->finish) {
-            if (net->units[a->unit].type != UNIT_HEAD) finish_output(s, a->unit);
-            weight_gradient(s, a->unit);
-        }
-        if (a->channels) data_gradient(s, a);
-    }
+    for (int i = 0; i < net->action_count; i++) backward_action_run(s, &net->actions[i]);
 }
 
 rp_status rp_session_loss(rp_session *s, const uint8_t *target, const rp_loss_weights *weights,

@@ -77,7 +77,16 @@ static void build_actions(rp_fcd *net)
         for (int j = net->unit_count - 1; u->type == UNIT_DOWN && j >= 0; j--)
             if (reads_skip(net, &net->units[j], u->level))
                 add_action(net, j, part[PART_SKIP], part[PART_NEW] - part[PART_SKIP], false);
-        add_action(net, i, 0, u->type == UNIT_STEM ? 0 : u->in_channels, true);
+        /* The new channels of a bottleneck lie behind what came down, in a part of their own. */
+        int end = u->in_first + u->in_channels, own = part[PART_NEW] - u->in_first;
+        if (u->type == UNIT_STEM) {
+            add_action(net, i, 0, 0, true);
+        } else if (u->level == net->config.levels && own > 0 && end > part[PART_NEW]) {
+            add_action(net, i, 0, own, true);
+            add_action(net, i, own, u->in_channels - own, false);
+        } else {
+            add_action(net, i, 0, u->in_channels, true);
+        }
     }
 }
 

@@ -70,12 +70,14 @@ typedef struct unit_state {
 typedef struct level_state {
     int size[3];
     size_t voxels;
-    float *stack, *gradient;
+    float *stack;
+    float *gradient[STACK_PARTS];
     double *mean, *variance; /* per channel */
     float *mean_f, *rstd_f;
     double *offset, *slope; /* gradient terms still owed to each channel */
-    float *pooled_from,
-        *unpooled;           /* of the transition down from here: what it pools, and its gradient */
+    /* Of the transition down from here: what it pools, and its gradient, a group of channels each.
+     */
+    float *pooled_from, *unpooled;
     bool ready[STACK_PARTS]; /* a reader has written the gradient of this part */
 } level_state;
 
@@ -97,6 +99,21 @@ struct rp_session {
 };
 
 enum { LOSS_PARTS = 8 };
+
+/* A transition down computes its channels before pooling in so many groups, for their memory's
+ * sake; going backward in fewer, for every group passes over the input's gradient. */
+enum { POOL_GROUPS = 3, UNPOOL_GROUPS = 2 };
+
+static inline int group_first(int channels, int group, int groups)
+{
+    return channels * group / groups;
+}
+
+/* Channels of the largest group. */
+static inline int group_room(int channels, int groups)
+{
+    return (channels + groups - 1) / groups;
+}
 
 /* loss.c: fills grad_logits where gradients is true. */
 rp_status session_loss_pass(rp_session *s, const uint8_t *target, const rp_loss_weights *weights,
@@ -129,6 +146,14 @@ static inline size_t unit_taps(const unit *u)
 static inline float *parameter_value(const rp_fcd *net, int index)
 {
     return net->parameters[index].value;
+}
+
+/* The gradient of a stack's channels from `first` on, as far as their part goes. */
+static inline float *stack_gradient(const rp_session *s, int level, int first)
+{
+    const int *part = s->net->part_first[level];
+    int i = first >= part[PART_NEW] ? PART_NEW : first >= part[PART_SKIP] ? PART_SKIP : PART_UP;
+    return s->levels[level].gradient[i] + (size_t)(first - part[i]) * s->levels[level].voxels;
 }
 
 static inline float *unit_input(const rp_session *s, const unit *u)

@@ -45,9 +45,12 @@ static void set_extents(rp_session *s, const rp_fcd_config *config, const int si
 typedef struct session_blocks {
     memory_plan plan;
     int input, logits, grad_logits;
-    int stack[MAX_LEVELS], gradient[MAX_LEVELS];
+    int stack[MAX_LEVELS], gradient[MAX_LEVELS][STACK_PARTS];
     int pooled_from[MAX_LEVELS], unpooled[MAX_LEVELS], choice[MAX_LEVELS];
 } session_blocks;
+
+static const char *const gradient_names[STACK_PARTS] = {"gradient of up", "gradient of skip",
+                                                        "gradient of new"};
 
 static void add_blocks(session_blocks *b, const rp_session *s, const rp_fcd *net)
 {
@@ -64,14 +67,18 @@ static void add_blocks(session_blocks *b, const rp_session *s, const rp_fcd *net
         for (int i = 0; i < STACK_PARTS; i++)
             parts[i] = (size_t)(first[i + 1] - first[i]) * s->levels[l].voxels;
         b->stack[l] = memory_plan_add(p, "channels", l, parts, STACK_PARTS, sizeof(float));
-        if (train) b->gradient[l] = memory_plan_add(p, "gradient", l, parts, STACK_PARTS, 4);
+        for (int i = 0; train && i < STACK_PARTS; i++)
+            b->gradient[l][i] =
+                memory_plan_add(p, gradient_names[i], l, &parts[i], 1, sizeof(float));
     }
     for (int l = 0; l < net->config.levels; l++) {
         size_t channels = (size_t)(net->part_first[l][PART_NEW] - net->part_first[l][PART_SKIP]);
-        size_t before = channels * s->levels[l].voxels, after = channels * s->levels[l + 1].voxels;
+        size_t after = channels * s->levels[l + 1].voxels;
+        size_t before = (size_t)group_room((int)channels, POOL_GROUPS) * s->levels[l].voxels;
+        size_t back = (size_t)group_room((int)channels, UNPOOL_GROUPS) * s->levels[l].voxels;
         b->pooled_from[l] = memory_plan_add(p, "before pooling", l, &before, 1, sizeof(float));
         if (!train) continue;
-        b->unpooled[l] = memory_plan_add(p, "its gradient", l, &before, 1, sizeof(float));
+        b->unpooled[l] = memory_plan_add(p, "its gradient", l, &back, 1, sizeof(float));
         b->choice[l] = memory_plan_add(p, "choice of pooling", l, &after, 1, 1);
     }
 }
@@ -81,13 +88,23 @@ static void touch_all(session_blocks *b, int block, int step)
     memory_plan_touch(&b->plan, block, 0, b->plan.blocks[block].bytes, step);
 }
 
-/* Channels of a stack, or of its gradient. */
-static void touch_channels(session_blocks *b, const rp_session *s, const int blocks[], int level,
-                           int first, int channels, int step)
+/* Channels of a stack. */
+static void touch_channels(session_blocks *b, const rp_session *s, int level, int first,
+                           int channels, int step)
 {
     size_t bytes = s->levels[level].voxels * sizeof(float);
-    memory_plan_touch(&b->plan, blocks[level], (size_t)first * bytes, (size_t)channels * bytes,
+    memory_plan_touch(&b->plan, b->stack[level], (size_t)first * bytes, (size_t)channels * bytes,
                       step);
+}
+
+/* The gradient of channels of a stack. */
+static void touch_gradient(session_blocks *b, const rp_fcd *net, int level, int first, int channels,
+                           int step)
+{
+    const int *part = net->part_first[level];
+    for (int i = 0; i < STACK_PARTS; i++)
+        if (part[i] < first + channels && first < part[i + 1])
+            touch_all(b, b->gradient[level][i], step);
 }
 
 static void touch_input(session_blocks *b, const rp_session *s, const unit *u, int step)
@@ -95,7 +112,7 @@ static void touch_input(session_blocks *b, const rp_session *s, const unit *u, i
     if (u->type == UNIT_STEM)
         touch_all(b, b->input, step);
     else
-        touch_channels(b, s, b->stack, u->level, u->in_first, u->in_channels, step);
+        touch_channels(b, s, u->level, u->in_first, u->in_channels, step);
 }
 
 static void touch_forward(session_blocks *b, const rp_session *s, const unit *u, int step)
@@ -105,7 +122,7 @@ static void touch_forward(session_blocks *b, const rp_session *s, const unit *u,
         touch_all(b, b->logits, step);
         return;
     }
-    touch_channels(b, s, b->stack, u->out_level, u->out_first, u->out_channels, step);
+    touch_channels(b, s, u->out_level, u->out_first, u->out_channels, step);
     if (u->type != UNIT_DOWN) return;
     touch_all(b, b->pooled_from[u->level], step);
     if (s->mode == RP_RUN_TRAIN) touch_all(b, b->choice[u->level], step);
@@ -118,19 +135,19 @@ static void touch_backward(session_blocks *b, const rp_session *s, const rp_fcd 
     if (u->type == UNIT_HEAD)
         touch_all(b, b->grad_logits, step);
     else
-        touch_channels(b, s, b->gradient, u->out_level, u->out_first, u->out_channels, step);
+        touch_gradient(b, net, u->out_level, u->out_first, u->out_channels, step);
     if (a->finish) {
         touch_input(b, s, u, step);
         if (u->type != UNIT_HEAD)
-            touch_channels(b, s, b->stack, u->out_level, u->out_first, u->out_channels, step);
+            touch_channels(b, s, u->out_level, u->out_first, u->out_channels, step);
     }
     if (u->type == UNIT_DOWN) {
         touch_all(b, b->unpooled[u->level], step);
         touch_all(b, b->choice[u->level], step);
     }
     if (!a->channels) return;
-    touch_channels(b, s, b->stack, u->level, u->in_first + a->first, a->channels, step);
-    touch_channels(b, s, b->gradient, u->level, u->in_first + a->first, a->channels, step);
+    touch_channels(b, s, u->level, u->in_first + a->first, a->channels, step);
+    touch_gradient(b, net, u->level, u->in_first + a->first, a->channels, step);
 }
 
 /* Steps count from the first unit's forward over the loss to the last action of the backward pass.
@@ -164,7 +181,8 @@ static void place_blocks(rp_session *s, const rp_fcd *net, const session_blocks 
     if (train) s->grad_logits = block_memory(b, b->grad_logits, base);
     for (int l = 0; l <= net->config.levels; l++) {
         s->levels[l].stack = block_memory(b, b->stack[l], base);
-        if (train) s->levels[l].gradient = block_memory(b, b->gradient[l], base);
+        for (int i = 0; train && i < STACK_PARTS; i++)
+            s->levels[l].gradient[i] = block_memory(b, b->gradient[l][i], base);
         if (l == net->config.levels) break;
         s->levels[l].pooled_from = block_memory(b, b->pooled_from[l], base);
         if (train) s->levels[l].unpooled = block_memory(b, b->unpooled[l], base);

@@ -4,7 +4,7 @@
 
 #include "reprise/base.h"
 
-enum { PLAN_PARTS = 3, PLAN_BLOCKS = 64 };
+enum { PLAN_PARTS = 3, PLAN_BLOCKS = 80 };
 
 /* Bytes of a block with one lifetime; first > last while no step has touched it. */
 typedef struct plan_part {

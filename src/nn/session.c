@@ -92,6 +92,30 @@ static void draw_dropout(rp_session *s, int index, uint64_t seed, uint64_t step)
             rate > 0 && rp_random_uniform(&r) < rate ? 0 : (float)(1 / (1 - rate));
 }
 
+/* One group of a transition down's channels: convolution, then pooling. */
+static void run_down_group(rp_session *s, int index, rp_conv_forward op, int group)
+{
+    unit u = s->net->units[index];
+    const level_state *in = &s->levels[u.level], *out = &s->levels[u.out_level];
+    int first = group_first(u.out_channels, group, POOL_GROUPS);
+    uint8_t *choice = s->units[index].choice;
+    float *target = op.output + (size_t)first * out->voxels;
+    u.out_channels = group_first(u.out_channels, group + 1, POOL_GROUPS) - first;
+    if (!u.out_channels) return;
+    op.shape.out_channels = u.out_channels;
+    op.weight += (size_t)first * (size_t)u.in_channels;
+    op.bias += first;
+    if (op.keep) op.keep += first;
+    op.output = in->pooled_from;
+    double start = profile_start(s->profile);
+    rp_kernels_get()->conv_forward(&op);
+    profile_stop(s, RP_PROFILE_FORWARD, &u, start);
+    start = profile_start(s->profile);
+    rp_kernels_get()->max_pool(in->pooled_from, u.out_channels, in->size, target,
+                               choice ? choice + (size_t)first * out->voxels : NULL);
+    profile_stop(s, RP_PROFILE_POOL, &u, start);
+}
+
 static void run_unit(rp_session *s, int index)
 {
     const unit *u = &s->net->units[index];
@@ -108,19 +132,15 @@ static void run_unit(rp_session *s, int index)
         .weight = parameter_value(s->net, u->conv_weight),
         .bias = parameter_value(s->net, u->conv_bias),
         .keep = s->units[index].keep,
-        .output = u->type == UNIT_HEAD   ? s->logits
-                  : u->type == UNIT_DOWN ? s->levels[u->level].pooled_from
-                                         : target,
+        .output = u->type == UNIT_HEAD ? s->logits : target,
         .workspace = s->workspace,
     };
-    start = profile_start(s->profile);
-    k->conv_forward(&op);
-    profile_stop(s, RP_PROFILE_FORWARD, u, start);
     if (u->type == UNIT_DOWN) {
+        for (int g = 0; g < POOL_GROUPS; g++) run_down_group(s, index, op, g);
+    } else {
         start = profile_start(s->profile);
-        k->max_pool(s->levels[u->level].pooled_from, u->out_channels, s->levels[u->level].size,
-                    target, s->units[index].choice);
-        profile_stop(s, RP_PROFILE_POOL, u, start);
+        k->conv_forward(&op);
+        profile_stop(s, RP_PROFILE_FORWARD, u, start);
     }
     if (u->type == UNIT_HEAD || !own_statistics(s)) return;
     start = profile_start(s->profile);
