@@ -5,8 +5,23 @@ if(RP_WERROR)
   list(APPEND RP_WARNINGS -Werror)
 endif()
 
+# Only the kernels join multiplication and addition to one rounding: contours and measurements are the
+# same on processors with and without fused arithmetic, and ties stay ties.
+add_compile_options(-ffp-contract=off)
+set(RP_KERNEL_OPTIONS -ffp-contract=fast)
+# gcc 12 for aarch64 crashes on loops that look for a maximum with fmax ("internal compiler error: in
+# vect_transform_reduction"). There only the kernels, which have no such loop, get vectorised loops.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 13 AND
+   CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  add_compile_options(-fno-tree-loop-vectorize)
+  list(APPEND RP_KERNEL_OPTIONS -ftree-loop-vectorize)
+endif()
+
 # rp_module(NAME [USES module...] [LIBS target...]): every .c and .cpp below src/NAME.
 function(rp_module name)
+  if(NOT name IN_LIST RP_MODULES)
+    return()
+  endif()
   cmake_parse_arguments(M "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
        ${CMAKE_SOURCE_DIR}/src/${name}/*.c ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -38,16 +53,25 @@ rp_module(response USES base)
 rp_module(synth USES measure volume)
 rp_module(report USES measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
+target_compile_options(reprise_kernels PRIVATE ${RP_KERNEL_OPTIONS})
+# A variant of the kernels is compiled for its own processors only, with flags of its own. NEON needs
+# none: every aarch64 processor has it.
 file(GLOB kernel_avx512 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx512*.c)
 file(GLOB kernel_avx2 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx2*.c)
+file(GLOB kernel_neon CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*neon*.c)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(${kernel_avx512} PROPERTIES COMPILE_OPTIONS
     "-mavx512f;-mavx512vl;-mavx512dq;-mavx512bw;-mfma;-mprefer-vector-width=512")
   set_source_files_properties(${kernel_avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+else()
+  set_source_files_properties(${kernel_avx512} ${kernel_avx2} PROPERTIES HEADER_FILE_ONLY ON)
+endif()
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set_source_files_properties(${kernel_neon} PROPERTIES HEADER_FILE_ONLY ON)
 endif()
 
 file(GLOB cmd_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cmd/*.c)
-if(cmd_sources)
+if(cmd_sources AND cmd IN_LIST RP_MODULES)
   add_executable(reprise ${cmd_sources})
   set_target_properties(reprise PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   target_include_directories(reprise PRIVATE ${CMAKE_SOURCE_DIR}/src/cmd)

@@ -9,6 +9,11 @@ libdcmtk-dev libopenjp2-7-dev libdeflate-dev libjansson-dev libcyaml-dev libyaml
 libcairo2-dev libpango1.0-dev libcmocka-dev libssl-dev fonts-dejavu-core"
 test_packages="python3-numpy python3-scipy python3-torch python3-nibabel python3-pydicom
 plastimatch dicom3tools"
+# The kernels for 64-bit Arm are cross-compiled and run by qemu, where the machine is not one itself.
+if [ "$(dpkg --print-architecture 2>/dev/null || true)" = amd64 ]; then
+    test_packages="$test_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+libssl-dev:arm64 libcmocka-dev:arm64"
+fi
 
 case "${1:-}" in
 "") ;;
@@ -24,10 +29,16 @@ if ! command -v dpkg-query >/dev/null; then
     exit 1
 fi
 
+native=$(dpkg --print-architecture)
 missing=""
 for package in $packages; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing="$missing $package"
+    # A name alone means this machine's own architecture, though others may be installed as well.
+    case "$package" in
+    *:*) wanted=${package#*:} ;;
+    *) wanted="($native|all)" ;;
+    esac
+    dpkg-query -W -f '${Architecture} ${db:Status-Status}\n' "$package" 2>/dev/null |
+        grep -qE "^$wanted installed\$" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 
@@ -40,6 +51,9 @@ else
     echo "setup.sh: neither root nor sudo. Ask an administrator for:$missing" >&2
     exit 1
 fi
+case "$missing" in
+*:arm64*) $as_root dpkg --add-architecture arm64 ;;
+esac
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
 # shellcheck disable=SC2086 # lists are meant to be split
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing

@@ -17,6 +17,8 @@ int rp_kernels_available(const rp_kernels *tables[], int room)
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
     if (avx2 && count < room) tables[count++] = &rp_kernels_avx2;
     if (avx2 && avx512 && count < room) tables[count++] = &rp_kernels_avx512;
+#elif defined(__aarch64__)
+    if (count < room) tables[count++] = &rp_kernels_neon; /* part of every aarch64 processor */
 #endif
     return count;
 }

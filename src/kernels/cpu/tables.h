@@ -7,6 +7,7 @@
 extern const rp_kernels rp_kernels_ref;
 extern const rp_kernels rp_kernels_avx2;
 extern const rp_kernels rp_kernels_avx512;
+extern const rp_kernels rp_kernels_neon;
 
 enum {
     RP_COUT = 12,      /* output channels of one register block */
@@ -56,11 +57,13 @@ static inline int rp_ceil_div(int a, int b)
     return (a + b - 1) / b;
 }
 
-/* A convolution without neighbours sees its volume as one row. */
+/* A convolution without neighbours sees its volume as one row, as long as its length can be
+ * counted. */
 static inline rp_conv_shape rp_conv_flatten(rp_conv_shape shape)
 {
-    if (shape.kind == RP_CONV_POINT) {
-        shape.size[0] *= shape.size[1] * shape.size[2];
+    double voxels = (double)shape.size[0] * shape.size[1] * shape.size[2];
+    if (shape.kind == RP_CONV_POINT && voxels < 1 << 30) {
+        shape.size[0] = (int)voxels;
         shape.size[1] = shape.size[2] = 1;
     }
     return shape;

@@ -28,7 +28,8 @@ static conv_tiling tile(rp_conv_kind kind, const int size[3], int width, int flo
     if (t.rows > size[1]) t.rows = size[1];
     t.depth = depth < size[2] ? depth : size[2];
     t.tiles_y = rp_ceil_div(size[1], t.rows);
-    while (t.depth > 1 && t.tiles_x * t.tiles_y * rp_ceil_div(size[2], t.depth) < 8) t.depth--;
+    while (t.depth > 1 && (double)t.tiles_x * t.tiles_y * rp_ceil_div(size[2], t.depth) < 8)
+        t.depth--;
     t.rows = rp_ceil_div(size[1], t.tiles_y); /* even out the last tile */
     t.tiles_z = rp_ceil_div(size[2], t.depth);
     t.acc_pitch = t.pitch;
@@ -51,7 +52,7 @@ static conv_tiling wino_tile(const int size[3], int width, int run)
     t.tiles_z = rp_ceil_div(size[2], RP_WINO);
     int all = rp_ceil_div(size[1], RP_WINO), rows = run / t.pitch;
     if (rows < 1) rows = 1;
-    while (rows > 1 && t.tiles_z * t.tiles_x * rp_ceil_div(all, rows) < 8) rows--;
+    while (rows > 1 && (double)t.tiles_z * t.tiles_x * rp_ceil_div(all, rows) < 8) rows--;
     t.tiles_y = rp_ceil_div(all, rows);
     rows = rp_ceil_div(all, t.tiles_y);
     t.rows = RP_WINO * rows;
