@@ -66,8 +66,11 @@ def kernel_faults(result, forward):
     total = sum(k["share"] for k in kernels) + result["other_share"]
     if result["rounds"] == 1 and abs(total - 1) > 0.02:
         faults.append(f"shares add up to {total}")
-    for operation, convolutions in (("forward", 45), ("weight gradient", 45),
-                                    ("data gradient", 44)):
+    # Four transitions down in three groups of channels forward and two backward; gradients by the parts
+    # of a stack one by one: on the way up, in the head, in the bottleneck.
+    parts = sum(1 + 2 * (layers - 1) for layers in (5, 4, 3, 2)) + 2 + 6
+    for operation, convolutions in (("forward", 45 + 4 * 2), ("weight gradient", 45 + 4),
+                                    ("data gradient", 44 + 4 + parts)):
         those = [k for k in kernels if k["operation"] == operation]
         calls, flops = sum(k["calls"] for k in those), sum(k["flops"] for k in those)
         if calls != convolutions:

@@ -85,15 +85,20 @@ static void counts_every_convolution(void **state)
     run_step(&f, true);
     const rp_profile *p = f.profile;
     const int convolutions = 1 + 8 + 2 + 2 + 1;
-    assert_int_equal(operation_calls(p, RP_PROFILE_FORWARD), 2 * convolutions);
-    assert_int_equal(operation_calls(p, RP_PROFILE_WEIGHT_GRADIENT), 2 * convolutions);
-    assert_int_equal(operation_calls(p, RP_PROFILE_DATA_GRADIENT), 2 * (convolutions - 1));
+    /* The two transitions down go in three groups of channels forward and two backward. Gradients
+     * by the parts of a stack come one by one: three for the head and the second layer on the way
+     * up, two for first layers there and for the bottleneck's second. */
+    const int parts = 2 + (1 + 2) + 1 + 1;
+    assert_int_equal(operation_calls(p, RP_PROFILE_FORWARD), 2 * (convolutions + 2 * 2));
+    assert_int_equal(operation_calls(p, RP_PROFILE_WEIGHT_GRADIENT), 2 * (convolutions + 2));
+    assert_int_equal(operation_calls(p, RP_PROFILE_DATA_GRADIENT),
+                     2 * (convolutions - 1 + 2 + parts));
     assert_int_equal(p->entries[0][RP_LAYER_STEM][RP_PROFILE_FORWARD].calls, 2);
     assert_int_equal(p->entries[0][RP_LAYER_DENSE][RP_PROFILE_FORWARD].calls, 4);
-    assert_int_equal(p->entries[1][RP_LAYER_DENSE][RP_PROFILE_DATA_GRADIENT].calls, 8);
+    assert_int_equal(p->entries[1][RP_LAYER_DENSE][RP_PROFILE_DATA_GRADIENT].calls, 2 * 7);
     assert_int_equal(p->entries[2][RP_LAYER_DENSE][RP_PROFILE_WEIGHT_GRADIENT].calls, 4);
     assert_int_equal(p->entries[1][RP_LAYER_UP][RP_PROFILE_FORWARD].calls, 2);
-    assert_int_equal(p->entries[0][RP_LAYER_DOWN][RP_PROFILE_FORWARD].calls, 2);
+    assert_int_equal(p->entries[0][RP_LAYER_DOWN][RP_PROFILE_FORWARD].calls, 2 * 3);
     assert_int_equal(p->entries[0][RP_LAYER_NONE][RP_PROFILE_LOSS].calls, 2);
     assert_int_equal(p->entries[2][RP_LAYER_UP][RP_PROFILE_FORWARD].calls, 0);
     release(&f);
@@ -114,8 +119,9 @@ static void counts_arithmetic_and_traffic(void **state)
     assert_close(up->bytes, 4.0 * (8 * VOXELS / 8 + 8 * VOXELS + 27 * 8 * 8), 0.5);
     const rp_profile_entry *down = &f.profile->entries[0][RP_LAYER_DOWN][RP_PROFILE_DATA_GRADIENT];
     assert_close(down->flops, 2.0 * 10 * 10 * VOXELS, 0.5);
-    /* Its input for the norm, the gradient read and written, and the gradient of its output. */
-    assert_close(down->bytes, 4.0 * (4 * 10 * VOXELS + 10 * 10), 0.5);
+    /* In two groups: its input for the norm, the gradient read and written; once, that of its
+     * output. */
+    assert_close(down->bytes, 4.0 * ((2 * 3 + 1) * 10 * VOXELS + 10 * 10), 0.5);
     const rp_profile_entry *pool = &f.profile->entries[0][RP_LAYER_DOWN][RP_PROFILE_POOL];
     assert_close(pool->bytes, 4.0 * (10 * VOXELS + 10 * VOXELS / 8) + 10 * VOXELS / 8, 0.5);
     release(&f);
@@ -127,7 +133,7 @@ static void prediction_runs_forward_only(void **state)
     fixture f = make_fixture(RP_RUN_PREDICT);
     rp_session_set_profile(f.session, f.profile);
     run_step(&f, false);
-    assert_int_equal(operation_calls(f.profile, RP_PROFILE_FORWARD), 14);
+    assert_int_equal(operation_calls(f.profile, RP_PROFILE_FORWARD), 14 + 2 * 2);
     assert_int_equal(operation_calls(f.profile, RP_PROFILE_DATA_GRADIENT), 0);
     assert_int_equal(operation_calls(f.profile, RP_PROFILE_WEIGHT_GRADIENT), 0);
     assert_int_equal(operation_calls(f.profile, RP_PROFILE_FINISH), 0);
