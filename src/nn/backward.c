@@ -137,7 +137,7 @@ static void data_gradient(rp_session *s, const narrowed *n)
         .sum_dy_xhat = s->sum_b,
         .workspace = s->workspace,
     });
-    profile_stop(s, RP_PROFILE_DATA_GRADIENT, u, start);
+    if (s->profile) profile_add(s, RP_PROFILE_DATA_GRADIENT, u, accumulate, start);
     if (!u->has_norm) return;
     start = profile_start(s->profile);
     finish_norm(s, n);

@@ -123,8 +123,10 @@ rp_status session_check_workers(const rp_session *s, rp_error *err);
 /* backward.c: from grad_logits to every parameter's gradient. */
 void session_backward(rp_session *s);
 
-/* profile.c: what ran since start was one operation of this unit (of no unit: NULL). */
-void profile_add(const rp_session *s, rp_profile_operation operation, const unit *u, double start);
+/* profile.c: what ran since start was one operation of this unit (of no unit: NULL), which added to
+ * its result or overwrote it. */
+void profile_add(const rp_session *s, rp_profile_operation operation, const unit *u,
+                 bool accumulate, double start);
 
 /* Around each kernel: start = profile_start(s->profile), the kernel, profile_stop(...). */
 static inline double profile_start(const rp_profile *profile)
@@ -135,7 +137,7 @@ static inline double profile_start(const rp_profile *profile)
 static inline void profile_stop(const rp_session *s, rp_profile_operation operation, const unit *u,
                                 double start)
 {
-    if (s->profile) profile_add(s, operation, u, start);
+    if (s->profile) profile_add(s, operation, u, false, start);
 }
 
 static inline size_t unit_taps(const unit *u)

@@ -43,7 +43,7 @@ static double conv_flops(const unit *u, double input_voxels)
 /* in, conv and out are the sizes of the convolution's input and output, and of the unit's output
  * (pooled for a transition down), in values. */
 static double unit_bytes(const unit *u, rp_profile_operation operation, double in, double conv,
-                         double out, bool choice)
+                         double out, bool choice, bool accumulate)
 {
     double weights = conv_flops(u, 0.5) * sizeof(float);
     switch (operation) {
@@ -52,9 +52,8 @@ static double unit_bytes(const unit *u, rp_profile_operation operation, double i
     case RP_PROFILE_WEIGHT_GRADIENT:
         return (in + conv) * sizeof(float) + weights;
     case RP_PROFILE_DATA_GRADIENT: {
-        /* The gradient is written, but for the head's first added to, and a norm needs its input.
-         */
-        double passes = 1 + (u->type != UNIT_HEAD) + u->has_norm;
+        /* The gradient is written, read where it is added to, and a norm needs its input. */
+        double passes = 1 + accumulate + u->has_norm;
         return (passes * in + conv) * sizeof(float) + weights;
     }
     case RP_PROFILE_STATISTICS:
@@ -85,7 +84,8 @@ static double whole_bytes(const rp_session *s, rp_profile_operation operation)
     }
 }
 
-void profile_add(const rp_session *s, rp_profile_operation operation, const unit *u, double start)
+void profile_add(const rp_session *s, rp_profile_operation operation, const unit *u,
+                 bool accumulate, double start)
 {
     double seconds = rp_seconds() - start, flops = 0, bytes;
     int level = 0;
@@ -97,7 +97,7 @@ void profile_add(const rp_session *s, rp_profile_operation operation, const unit
         layer = layer_of(u);
         level = u->type == UNIT_UP ? u->out_level : u->level;
         bytes = unit_bytes(u, operation, voxels * u->in_channels, conv * u->out_channels,
-                           out * u->out_channels, s->mode == RP_RUN_TRAIN);
+                           out * u->out_channels, s->mode == RP_RUN_TRAIN, accumulate);
         if (operation <= RP_PROFILE_WEIGHT_GRADIENT) flops = conv_flops(u, voxels);
     } else {
         bytes = whole_bytes(s, operation);

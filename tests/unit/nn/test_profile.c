@@ -127,6 +127,50 @@ static void counts_arithmetic_and_traffic(void **state)
     release(&f);
 }
 
+/* The first reader of a part of a stack overwrites its gradient, the others read it too. */
+static void counts_first_gradients_as_written_only(void **state)
+{
+    (void)state;
+    fixture f = make_fixture(RP_RUN_TRAIN);
+    rp_session_set_profile(f.session, f.profile);
+    run_step(&f, true);
+    const rp_profile *p = f.profile;
+    /* The head reads 8 upsampled channels, 10 of the skip connection and 4 new ones, all first; it
+     * has no norm. Each of the three parts takes the gradient of the logits. */
+    const rp_profile_entry *head = &p->entries[0][RP_LAYER_HEAD][RP_PROFILE_DATA_GRADIENT];
+    assert_close(head->bytes, 4.0 * ((22 + 3 * 2) * VOXELS + 22 * 2), 0.5);
+    /* The way up takes the new channels of the level below, of which it is the first reader. */
+    const rp_profile_entry *up = &p->entries[0][RP_LAYER_UP][RP_PROFILE_DATA_GRADIENT];
+    assert_close(up->bytes, 4.0 * (8 * VOXELS / 8 + 8 * VOXELS + 27 * 8 * 8), 0.5);
+    /* Dense layers of full resolution, behind the head and the way down: the one on the way up with
+     * 8 + 10 channels, the other with 6. Input, gradient read and written, gradient of 4 outputs,
+     * which the way up takes for its two parts. */
+    const rp_profile_entry *dense = &p->entries[0][RP_LAYER_DENSE][RP_PROFILE_DATA_GRADIENT];
+    assert_close(dense->bytes, 4.0 * ((3 * (18 + 6) + 3 * 4) * VOXELS + 27 * 4 * (18 + 6)), 0.5);
+    /* The bottleneck's second layer is the first to reach the 18 channels that came down, and
+     * takes its output's gradient for these and for the first's 4. */
+    const rp_profile_entry *deep = &p->entries[2][RP_LAYER_DENSE][RP_PROFILE_DATA_GRADIENT];
+    const double voxels = VOXELS / 64.0, weights = 27 * 4 * (18 + 22);
+    assert_close(deep->bytes, 4.0 * ((2 * 18 + 3 * 4 + 3 * 18 + 3 * 4) * voxels + weights), 0.5);
+    release(&f);
+}
+
+static void counts_the_same_arithmetic_in_parts(void **state)
+{
+    (void)state;
+    fixture f = make_fixture(RP_RUN_TRAIN);
+    rp_session_set_profile(f.session, f.profile);
+    run_step(&f, true);
+    for (int l = 0; l <= 2; l++)
+        for (int k = RP_LAYER_DENSE; k < RP_LAYER_NONE; k++) {
+            const rp_profile_entry *e = f.profile->entries[l][k];
+            double flops = e[RP_PROFILE_FORWARD].flops;
+            assert_close(e[RP_PROFILE_DATA_GRADIENT].flops, flops, 0.5);
+            assert_close(e[RP_PROFILE_WEIGHT_GRADIENT].flops, flops, 0.5);
+        }
+    release(&f);
+}
+
 static void prediction_runs_forward_only(void **state)
 {
     (void)state;
@@ -167,6 +211,8 @@ int main(void)
         cmocka_unit_test(off_by_default),
         cmocka_unit_test(counts_every_convolution),
         cmocka_unit_test(counts_arithmetic_and_traffic),
+        cmocka_unit_test(counts_first_gradients_as_written_only),
+        cmocka_unit_test(counts_the_same_arithmetic_in_parts),
         cmocka_unit_test(prediction_runs_forward_only),
         cmocka_unit_test(counts_adam),
     };
