@@ -110,7 +110,9 @@ typedef struct rp_plan {
     size_t bytes;          /**< of the whole session */
     size_t shared_bytes;   /**< of what lives for a time and shares its memory */
     size_t unshared_bytes; /**< what that would take with a place of its own for each entry */
-    int steps, count;
+    int steps;             /**< in the last of them the caller takes the logits */
+    int forward_steps;     /**< of these, the first ones; in training the next is the loss */
+    int count;
     rp_plan_entry entries[RP_PLAN_ENTRIES];
 } rp_plan;
 

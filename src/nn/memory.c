@@ -47,6 +47,7 @@ typedef struct session_blocks {
     int input, logits, grad_logits;
     int stack[MAX_LEVELS], gradient[MAX_LEVELS][STACK_PARTS];
     int pooled_from[MAX_LEVELS], unpooled[MAX_LEVELS], choice[MAX_LEVELS];
+    int forward_steps;
 } session_blocks;
 
 static const char *const gradient_names[STACK_PARTS] = {"gradient of up", "gradient of skip",
@@ -78,7 +79,7 @@ static void add_blocks(session_blocks *b, const rp_session *s, const rp_fcd *net
         size_t back = (size_t)group_room((int)channels, UNPOOL_GROUPS) * s->levels[l].voxels;
         b->pooled_from[l] = memory_plan_add(p, "before pooling", l, &before, 1, sizeof(float));
         if (!train) continue;
-        b->unpooled[l] = memory_plan_add(p, "its gradient", l, &back, 1, sizeof(float));
+        b->unpooled[l] = memory_plan_add(p, "unpooled gradient", l, &back, 1, sizeof(float));
         b->choice[l] = memory_plan_add(p, "choice of pooling", l, &after, 1, 1);
     }
 }
@@ -159,6 +160,7 @@ static void plan_blocks(session_blocks *b, const rp_session *s, const rp_fcd *ne
     add_blocks(b, s, net);
     touch_all(b, b->input, 0); /* loaded before */
     for (int i = 0; i < net->unit_count; i++) touch_forward(b, s, &net->units[i], step++);
+    b->forward_steps = step;
     if (s->mode == RP_RUN_TRAIN) {
         touch_all(b, b->grad_logits, step++);
         for (int i = 0; i < net->action_count; i++)
@@ -314,7 +316,8 @@ rp_status rp_session_plan(const rp_fcd_config *config, const int size[3], rp_run
     rp_status status = count_bytes(config, size, mode, &bytes, &blocks, err);
     if (status) return status;
     static const char *const part_names[] = {"up", "skip", "new"};
-    *plan = (rp_plan){.bytes = bytes, .shared_bytes = blocks.plan.bytes};
+    *plan = (rp_plan){
+        .bytes = bytes, .shared_bytes = blocks.plan.bytes, .forward_steps = blocks.forward_steps};
     for (int i = 0; i < blocks.plan.count; i++) {
         const plan_block *b = &blocks.plan.blocks[i];
         for (int j = 0; j < b->part_count; j++) {
