@@ -54,8 +54,7 @@ rp_module(synth USES measure volume)
 rp_module(report USES measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
 target_compile_options(reprise_kernels PRIVATE ${RP_KERNEL_OPTIONS})
-# A variant of the kernels is compiled for its own processors only, with flags of its own. NEON needs
-# none: every aarch64 processor has it.
+# A variant of the kernels is compiled for its own processors only, with flags of its own.
 file(GLOB kernel_avx512 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx512*.c)
 file(GLOB kernel_avx2 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx2*.c)
 file(GLOB kernel_neon CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*neon*.c)
@@ -68,6 +67,10 @@ else()
 endif()
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set_source_files_properties(${kernel_neon} PROPERTIES HEADER_FILE_ONLY ON)
+elseif(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  # Every aarch64 processor has NEON. Scheduled before registers are given out, the loads of the inner
+  # loops come so early that accumulators fall to the stack.
+  set_source_files_properties(${kernel_neon} PROPERTIES COMPILE_OPTIONS "-fno-schedule-insns")
 endif()
 
 file(GLOB cmd_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cmd/*.c)

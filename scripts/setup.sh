@@ -12,7 +12,7 @@ plastimatch dicom3tools"
 # The kernels for 64-bit Arm are cross-compiled and run by qemu, where the machine is not one itself.
 if [ "$(dpkg --print-architecture 2>/dev/null || true)" = amd64 ]; then
     test_packages="$test_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
-libssl-dev:arm64 libcmocka-dev:arm64"
+libssl-dev:arm64 libcmocka-dev:arm64 libjansson-dev:arm64 libdeflate-dev:arm64"
 fi
 
 case "${1:-}" in
