@@ -36,17 +36,6 @@ static const struct argp_option options[] = {
     {"rounds", KEY_ROUNDS, "N", 0, "Measurements of everything, of which the median counts (5)", 0},
     {0}};
 
-static bool parse_extent(const char *text, int size[3])
-{
-    double zyx[3];
-    if (!cmd_parse_numbers(text, zyx)) return false;
-    for (int a = 0; a < 3; a++) {
-        if (!(zyx[a] >= 1 && zyx[a] <= 4096) || zyx[a] != (int)zyx[a]) return false;
-        size[2 - a] = (int)zyx[a];
-    }
-    return true;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     bench_options *o = state->input;
@@ -58,7 +47,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         o->json = true;
         return 0;
     case KEY_EXTENT:
-        if (!parse_extent(argument, o->run.size))
+        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, o->run.size))
             argp_error(state, "--extent takes voxels as ZxYxX, such as 48x96x96, not '%s'",
                        argument);
         return 0;
@@ -261,13 +250,6 @@ static void print_text(const bench_options *o, const rp_benchmark *b)
 
 /* ---- for programs -------------------------------------------------------------------------- */
 
-static rp_json *zyx_json(const int size[3])
-{
-    rp_json *array = rp_json_array();
-    for (int a = 2; a >= 0; a--) rp_json_append_int(array, size[a]);
-    return array;
-}
-
 static rp_json *figure_json(const rp_benchmark_figure *figure, double unit)
 {
     rp_json *json = rp_json_object();
@@ -334,8 +316,8 @@ static rp_json *bench_json(const bench_options *o, const rp_benchmark *b, int ar
     for (int i = 0; i < table.count; i++) rp_json_append(rows, row_json(&table.rows[i]));
     rp_json_set(json, "provenance", cmd_provenance_json(argc, argv));
     rp_json_set(json, "machine", machine_json(b));
-    rp_json_set(json, "extent_zyx", zyx_json(o->run.size));
-    rp_json_set(json, "padded_zyx", zyx_json(b->padded));
+    rp_json_set(json, "extent_zyx", cmd_zyx_json(o->run.size));
+    rp_json_set(json, "padded_zyx", cmd_zyx_json(b->padded));
     rp_json_set_int(json, "rounds", o->run.rounds);
     rp_json_set(json, "forward", run_json(b, &b->forward));
     rp_json_set(json, "training_step", run_json(b, &b->step));

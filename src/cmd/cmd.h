@@ -61,6 +61,10 @@ bool cmd_parse_seed(const char *text, uint64_t *seed);
 bool cmd_parse_number(const char *text, double *value);
 /* "AxBxC" or "A,B,C", in the order of the text. */
 bool cmd_parse_numbers(const char *text, double values[3]);
+/* Voxels as "ZxYxX", whole numbers from 1 to largest; size is x, y, z. */
+bool cmd_parse_extent(const char *text, int largest, int size[3]);
+/* The largest extent that a network is asked to take. */
+enum { CMD_LARGEST_EXTENT = 4096 };
 bool cmd_parse_definition(const char *text, rp_diameter_definition *definition);
 /* "8G", "512M", "1.5GiB" or plain bytes. */
 bool cmd_parse_bytes(const char *text, size_t *bytes);
@@ -182,6 +186,8 @@ void cmd_stage_release(cmd_stage *stage);
  * series (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are
  * null. */
 rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series);
+/* [z, y, x] of x, y, z. */
+rp_json *cmd_zyx_json(const int size[3]);
 /* To stdout; takes the JSON over. */
 rp_status cmd_print_json(rp_json *json, rp_error *err);
 /* Program version, kernel table, threads, command line, time. */

@@ -94,6 +94,17 @@ bool cmd_parse_numbers(const char *text, double values[3])
     return true;
 }
 
+bool cmd_parse_extent(const char *text, int largest, int size[3])
+{
+    double zyx[3];
+    if (!cmd_parse_numbers(text, zyx)) return false;
+    for (int a = 0; a < 3; a++) {
+        if (!(zyx[a] >= 1 && zyx[a] <= largest) || zyx[a] != (int)zyx[a]) return false;
+        size[2 - a] = (int)zyx[a];
+    }
+    return true;
+}
+
 bool cmd_parse_definition(const char *text, rp_diameter_definition *definition)
 {
     if (strcmp(text, "convex") == 0)

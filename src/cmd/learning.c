@@ -37,17 +37,6 @@ static const struct argp_option learning_options[] = {
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
     {0}};
 
-static bool parse_crop(const char *text, int crop[3])
-{
-    double zyx[3];
-    if (!cmd_parse_numbers(text, zyx)) return false;
-    for (int a = 0; a < 3; a++) {
-        if (!(zyx[a] >= 1 && zyx[a] <= 4096) || zyx[a] != (int)zyx[a]) return false;
-        crop[2 - a] = (int)zyx[a];
-    }
-    return true;
-}
-
 static error_t parse_learning(int key, char *argument, struct argp_state *state)
 {
     cmd_learning *learning = state->input;
@@ -67,7 +56,7 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
             argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
         return 0;
     case KEY_CROP:
-        if (!parse_crop(argument, learning->crop))
+        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, learning->crop))
             argp_error(state, "--crop takes voxels as ZxYxX, such as 32x64x64, not '%s'", argument);
         return 0;
     case KEY_SEED:

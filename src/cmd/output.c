@@ -197,6 +197,13 @@ rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series)
     return json;
 }
 
+rp_json *cmd_zyx_json(const int size[3])
+{
+    rp_json *array = rp_json_array();
+    for (int a = 2; a >= 0; a--) rp_json_append_int(array, size[a]);
+    return array;
+}
+
 rp_status cmd_print_json(rp_json *json, rp_error *err)
 {
     RP_AUTOFREE char *text = rp_json_text(json);

@@ -26,18 +26,6 @@ static const struct argp_option options[] = {
     {"spacing", KEY_SPACING, "MM", 0, "Of voxels: one length, or XxYxZ (default 2x2x4)", 0},
     {0}};
 
-static void parse_size(struct argp_state *state, const char *text, int size[3])
-{
-    double zyx[3];
-    bool fine = cmd_parse_numbers(text, zyx);
-    for (int i = 0; fine && i < 3; i++)
-        fine = zyx[i] >= 1 && zyx[i] <= LARGEST_SIZE && zyx[i] == (int)zyx[i];
-    if (!fine)
-        argp_error(state, "--size takes three whole numbers ZxYxX up to %d, not '%s'", LARGEST_SIZE,
-                   text);
-    for (int i = 0; fine && i < 3; i++) size[i] = (int)zyx[2 - i];
-}
-
 static void parse_spacing(struct argp_state *state, const char *text, double spacing[3])
 {
     bool fine = cmd_parse_numbers(text, spacing);
@@ -64,7 +52,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         o->dicom = true;
         return 0;
     case KEY_SIZE:
-        parse_size(state, argument, o->how.size);
+        if (!cmd_parse_extent(argument, LARGEST_SIZE, o->how.size))
+            argp_error(state, "--size takes three whole numbers ZxYxX up to %d, not '%s'",
+                       LARGEST_SIZE, argument);
         return 0;
     case KEY_SPACING:
         parse_spacing(state, argument, o->how.spacing);
