@@ -112,7 +112,8 @@ typedef struct rp_kernels {
 
 /** The table in use; never NULL. The first call chooses the best for this processor. */
 const rp_kernels *rp_kernels_get(void);
-/** "ref", "avx2", "avx512" or NULL for the best. RP_ERR_UNSUPPORTED names what this machine has. */
+/** "ref", "avx2", "avx512", "neon" or NULL for the best. RP_ERR_UNSUPPORTED names what this machine
+ * has. */
 rp_status rp_kernels_select(const char *name, rp_error *err);
 /** Tables that this processor can run, the best last; returns how many. */
 int rp_kernels_available(const rp_kernels *tables[], int room);

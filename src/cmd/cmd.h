@@ -46,7 +46,7 @@ int cmd_usage(const char *command, const char *format, ...) RP_PRINTF(2, 3);
 typedef struct cmd_common {
     int threads;         /* 0: all */
     size_t memory_bytes; /* --memory; 0: not given */
-    const char *cpu;     /* --cpu ref|avx2|avx512 */
+    const char *cpu;     /* --cpu ref|avx2|avx512|neon */
     bool quiet;
 } cmd_common;
 
