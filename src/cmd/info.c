@@ -1,20 +1,23 @@
 /* reprise info: what is in a file or folder. */
-#include "cmd.h"
+#include "info.h"
 
 #include <string.h>
 
-enum { KEY_JSON = 1, KEY_IDENTIFIERS };
+enum { KEY_JSON = 1, KEY_IDENTIFIERS, KEY_PLAN };
 
 typedef struct info_options {
     cmd_common common;
     const char *path;
     bool json, identifiers;
+    int plan[3]; /* x, y, z; 0: not given */
 } info_options;
 
 static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {"identifiers", KEY_IDENTIFIERS, NULL, 0,
      "Also what identifies the patient: name, ID, birth date, dates, study", 0},
+    {"plan", KEY_PLAN, "ZxYxX", 0,
+     "The memory of a model's network, or of the default one, at so many voxels", 0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -30,12 +33,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_IDENTIFIERS:
         o->identifiers = true;
         return 0;
+    case KEY_PLAN:
+        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, o->plan))
+            argp_error(state, "--plan takes voxels as ZxYxX, such as 48x96x96, up to %d, not '%s'",
+                       CMD_LARGEST_EXTENT, argument);
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "unexpected argument '%s'", argument);
         o->path = argument;
         return 0;
     case ARGP_KEY_END:
-        if (!o->path) argp_error(state, "PATH is missing");
+        if (!o->path && !o->plan[0]) argp_error(state, "PATH is missing");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -167,9 +175,8 @@ static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
     return RP_OK;
 }
 
-static rp_json *architecture_json(const rp_model *model)
+rp_json *info_architecture_json(const rp_fcd_config *c)
 {
-    const rp_fcd_config *c = rp_fcd_config_of(model->net);
     rp_json *json = rp_json_object();
     rp_json_set_string(json, "name", "3D FC-DenseNet");
     rp_json_set_int(json, "in_channels", c->in_channels);
@@ -206,7 +213,7 @@ static rp_status add_model(const info_options *o, rp_json *json, rp_error *err)
     rp_json_set_string(json, "kind", "model");
     rp_json_set_int(json, "parameters", (int64_t)rp_fcd_trainable(model.net));
     rp_json_set_string(json, "sha256", model.sha256);
-    rp_json_set(json, "architecture", architecture_json(&model));
+    rp_json_set(json, "architecture", info_architecture_json(rp_fcd_config_of(model.net)));
     rp_json_set_number(preprocessing, "window_low_hu", model.preprocessing.window_low_hu);
     rp_json_set_number(preprocessing, "window_high_hu", model.preprocessing.window_high_hu);
     rp_json_set_numbers(preprocessing, "spacing_mm", model.preprocessing.spacing, 3);
@@ -306,13 +313,30 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
     return RP_OK;
 }
 
+static rp_status show_plan(const info_options *o, rp_error *err)
+{
+    if (o->path && !looks_like_safetensors(o->path))
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: --plan is about a model (.safetensors)", o->path);
+    return info_plan(o->path, o->plan, o->json, err);
+}
+
+static rp_status show_content(const info_options *o, rp_error *err)
+{
+    rp_json *json = rp_json_object();
+    rp_status status = describe(o, json, err);
+    if (!status && o->json) return cmd_print_json(json, err);
+    if (!status) print_value(json, 0);
+    rp_json_destroy(json);
+    return status;
+}
+
 int cmd_info(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "PATH",
+        .args_doc = "PATH\n--plan=ZxYxX [MODEL]",
         .children = children,
         .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a NIfTI file or a model.\v"
                "What identifies a patient is shown with --identifiers only."};
@@ -320,13 +344,6 @@ int cmd_info(int argc, char **argv)
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     rp_status status = cmd_common_apply(&o.common, &err);
-    rp_json *json = rp_json_object();
-    if (!status) status = describe(&o, json, &err);
-    if (!status && o.json) {
-        status = cmd_print_json(json, &err);
-        json = NULL;
-    }
-    if (!status && json) print_value(json, 0);
-    rp_json_destroy(json);
+    if (!status) status = o.plan[0] ? show_plan(&o, &err) : show_content(&o, &err);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

@@ -1,0 +1,13 @@
+/* What `info` shows of a network. */
+#ifndef REPRISE_CMD_INFO_H
+#define REPRISE_CMD_INFO_H
+
+#include "cmd.h"
+
+rp_json *info_architecture_json(const rp_fcd_config *config);
+
+/* The memory of prediction and training at an extent (x, y, z) to stdout, of a model's network or,
+ * with model NULL, of the default one. */
+rp_status info_plan(const char *model, const int size[3], bool json, rp_error *err);
+
+#endif
