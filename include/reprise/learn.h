@@ -89,7 +89,7 @@ typedef struct rp_augmentation {
 typedef struct rp_adapt_options {
     int epochs;               /**< 350 */
     int copies;               /**< 1: perturbed copies per epoch = steps per epoch */
-    int crop[3];              /**< x,y,z voxels of the working grid; clipped to the image; 64,64,32 */
+    int crop[3];              /**< x,y,z voxels of the working grid; clipped to the image; 96,96,48 */
     double tumour_share;      /**< 0.7: share of crops forced to hold tumour, a random voxel of which
                                    lies anywhere in the crop; the others lie anywhere in the image */
     double learning_rate, power; /**< 1e-3, 0.9: lr * (1 - t/T)^power */

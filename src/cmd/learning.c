@@ -57,7 +57,7 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_CROP:
         if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, learning->crop))
-            argp_error(state, "--crop takes voxels as ZxYxX, such as 32x64x64, not '%s'", argument);
+            argp_error(state, "--crop takes voxels as ZxYxX, such as 48x96x96, not '%s'", argument);
         return 0;
     case KEY_SEED:
         if (!cmd_parse_seed(argument, &learning->seed))

@@ -12,7 +12,7 @@ void rp_adapt_defaults(rp_adapt_options *options)
     *options = (rp_adapt_options){
         .epochs = 350,
         .copies = 1,
-        .crop = {64, 64, 32},
+        .crop = {96, 96, 48},
         .tumour_share = 0.7,
         .learning_rate = 1e-3,
         .power = 0.9,
