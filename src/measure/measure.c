@@ -354,20 +354,3 @@ done:
     rp_free(table.items);
     return status;
 }
-
-/* ---- overlap ----------------------------------------------------------------------------- */
-
-rp_status rp_measure_dice(const rp_mask *a, const rp_mask *b, double *dice, rp_error *err)
-{
-    if (!rp_grid_same(&a->grid, &b->grid, 1e-2))
-        return rp_fail(err, RP_ERR_ARGUMENT,
-                       "Dice needs two masks on one grid: resample one onto the other first");
-    size_t n = rp_grid_voxels(&a->grid), in_a = 0, in_b = 0, both = 0;
-    for (size_t i = 0; i < n; i++) {
-        in_a += a->data[i] != 0;
-        in_b += b->data[i] != 0;
-        both += a->data[i] != 0 && b->data[i] != 0;
-    }
-    *dice = in_a + in_b ? 2.0 * (double)both / (double)(in_a + in_b) : 1.0;
-    return RP_OK;
-}
