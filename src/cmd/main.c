@@ -9,6 +9,8 @@ static const cmd_entry commands[] = {
     {"segment", "contour an image with a model", cmd_segment},
     {"measure", "diameters and volumes of the lesions in a mask", cmd_measure},
     {"respond", "RECIST response from two masks", cmd_respond},
+    {"compare-masks", "a predicted mask against a reference: Dice, surface distances, volume",
+     cmd_compare_masks},
     {"simulate", "a follow-up with known truth from a real baseline", cmd_simulate},
     {"phantom", "synthetic patients with known truth", cmd_phantom},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
@@ -23,7 +25,7 @@ static void print_help(FILE *to)
           "response from it. For research only, not for diagnosis or treatment.\n\nCommands:\n",
           to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].summary);
     fputs("\n'reprise COMMAND --help' tells the options of a command; 'reprise --version' the "
           "version.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused for safety.\n",

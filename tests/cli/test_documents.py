@@ -24,7 +24,7 @@ def main():
     described = sections(os.path.join(SOURCE, "docs", "command-line.md"))
     common = set(OPTION.findall(described["Every command"]))
     text = h.run("--help").stdout
-    commands = re.findall(r"^  ([a-z]+) {2,}", text, flags=re.M)
+    commands = re.findall(r"^  ([a-z-]+) {2,}", text, flags=re.M)
     checks.report("commands are listed", [] if len(commands) >= 9 else [text])
     for command in commands:
         done = h.run(command, "--help")
