@@ -116,7 +116,42 @@ static void test_two_voxels(void **state)
     rp_mask_release(&b);
 }
 
-/* A box in a box, all flat sides far larger than the distance between them. */
+/* A bar and one that is a voxel longer: of all elements only the four at its end, each a cut
+ * corner, lie off the other; those along it, cut edges, weigh more. */
+static void test_weights(void **state)
+{
+    (void)state;
+    const double s[3] = {0.9, 1.7, 4}, edge = s[0] * 0.5 * hypot(s[1], s[2]);
+    const double corner = sqrt(pow(s[0] * s[1], 2) + pow(s[1] * s[2], 2) + pow(s[2] * s[0], 2)) / 8;
+    rp_mask a = make_mask(14, 4, 4, s[0], s[1], s[2]), b = make_mask(14, 4, 4, s[0], s[1], s[2]);
+    fill_box(&a, (int[3]){1, 1, 1}, (int[3]){10, 1, 1});
+    fill_box(&b, (int[3]){1, 1, 1}, (int[3]){11, 1, 1});
+    rp_overlap o = compare(&a, &b, 0.5);
+    const double area_a = 8 * corner + 36 * edge, area_b = 8 * corner + 40 * edge;
+    assert_close(o.from_reference.area_mm2, area_a, 1e-12 * area_a);
+    assert_close(o.from_prediction.area_mm2, area_b, 1e-12 * area_b);
+    assert_close(o.from_prediction.mean_mm, s[0] * 4 * corner / area_b, 1e-12);
+    assert_close(o.msd_mm, 0.5 * s[0] * 4 * corner / area_b, 1e-12);
+    assert_close(o.surface_dice[0], 1 - 4 * corner / (area_a + area_b), 1e-12);
+    rp_mask_release(&a);
+    rp_mask_release(&b);
+}
+
+/* Two voxels that share an edge: in the two cells at its ends one line runs round both. */
+static void test_diagonal_neighbours(void **state)
+{
+    (void)state;
+    rp_mask m = make_mask(4, 4, 3, 1, 1, 1);
+    set(&m, 1, 1, 1);
+    set(&m, 2, 2, 1);
+    /* Its six points have the mean (1/2, 1/2, 1/6); two pieces lie on the diagonal side. */
+    const double joined = sqrt(0.5) * sqrt(1.0 / 8 + 1.0 / 36) + 2 * sqrt(1.0 / 8 + 1.0 / 144);
+    const double area = 12 * sqrt(3) / 8 + 2 * joined;
+    assert_close(compare(&m, &m, 1).from_reference.area_mm2, area, 1e-12);
+    rp_mask_release(&m);
+}
+
+/* A box and the same less its three uppermost slices. */
 static void test_volumes_and_direction(void **state)
 {
     (void)state;
@@ -391,6 +426,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_box_against_itself),
                                        cmocka_unit_test(test_two_voxels),
+                                       cmocka_unit_test(test_weights),
+                                       cmocka_unit_test(test_diagonal_neighbours),
                                        cmocka_unit_test(test_volumes_and_direction),
                                        cmocka_unit_test(test_spheres),
                                        cmocka_unit_test(test_percentile_at_a_tie),
