@@ -123,9 +123,10 @@ typedef struct rp_overlap {
 /**
  * Compares two masks on one grid. tolerances_mm: count lengths >= 0 (may be NULL for none).
  * RP_ERR_ARGUMENT: grids differ by more than 0.01 mm at a corner, an impossible grid, a tolerance
- * that is negative or not finite, more than RP_OVERLAP_TOLERANCES. An empty mask is no error. Time
- * grows with the bounding boxes and, a little faster than linearly, with the surfaces: some
- * hundredths of a second for a lesion of 100 mm. About 100 bytes for each element.
+ * that is negative or not finite, more than RP_OVERLAP_TOLERANCES. An empty mask is no error.
+ * Nearest elements are looked up on rp_parallel_for; the figures are the same bits with any number
+ * of threads. A lesion of 100 mm in 512x512x100 voxels takes about a tenth of a second, most of it
+ * for counting voxels; else one or two microseconds and 100 bytes for each element.
  */
 rp_status rp_measure_overlap(const rp_mask *reference, const rp_mask *prediction,
                              const double *tolerances_mm, size_t count, rp_overlap *overlap,

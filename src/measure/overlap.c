@@ -131,15 +131,32 @@ static void add_within(const sample *samples, size_t count, rp_overlap *o)
     }
 }
 
+/* Elements that one task looks up. */
+enum { TASK = 4096 };
+
+typedef struct lookup {
+    const surface *from, *to;
+    sample *samples;
+} lookup;
+
+static void look_up(void *context, size_t task, int worker)
+{
+    (void)worker;
+    const lookup *l = context;
+    const size_t begin = task * TASK, left = l->from->count - begin;
+    for (size_t i = begin; i < begin + (left < TASK ? left : TASK); i++)
+        l->samples[i] = (sample){surface_distance_mm(l->to, l->from->items[i].cell),
+                                 l->from->items[i].area_mm2};
+}
+
 static rp_status compare_directed(const surface *from, const surface *to, rp_surface_distance *d,
                                   rp_overlap *o, rp_error *err)
 {
     RP_AUTOFREE sample *samples = rp_alloc(from->count, sizeof *samples);
     if (!samples)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for %zu surface distances", from->count);
-    for (size_t i = 0; i < from->count; i++)
-        samples[i] =
-            (sample){surface_distance_mm(to, from->items[i].cell), from->items[i].area_mm2};
+    lookup l = {from, to, samples};
+    rp_parallel_for((from->count + TASK - 1) / TASK, look_up, &l);
     qsort(samples, from->count, sizeof *samples, by_distance);
     summarise(samples, from->count, d);
     add_within(samples, from->count, o);

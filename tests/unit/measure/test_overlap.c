@@ -389,6 +389,24 @@ static void test_extreme_spacing(void **state)
     }
 }
 
+static void test_threads(void **state)
+{
+    (void)state;
+    rp_mask a = make_mask(48, 40, 36, 0.9, 1.1, 2), b = make_mask(48, 40, 36, 0.9, 1.1, 2);
+    fill_random(&a, 5, 0.2);
+    fill_random(&b, 6, 0.4);
+    rp_threads_set(1);
+    const rp_overlap one = compare(&a, &b, 1.2);
+    rp_threads_set(3);
+    const rp_overlap three = compare(&a, &b, 1.2);
+    rp_threads_set(0);
+    assert_true(one.msd_mm == three.msd_mm && one.hd95_mm == three.hd95_mm);
+    assert_true(one.surface_dice[0] == three.surface_dice[0]);
+    assert_true(one.from_reference.area_mm2 == three.from_reference.area_mm2);
+    rp_mask_release(&a);
+    rp_mask_release(&b);
+}
+
 static void test_memory_failure(void **state)
 {
     (void)state;
@@ -437,6 +455,7 @@ int main(void)
                                        cmocka_unit_test(test_empty),
                                        cmocka_unit_test(test_arguments),
                                        cmocka_unit_test(test_extreme_spacing),
+                                       cmocka_unit_test(test_threads),
                                        cmocka_unit_test(test_memory_failure),
                                        cmocka_unit_test(test_definitions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
