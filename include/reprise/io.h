@@ -64,6 +64,7 @@ typedef struct rp_named_tensor {
     int rank;
     int64_t shape[RP_TENSOR_MAX_RANK];
     float *data; /**< see the owner rules of the function at hand */
+    bool half;   /**< at writing: stored as F16, rounded to nearest even; false after reading */
 } rp_named_tensor;
 
 typedef struct rp_key_value {
@@ -83,8 +84,9 @@ typedef struct rp_tensor_file {
  * disagree with the shape, duplicate names.
  */
 rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *err);
-/** F32, names in the order given, metadata as strings and first, data at a multiple of 8 bytes;
- *  whole or not at all. RP_ERR_ARGUMENT for equal names and invalid shapes. Copies no data. */
+/** F32, or F16 where a tensor asks for it; names in the order given, metadata as strings and first,
+ *  data at a multiple of 8 bytes; whole or not at all. RP_ERR_ARGUMENT for equal names and invalid
+ *  shapes, RP_ERR_NUMERIC for a finite value that F16 cannot hold. Copies no F32 data. */
 rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_error *err);
 void rp_tensor_file_release(rp_tensor_file *file);
 /** NULL when absent. */

@@ -65,6 +65,8 @@ rp_status rp_model_create(const rp_fcd_config *config, const rp_preprocessing *p
 rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
 /** Whole or not at all; RP_ERR_NUMERIC for weights that are not finite. */
 rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err);
+/** The same with the convolutions' weights as F16 (half the file), everything else as F32. */
+rp_status rp_model_write_half(const char *path, const rp_model *model, rp_error *err);
 void rp_model_release(rp_model *model);
 
 /* ---- adaptation -------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* reprise convert: images and contours between DICOM and NIfTI. */
+/* reprise convert: images and contours between DICOM and NIfTI; models to half precision and back.
+ */
 #include "cmd.h"
 
 #include <limits.h>
@@ -6,13 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_REFERENCE = 1, KEY_SERIES, KEY_ROI_NAME };
+enum { KEY_REFERENCE = 1, KEY_SERIES, KEY_ROI_NAME, KEY_HALF };
 
-typedef enum form { FORM_NIFTI, FORM_RTSTRUCT, FORM_SERIES, FORM_UNKNOWN } form;
+typedef enum form { FORM_NIFTI, FORM_RTSTRUCT, FORM_SERIES, FORM_MODEL, FORM_UNKNOWN } form;
 
 typedef struct convert_options {
     cmd_common common;
     const char *in, *out, *reference, *series, *roi_name;
+    bool half;
 } convert_options;
 
 static const struct argp_option options[] = {
@@ -20,6 +22,7 @@ static const struct argp_option options[] = {
      "The image that an RTSTRUCT belongs to; of a series to be written, patient and study", 0},
     {"series", KEY_SERIES, "UID", 0, "Which series of a DICOM folder", 0},
     {"roi-name", KEY_ROI_NAME, "NAME", 0, "Name of the ROI in a new RTSTRUCT (default: Lesion)", 0},
+    {"half", KEY_HALF, NULL, 0, "Of a model: keep the convolutions' weights in half precision", 0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -37,6 +40,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_ROI_NAME:
         o->roi_name = argument;
+        return 0;
+    case KEY_HALF:
+        o->half = true;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1) argp_error(state, "unexpected argument '%s'", argument);
@@ -66,6 +72,7 @@ static form form_of_output(const char *path)
 {
     if (ends_with(path, ".nii") || ends_with(path, ".nii.gz")) return FORM_NIFTI;
     if (ends_with(path, ".dcm")) return FORM_RTSTRUCT;
+    if (ends_with(path, ".safetensors")) return FORM_MODEL;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     return rp_path_is_directory(path) || !strchr(name, '.') ? FORM_SERIES : FORM_UNKNOWN;
 }
@@ -80,8 +87,10 @@ static rp_status form_of_input(const char *path, form *found, rp_error *err)
         *found = FORM_RTSTRUCT;
     else if (rp_dicom_probe(path))
         *found = FORM_SERIES;
+    else if (ends_with(path, ".safetensors"))
+        *found = FORM_MODEL;
     else
-        return rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI nor .safetensors", path);
     return RP_OK;
 }
 
@@ -226,6 +235,17 @@ static rp_status nifti_to_series(const convert_options *o, rp_error *err)
     return status;
 }
 
+static rp_status model_to_model(const convert_options *o, const char *file, rp_error *err)
+{
+    rp_model model;
+    rp_status status = rp_model_read(file, &model, err);
+    if (status) return status;
+    status =
+        o->half ? rp_model_write_half(o->out, &model, err) : rp_model_write(o->out, &model, err);
+    rp_model_release(&model);
+    return status;
+}
+
 /* ---- the command
  * -------------------------------------------------------------------------------------------- */
 
@@ -242,11 +262,15 @@ static rp_status convert(const convert_options *o, form to, const char **usage, 
 {
     RP_AUTOFREE char *file = NULL;
     const char *roi;
-    form from;
+    form from = FORM_UNKNOWN;
     rp_status status = cmd_split_roi(o->in, &file, &roi, err);
     if (!status) status = form_of_input(file, &from, err);
     if (status) return status;
-    if (from == FORM_SERIES && to != FORM_NIFTI)
+    if ((from == FORM_MODEL) != (to == FORM_MODEL))
+        *usage = "a model (.safetensors) becomes a model only, and nothing else becomes one";
+    else if (o->half && to != FORM_MODEL)
+        *usage = "--half is for models";
+    else if (from == FORM_SERIES && to != FORM_NIFTI)
         *usage = "a DICOM series becomes NIfTI only";
     else if (from == FORM_RTSTRUCT && to != FORM_NIFTI)
         *usage = "an RTSTRUCT becomes NIfTI only";
@@ -257,6 +281,7 @@ static rp_status convert(const convert_options *o, form to, const char **usage, 
     if (*usage) return RP_OK;
     status = prepare(o, file, to, err);
     if (status) return status;
+    if (from == FORM_MODEL) return model_to_model(o, file, err);
     if (from == FORM_SERIES) return series_to_nifti(o, err);
     if (from == FORM_RTSTRUCT || to == FORM_RTSTRUCT) return through_reference(o, to, err);
     return to == FORM_NIFTI ? nifti_to_nifti(file, roi, o->out, err) : nifti_to_series(o, err);
@@ -270,17 +295,21 @@ int cmd_convert(int argc, char **argv)
         .parser = parse,
         .args_doc = "IN[:ROI] OUT",
         .children = children,
-        .doc =
-            "Converts images and contours. IN is a DICOM folder, an RTSTRUCT or a NIfTI file.\v"
-            "OUT ends in .nii or .nii.gz (an image or a mask), in .dcm (an RTSTRUCT), or is a "
-            "folder (a CT series). Values stay as they are; files hold int16 where that is exact."};
+        .doc = "Converts images, contours and models. IN is a DICOM folder, an RTSTRUCT, a NIfTI "
+               "file or "
+               "a model.\v"
+               "OUT ends in .nii or .nii.gz (an image or a mask), in .dcm (an RTSTRUCT), or is a "
+               "folder (a CT series); of a model it ends in .safetensors. Values stay as they are; "
+               "files hold int16 where that is exact."};
     convert_options o = {0};
     rp_error err = {0};
     const char *usage = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     const form to = form_of_output(o.out);
     if (to == FORM_UNKNOWN)
-        return cmd_usage("convert", "%s: OUT ends in .nii, .nii.gz or .dcm, or is a folder", o.out);
+        return cmd_usage("convert",
+                         "%s: OUT ends in .nii, .nii.gz, .dcm or .safetensors, or is a folder",
+                         o.out);
     const rp_status status = convert(&o, to, &usage, &err);
     if (usage) return cmd_usage("convert", "%s", usage);
     return status ? cmd_fail(&err) : CMD_DONE;

@@ -330,7 +330,7 @@ rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *
 
 static bool tensor_bytes(const rp_named_tensor *tensor, size_t *bytes)
 {
-    *bytes = sizeof(float);
+    *bytes = tensor->half ? sizeof(_Float16) : sizeof(float);
     if (tensor->rank < 0 || tensor->rank > RP_TENSOR_MAX_RANK) return false;
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->shape[i] < 0 || __builtin_mul_overflow(*bytes, (size_t)tensor->shape[i], bytes))
@@ -344,7 +344,7 @@ static rp_json *tensor_header(const rp_named_tensor *tensor, uint64_t begin, uin
     for (int i = 0; i < tensor->rank; i++) rp_json_append_int(shape, tensor->shape[i]);
     rp_json_append_int(offsets, (int64_t)begin);
     rp_json_append_int(offsets, (int64_t)end);
-    rp_json_set_string(header, "dtype", "F32");
+    rp_json_set_string(header, "dtype", tensor->half ? "F16" : "F32");
     rp_json_set(header, "shape", shape);
     rp_json_set(header, "data_offsets", offsets);
     return header;
@@ -393,6 +393,36 @@ static rp_status build_header(const char *path, const rp_tensor_file *file, char
     return status;
 }
 
+/* In pieces, so that no second copy of a tensor is needed. */
+static rp_status write_half(rp_outfile *out, const char *path, const rp_named_tensor *tensor,
+                            size_t count, rp_error *err)
+{
+    _Float16 piece[4096];
+    const size_t room = sizeof piece / sizeof *piece;
+    rp_status status = RP_OK;
+    for (size_t done = 0; done < count && !status; done += room) {
+        const size_t n = count - done < room ? count - done : room;
+        for (size_t i = 0; i < n; i++) {
+            const float value = tensor->data[done + i];
+            piece[i] = (_Float16)value;
+            if (isfinite(value) && !isfinite((float)piece[i]))
+                return rp_fail(err, RP_ERR_NUMERIC, "%s: %g in '%.200s' is too large for F16", path,
+                               (double)value, tensor->name);
+        }
+        status = rp_outfile_write(out, piece, n * sizeof *piece, err);
+    }
+    return status;
+}
+
+static rp_status write_tensor(rp_outfile *out, const char *path, const rp_named_tensor *tensor,
+                              rp_error *err)
+{
+    size_t bytes = 0;
+    tensor_bytes(tensor, &bytes);
+    return tensor->half ? write_half(out, path, tensor, bytes / sizeof(_Float16), err)
+                        : rp_outfile_write(out, tensor->data, bytes, err);
+}
+
 rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_error *err)
 {
     RP_AUTOFREE char *header = NULL;
@@ -403,11 +433,8 @@ rp_status rp_safetensors_write(const char *path, const rp_tensor_file *file, rp_
     status = rp_outfile_create(path, &out, err);
     if (!status) status = rp_outfile_write(out, &length, sizeof length, err);
     if (!status) status = rp_outfile_write(out, header, (size_t)length, err);
-    for (size_t i = 0; !status && i < file->tensor_count; i++) {
-        size_t bytes = 0;
-        tensor_bytes(&file->tensors[i], &bytes);
-        status = rp_outfile_write(out, file->tensors[i].data, bytes, err);
-    }
+    for (size_t i = 0; !status && i < file->tensor_count; i++)
+        status = write_tensor(out, path, &file->tensors[i], err);
     if (!status) status = rp_outfile_commit(out, err);
     rp_outfile_destroy(out);
     return status;

@@ -118,7 +118,7 @@ static char *provenance_text(const rp_model_provenance *provenance)
     return text;
 }
 
-rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err)
+static rp_status write_model(const char *path, const rp_model *model, bool half, rp_error *err)
 {
     const size_t count = rp_fcd_parameter_count(model->net);
     rp_status status = RP_OK;
@@ -135,6 +135,7 @@ rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err)
     for (size_t i = 0; i < count && !status; i++) {
         const rp_parameter *parameter = rp_fcd_parameter(model->net, i);
         tensors[i] = rp_parameter_tensor(parameter, (char *)parameter->name, parameter->value);
+        tensors[i].half = half && ends_with(parameter->name, ".conv.weight");
         for (size_t v = 0; v < parameter->count && !status; v++)
             if (!isfinite(parameter->value[v]))
                 status = rp_fail(err, RP_ERR_NUMERIC,
@@ -147,6 +148,16 @@ rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err)
                                  .metadata = metadata,
                                  .metadata_count = sizeof metadata / sizeof *metadata};
     return rp_safetensors_write(path, &file, err);
+}
+
+rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err)
+{
+    return write_model(path, model, false, err);
+}
+
+rp_status rp_model_write_half(const char *path, const rp_model *model, rp_error *err)
+{
+    return write_model(path, model, true, err);
 }
 
 /* ---- metadata: reading ------------------------------------------------------------------- */

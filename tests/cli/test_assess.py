@@ -400,6 +400,30 @@ def command(*words):
     return subprocess.run([REPRISE, *map(str, words)], capture_output=True, text=True, timeout=300)
 
 
+def test_half(case, model, probability):
+    """Half precision moves probabilities by little; widened again, a model keeps what it became."""
+    half, wide = case.root / "steps" / "half.safetensors", case.root / "steps" / "wide.safetensors"
+    run = command("convert", model, half, "--half")
+    check("convert halves a model", run.returncode == 0 and
+          half.stat().st_size < 0.7 * model.stat().st_size, run.stderr)
+    out = []
+    for i, given in enumerate((half, wide)):
+        if given == wide:
+            command("convert", half, wide)
+        p = case.root / "steps" / f"half-{i}.nii.gz"
+        run = command("segment", "--model", given, "--image", case.followup, "--out", case.root / "steps" / "h.nii.gz",
+                      "--probability", p, "--memory", "1G")
+        check("segment with it", run.returncode == 0, run.stderr)
+        out.append(numpy.asarray(nibabel.load(p).dataobj))
+    check("half precision changes little", 0 < abs(out[0] - probability).max() < 0.05,
+          str(abs(out[0] - probability).max()))
+    check("half and widened predict the same", (out[0] == out[1]).all())
+    run = command("convert", model, case.root / "steps" / "no.nii.gz")
+    check("a model becomes no image", run.returncode == 2 and "model" in run.stderr, run.stderr)
+    for path in (half, wide):
+        path.unlink()
+
+
 def test_steps(case, reference):
     model, mask = case.root / "steps" / "model.safetensors", case.root / "steps" / "mask.nii.gz"
     words = ["adapt", "--image", case.baseline, "--contour", case.contour, "--out", model, "--config", case.config]
@@ -415,6 +439,7 @@ def test_steps(case, reference):
         probability = numpy.asarray(nibabel.load(case.root / "steps" / "p.nii.gz").dataobj)
         check("segment finds what assess found", (found == assessed).all())
         check("every voxel of the mask is probable", probability[found].min() >= 0.5)
+        test_half(case, model, probability)
     struct = case.root / "steps" / "s.dcm"
     run = command("segment", "--model", model, "--image", case.followup, "--out", struct, "--memory", "1G")
     check("segment writes RTSTRUCT", run.returncode == 0 and

@@ -302,6 +302,41 @@ static void bad_arguments_are_refused(void **state)
     assert_false(rp_path_exists(f->path));
 }
 
+/* Values and bytes by hand from IEEE 754 binary16. */
+static void half_precision_is_written_on_request(void **state)
+{
+    fixture *f = *state;
+    enum { COUNT = 5000 }; /* more than one piece */
+    static float data[COUNT] = {1, -2, 1 + 0x1p-11F, 1 + 0x3p-11F, 0x1p-24F, -65504, 0x1p-26F};
+    const float expected[7] = {1, -2, 1, 1 + 0x1p-9F, 0x1p-24F, -65504, 0};
+    data[COUNT - 1] = 0.5F;
+    float single = 3;
+    rp_named_tensor tensors[2] = {
+        {.name = "w", .rank = 1, .shape = {COUNT}, .data = data, .half = true},
+        {.name = "b", .rank = 1, .shape = {1}, .data = &single}};
+    rp_tensor_file from = {tensors, 2, NULL, 0}, to = {0};
+    rp_error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    uint64_t header;
+    assert_ok(rp_safetensors_write(f->path, &from, &err), err);
+    assert_ok(rp_file_read(f->path, &bytes, &size, &err), err);
+    memcpy(&header, bytes, sizeof header);
+    assert_int_equal(size, 8 + header + 2 * COUNT + 4);
+    assert_memory_equal(bytes + 8 + header, "\x00\x3c\x00\xc0\x00\x3c\x02\x3c\x01\x00\xff\xfb", 12);
+    assert_non_null(strstr((char *)bytes + 8, "\"F16\""));
+    rp_free(bytes);
+    assert_ok(rp_safetensors_read(f->path, &to, &err), err);
+    assert_memory_equal(to.tensors[0].data, expected, sizeof expected);
+    assert_close(to.tensors[0].data[COUNT - 1], 0.5, 0);
+    assert_close(to.tensors[1].data[0], 3, 0);
+    assert_false(to.tensors[0].half);
+    rp_tensor_file_release(&to);
+    data[COUNT - 1] = 65520; /* the first that rounds to infinity */
+    assert_int_equal(rp_safetensors_write(f->path, &from, &err), RP_ERR_NUMERIC);
+    assert_non_null(strstr(err.message, "'w'"));
+}
+
 static void every_failed_allocation_or_write_leaves_nothing(void **state)
 {
     fixture *f = *state;
@@ -355,6 +390,7 @@ int main(void)
         WITH_FOLDER(lying_lengths_are_refused),
         WITH_FOLDER(any_header_byte_may_be_wrong),
         WITH_FOLDER(bad_arguments_are_refused),
+        WITH_FOLDER(half_precision_is_written_on_request),
         WITH_FOLDER(every_failed_allocation_or_write_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

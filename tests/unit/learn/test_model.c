@@ -65,6 +65,38 @@ static void test_round_trip(void **state)
     rp_model_release(&read);
 }
 
+/* Convolutions' weights are rounded to 11 bits, all else keeps every bit. */
+static void test_half_the_size(void **state)
+{
+    place *p = *state;
+    rp_error err = {0};
+    rp_model read = {0};
+    size_t rounded = 0, whole;
+    uint8_t *bytes;
+    size_t size;
+    assert_ok(rp_model_write(p->path, &p->model, &err), err);
+    assert_ok(rp_file_read(p->path, &bytes, &whole, &err), err);
+    rp_free(bytes);
+    assert_ok(rp_model_write_half(p->path, &p->model, &err), err);
+    assert_ok(rp_file_read(p->path, &bytes, &size, &err), err);
+    rp_free(bytes);
+    assert_ok(rp_model_read(p->path, &read, &err), err);
+    for (size_t i = 0; i < rp_fcd_parameter_count(read.net); i++) {
+        const rp_parameter *was = rp_fcd_parameter(p->model.net, i);
+        const rp_parameter *is = rp_fcd_parameter(read.net, i);
+        const bool conv = strstr(was->name, "conv.weight");
+        for (size_t v = 0; v < was->count; v++) {
+            const double error = fabs((double)is->value[v] - (double)was->value[v]);
+            if (error > (conv ? fabs((double)was->value[v]) * 0x1p-11 + 0x1p-25 : 0.0))
+                fail_msg("%s: %g became %g", was->name, (double)was->value[v],
+                         (double)is->value[v]);
+        }
+        rounded += conv ? was->count : 0;
+    }
+    assert_in_range(whole - size, 2 * rounded, 2 * rounded + 1024); /* offsets with fewer digits */
+    rp_model_release(&read);
+}
+
 /* ---- damage: read the file as tensors, change it, write it again -------------------------------
  */
 
@@ -376,10 +408,11 @@ static void test_memory_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_MODEL(test_round_trip),           WITH_MODEL(test_damaged_tensors),
-        WITH_MODEL(test_damaged_metadata),     WITH_MODEL(test_truncated),
-        WITH_MODEL(test_changed_header_bytes), WITH_MODEL(test_file_of_pytorch),
-        WITH_MODEL(test_writing_fails_whole),  WITH_MODEL(test_memory_fails),
+        WITH_MODEL(test_round_trip),      WITH_MODEL(test_half_the_size),
+        WITH_MODEL(test_damaged_tensors), WITH_MODEL(test_damaged_metadata),
+        WITH_MODEL(test_truncated),       WITH_MODEL(test_changed_header_bytes),
+        WITH_MODEL(test_file_of_pytorch), WITH_MODEL(test_writing_fails_whole),
+        WITH_MODEL(test_memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
