@@ -82,6 +82,6 @@ if(cmd_sources AND cmd IN_LIST RP_MODULES)
   target_compile_options(reprise PRIVATE ${RP_WARNINGS})
   target_compile_definitions(reprise PRIVATE RP_VERSION="${PROJECT_VERSION}")
   target_link_libraries(reprise PRIVATE reprise_learn reprise_dicom reprise_report reprise_synth
-    reprise_response reprise_measure reprise_io PkgConfig::CYAML)
+    reprise_cohort reprise_response reprise_measure reprise_io PkgConfig::CYAML)
   install(TARGETS reprise RUNTIME)
 endif()

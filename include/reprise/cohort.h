@@ -99,10 +99,10 @@ rp_status rp_cohort_problem_add(rp_cohort_problems *problems, size_t row, const 
     RP_PRINTF(6, 7);
 
 /** "training" and "validation", `share` of the patients for validation (rounded, at least one
- * each), a function of seed and ids alone: the order of rows does not matter. RP_ERR_ARGUMENT: too
- * few. */
+ * each), a function of seed and ids alone: the order of rows does not matter. Patients of the split
+ * "test" keep it and count for nothing here. RP_ERR_ARGUMENT: too few. */
 rp_status rp_cohort_split_random(rp_cohort *cohort, double share, uint64_t seed, rp_error *err);
-/** Folds "1".."k" whose sizes differ by one at most; a function of seed and ids alone. */
+/** Folds "1".."k" whose sizes differ by one at most; of seed, ids and "test" as above. */
 rp_status rp_cohort_split_folds(rp_cohort *cohort, int k, uint64_t seed, rp_error *err);
 /** True where the patient belongs to the split asked for; "all" takes every patient, "a,b" either,
  *  "not:3" those of every other fold, "not:test" those of every other split. "train" and "val" stand

@@ -62,6 +62,15 @@ typedef struct rp_phantom_options {
 
 void rp_phantom_defaults(rp_phantom_options *options);
 
+/** Made up like the images: as plausible as a table needs, and evidence of nothing. */
+typedef struct rp_phantom_clinical {
+    bool female;
+    int age_years;
+    double afp_ng_ml, pivka_ii_mau_ml; /**< at the baseline; higher with larger tumours */
+    double followup_months;            /**< from the baseline to the event or the last contact */
+    bool event;                        /**< death; sooner with progression and with thrombus */
+} rp_phantom_clinical;
+
 typedef struct rp_phantom {
     rp_image baseline, followup;
     rp_mask baseline_lesion, followup_lesion; /**< whole tumour: main mass, satellites, thrombus */
@@ -70,6 +79,7 @@ typedef struct rp_phantom {
     /** Longest axial diameters (convex) of each mask's largest component (26-neighbours): a
      *  satellite is a lesion of its own. */
     double baseline_diameter_mm, followup_diameter_mm, change_percent;
+    rp_phantom_clinical clinical;
 } rp_phantom;
 
 /**

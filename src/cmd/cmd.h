@@ -30,6 +30,8 @@ int cmd_respond(int argc, char **argv);
 int cmd_compare_masks(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_manifest(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -9,6 +9,10 @@ enum { KEY_SEED = 1, KEY_OUT, KEY_DICOM, KEY_PATIENTS, KEY_SIZE, KEY_SPACING };
 
 enum { MOST_PATIENTS = 999, LARGEST_SIZE = 2048 };
 
+/* The same for every patient, as YYYY-MM-DD. */
+#define BASELINE_DAY "2020-01-06"
+#define FOLLOWUP_DAY "2020-04-05"
+
 typedef struct phantom_options {
     cmd_common common;
     const char *out;
@@ -79,6 +83,19 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* Under the names of a manifest's columns. */
+static rp_json *clinical_json(const rp_phantom_clinical *c)
+{
+    rp_json *json = rp_json_object();
+    rp_json_set_string(json, "sex", c->female ? "F" : "M");
+    rp_json_set_int(json, "age", c->age_years);
+    rp_json_set_number(json, "afp", c->afp_ng_ml);
+    rp_json_set_number(json, "pivka_ii", c->pivka_ii_mau_ml);
+    rp_json_set_number(json, "followup_months", c->followup_months);
+    rp_json_set_int(json, "event", c->event);
+    return json;
+}
+
 static rp_json *truth_json(const rp_phantom_options *how, const rp_phantom *made, rp_json *files)
 {
     rp_json *json = rp_json_object(), *size = rp_json_array();
@@ -96,14 +113,19 @@ static rp_json *truth_json(const rp_phantom_options *how, const rp_phantom *made
     rp_json_set_bool(json, "necrosis", made->necrosis);
     rp_json_set_bool(json, "thrombus", made->thrombus);
     rp_json_set_bool(json, "recist_evaluable", made->recist_evaluable);
+    rp_json_set_string(json, "baseline_date", BASELINE_DAY);
+    rp_json_set_string(json, "followup_date", FOLLOWUP_DAY);
+    rp_json_set(json, "clinical", clinical_json(&made->clinical));
     rp_json_set(json, "files", files);
     rp_json_set_string(json, "program_version", RP_VERSION);
     return json;
 }
 
-static rp_dicom_header header_of(int patient, const char *visit, const char *date)
+static rp_dicom_header header_of(int patient, const char *visit, const char *day)
 {
     rp_dicom_header h = {0};
+    char date[16];
+    snprintf(date, sizeof date, "%.4s%.2s%.2s", day, day + 5, day + 8);
     snprintf(h.patient_id, sizeof h.patient_id, "PHANTOM-%03d", patient + 1);
     snprintf(h.patient_name, sizeof h.patient_name, "PHANTOM^%03d", patient + 1);
     snprintf(h.series_description, sizeof h.series_description, "SYNTHETIC phantom, %s", visit);
@@ -117,8 +139,8 @@ static rp_status write_patient(const phantom_options *o, const rp_phantom_option
                                const rp_phantom *made, const char *folder, rp_error *err)
 {
     char seed[128];
-    const rp_dicom_header headers[2] = {header_of(how->patient, "baseline", "20200106"),
-                                        header_of(how->patient, "follow-up", "20200405")};
+    const rp_dicom_header headers[2] = {header_of(how->patient, "baseline", BASELINE_DAY),
+                                        header_of(how->patient, "follow-up", FOLLOWUP_DAY)};
     const made_visit visits[2] = {
         {&made->baseline, &made->baseline_lesion, &headers[0], seed, "baseline.nii.gz",
          "baseline_mask.nii.gz", "baseline", "baseline_rtstruct.dcm", "Lesion"},

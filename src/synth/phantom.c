@@ -1,5 +1,6 @@
 /* A cohort of synthetic abdominal patients: drawing them, their two visits, and the images. */
 #include "anatomy.h"
+#include "clinical.h"
 #include "purpose.h"
 #include "reprise/measure.h"
 #include "reprise/synth.h"
@@ -314,6 +315,7 @@ rp_status rp_phantom_make(const rp_phantom_options *options, rp_phantom *out, rp
                                 &visits[1].field, err);
     if (status == RP_OK) status = make_images(options, &who, visits, &made, err);
     if (status == RP_OK) status = describe(&who, &made, err);
+    if (status == RP_OK) clinical_draw(options, &made);
     deformation_release(&visits[1].field);
     if (status != RP_OK) {
         rp_phantom_release(&made);

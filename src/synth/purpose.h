@@ -10,7 +10,8 @@ enum {
     PURPOSE_ANATOMY,        /* step: patient */
     PURPOSE_VISITS,         /* step: patient */
     PURPOSE_BASELINE_NOISE, /* step: patient << 32 | slice */
-    PURPOSE_FOLLOWUP_NOISE
+    PURPOSE_FOLLOWUP_NOISE,
+    PURPOSE_CLINICAL /* step: patient */
 };
 
 #endif
