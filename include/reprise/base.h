@@ -159,6 +159,9 @@ typedef void (*rp_task)(void *context, size_t task, int worker);
  * Called from inside a task it runs serially as worker of the caller.
  */
 void rp_parallel_for(size_t count, rp_task task, void *context);
+/** From now on loops of the calling thread run on it alone: for a thread that works beside the one
+ *  that uses the pool, and must not take the pool from it. */
+void rp_threads_keep_out(void);
 
 /* ---- random numbers ---------------------------------------------------------------------- */
 

@@ -96,6 +96,12 @@ static void start_workers(int workers)
     }
 }
 
+/* The thread counts as a worker within a loop, whose own loops are serial. */
+void rp_threads_keep_out(void)
+{
+    current_worker = 0;
+}
+
 void rp_parallel_for(size_t count, rp_task task, void *context)
 {
     int workers = rp_threads_get();

@@ -98,7 +98,7 @@ static rp_status check_fingerprint(const char *path, const rp_tensor_file *file,
         const char *hash = rp_tensor_file_metadata(file, key);
         if (!hash || strcmp(hash, expected->hash[i]) != 0)
             return rp_fail(err, RP_ERR_REFUSED,
-                           "%s: this checkpoint belongs to another adaptation: its %s differs. "
+                           "%s: this checkpoint belongs to another run: its %s differs. "
                            "Continue it with what it was started with, or remove it to start anew",
                            path, expected->name[i]);
     }
