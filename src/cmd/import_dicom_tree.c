@@ -96,11 +96,12 @@ static const rp_roi *choose_roi(const import_job *job, const rp_rtstruct *drawn,
     return NULL;
 }
 
+/* Archives rename series; the frame of reference, where only one series has it, is as good. */
 static found_series *series_of(const found_tree *tree, const rp_rtstruct *drawn)
 {
     const rp_dicom_header *h = &drawn->header;
-    if (drawn->referenced_series_uid[0]) return find_series(tree, drawn->referenced_series_uid);
-    found_series *found = NULL;
+    found_series *found = find_series(tree, drawn->referenced_series_uid);
+    if (found) return found;
     for (size_t i = 0; h->frame_of_reference_uid[0] && i < tree->count; i++) {
         found_series *s = &tree->series[i];
         if (!s->info.usable ||
