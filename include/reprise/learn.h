@@ -41,7 +41,7 @@ typedef struct rp_model_provenance {
     char label[32];                        /**< "synthetic", "simulated" or "" */
     uint64_t seed;
     int epochs;
-    char kernels[32];                      /**< kernel table used */
+    char kernels[32]; /**< kernel table used */
 } rp_model_provenance;
 
 typedef struct rp_model {
@@ -77,44 +77,44 @@ void rp_model_release(rp_model *model);
  * is air and no tumour. Every value is uniform within its range unless it says otherwise.
  */
 typedef struct rp_augmentation {
-    double brightness;        /**< factor 1-b..1+b on the 0..1 values, clipped; 0.15; 0 off */
-    double rotation_degrees;  /**< angle within +- about a random axis; 10; 0 off */
-    double shift_mm;          /**< within +- per axis; 5; 0 off */
-    double scale;             /**< isotropic factor 1-s..1+s on lengths; 0.15; 0 off */
-    double elastic_mm;        /**< rms length of the displacement; 3; 0 off; at most 0.3 of the scale.
-                                   Cubic B-spline through independent normal nodes */
-    double elastic_scale_mm;  /**< distance between its nodes; 30 */
-    double noise;             /**< sd of normal noise in units of the window, on voxels that lie
-                                   within it; 0.02; 0 off */
+    double brightness;       /**< factor 1-b..1+b on the 0..1 values, clipped; 0.15; 0 off */
+    double rotation_degrees; /**< angle within +- about a random axis; 10; 0 off */
+    double shift_mm;         /**< within +- per axis; 5; 0 off */
+    double scale;            /**< isotropic factor 1-s..1+s on lengths; 0.15; 0 off */
+    double elastic_mm; /**< rms length of the displacement; 3; 0 off; at most 0.3 of the scale.
+                            Cubic B-spline through independent normal nodes */
+    double elastic_scale_mm; /**< distance between its nodes; 30 */
+    double noise;            /**< sd of normal noise in units of the window, on voxels that lie
+                                  within it; 0.02; 0 off */
 } rp_augmentation;
 
 typedef struct rp_adapt_options {
-    int epochs;               /**< 350 */
-    int copies;               /**< 1: perturbed copies per epoch = steps per epoch */
-    int crop[3];              /**< x,y,z voxels of the working grid; clipped to the image; 96,96,48 */
-    double tumour_share;      /**< 0.7: share of crops forced to hold tumour, a random voxel of which
-                                   lies anywhere in the crop; the others lie anywhere in the image */
+    int epochs;          /**< 350 */
+    int copies;          /**< 1: perturbed copies per epoch = steps per epoch */
+    int crop[3];         /**< x,y,z voxels of the working grid; clipped to the image; 96,96,48 */
+    double tumour_share; /**< 0.7: share of crops forced to hold tumour, a random voxel of which
+                              lies anywhere in the crop; the others lie anywhere in the image */
     double learning_rate, power; /**< 1e-3, 0.9: lr * (1 - t/T)^power */
     rp_loss_weights loss;
     rp_augmentation augmentation;
-    double dropout;           /**< rate during adaptation; negative: the model's own. 0, for this is
-                                   meant to overfit, and with 0.2 in 350 steps it does not */
+    double dropout; /**< rate during adaptation; negative: the model's own. 0, for this is
+                         meant to overfit, and with 0.2 in 350 steps it does not */
     uint64_t seed;
-    size_t memory_bytes;      /**< 0: no limit */
+    size_t memory_bytes;         /**< 0: no limit */
     const char *checkpoint_path; /**< NULL: none. Written whole after the step that ends a period of
                                       checkpoint_seconds, at cancellation and after the last step */
     double checkpoint_seconds;   /**< 60; 0: after every step */
-    bool resume;              /**< continue checkpoint_path if it exists; refused when it belongs to
-                                   other inputs or options */
+    bool resume; /**< continue checkpoint_path if it exists; refused when it belongs to
+                      other inputs or options */
 } rp_adapt_options;
 
 void rp_adapt_defaults(rp_adapt_options *options);
 
 typedef struct rp_adapt_curve {
-    double *loss, *dice;      /**< mean over each epoch's steps; rp_alloc'd */
+    double *loss, *dice; /**< mean over each epoch's steps; rp_alloc'd */
     size_t epochs;
-    double seconds;           /**< of this process */
-    int resumed_epochs;       /**< epochs that came from a checkpoint */
+    double seconds;     /**< of this process */
+    int resumed_epochs; /**< epochs that came from a checkpoint */
 } rp_adapt_curve;
 
 void rp_adapt_curve_release(rp_adapt_curve *curve);
@@ -134,40 +134,107 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
                    rp_adapt_curve *curve, rp_error *err);
 
+/* ---- training a general model ------------------------------------------------------------ */
+
+/**
+ * One visit, preprocessed once and kept on disk as two NIfTI files on the working grid: the image
+ * as float32 of 0..1 and the mask. So memory does not grow with the cohort.
+ */
+typedef struct rp_train_case {
+    char *name;                   /**< how messages name it, such as "P007 followup"; owned */
+    char *image_path, *mask_path; /**< owned */
+    int size[3];                  /**< x, y, z voxels of the working grid */
+    double spacing[3];            /**< mm */
+    size_t tumour_voxels;         /**< 1 at least */
+    char image_sha256[RP_SHA256_HEX], mask_sha256[RP_SHA256_HEX]; /**< of the files */
+    bool reused;                                                  /**< they were there already */
+} rp_train_case;
+
+/**
+ * Preprocesses a visit into folder, or finds that done. source_sha256 stands for image and mask as
+ * given; it, the preprocessing and the program's version name the files. Files whose bytes are not
+ * those written are made anew. RP_ERR_REFUSED: the contour is empty, holds no voxel of the working
+ * grid or covers everything; RP_ERR_IO names the file, on a full disk too.
+ */
+rp_status rp_train_case_prepare(const rp_preprocessing *p, const char *name, const rp_image *image,
+                                const rp_mask *mask, const char *source_sha256, const char *folder,
+                                rp_train_case *out, rp_error *err);
+void rp_train_case_release(rp_train_case *one);
+
+typedef struct rp_train_options {
+    rp_adapt_options
+        base;           /**< An epoch shows every case `copies` times, in an order of its own that
+                             seed and epoch give. 60 epochs of 1 copy; crop 96, 96, 48, clipped to the
+                             smallest case; brightness alone perturbs (0.15); dropout is the
+                             model's own. memory_bytes bounds training and validation together */
+    int validate_every; /**< epochs; 5; 0: never. The last epoch is validated too */
+    const char
+        *best_path; /**< the model of the best validation so far, written whole; NULL: none */
+} rp_train_options;
+
+void rp_train_defaults(rp_train_options *options);
+
+typedef struct rp_train_curve {
+    rp_adapt_curve training;
+    int validations;         /**< done */
+    size_t cases;            /**< validation cases */
+    int *validation_epoch;   /**< epochs done at each; rp_alloc'd */
+    double *validation_dice; /**< [validation][case]: of whole volumes on the working grid at
+                                threshold 0.5, every component; rp_alloc'd */
+    int best; /**< validation with the highest mean Dice, the first of equals; -1: none */
+} rp_train_curve;
+
+void rp_train_curve_release(rp_train_curve *curve);
+
+/**
+ * Trains model in place on cases. Case, crop and perturbation of a step follow from (seed, step)
+ * alone; the next crop is prepared on a thread of its own while a step runs. A resumed run equals
+ * an uninterrupted one bit for bit, its validations included, with any number of threads.
+ * Checkpoints, cancellation and errors as in rp_adapt. RP_ERR_ARGUMENT: no cases, or cases on
+ * different spacings; RP_ERR_IO, RP_ERR_FORMAT: a case's files, by name; RP_ERR_BUDGET before the
+ * first step where training, or validation beside it, does not fit. Progress: stage "train" in
+ * steps, stage "validate" in cases.
+ */
+rp_status rp_train(rp_model *model, const rp_train_case *cases, size_t case_count,
+                   const rp_train_case *validation, size_t validation_count,
+                   const rp_train_options *options, const rp_progress *progress,
+                   rp_train_curve *curve, rp_error *err);
+
 /* ---- prediction -------------------------------------------------------------------------- */
 
 typedef struct rp_predict_options {
-    double threshold;         /**< 0.5 */
-    bool all_components;      /**< false: one 26-neighbour component only, see prior */
-    const rp_mask *prior;     /**< where the lesion was at baseline, on any grid; borrowed. The component
-                                   with the largest sum over voxels of exp(-d^2 / (2 reach^2)), d the
-                                   distance to the prior, is kept. NULL, or a prior that lies outside
-                                   the image: the largest component */
-    double prior_reach_mm;    /**< 20 */
-    size_t memory_bytes;      /**< budget of the network; 0: no limit */
-    int tile[3];              /**< 0: whole volume if the budget allows, else the tile within it that
-                                   makes the least work; else rounded up to multiples of 16 */
+    double threshold;      /**< 0.5 */
+    bool all_components;   /**< false: one 26-neighbour component only, see prior */
+    const rp_mask *prior;  /**< where the lesion was at baseline, on any grid; borrowed. The
+                              component  with the largest sum over voxels of exp(-d^2 / (2 reach^2)),
+                              d the  distance to the prior, is kept. NULL, or a prior that lies
+                              outside  the image: the largest component */
+    double prior_reach_mm; /**< 20 */
+    size_t memory_bytes;   /**< budget of the network; 0: no limit */
+    int tile[3];           /**< 0: whole volume if the budget allows, else the tile within it that
+                                makes the least work; else rounded up to multiples of 16 */
 } rp_predict_options;
 
 void rp_predict_defaults(rp_predict_options *options);
 
 typedef struct rp_prediction {
-    rp_mask mask;             /**< on the image's own grid */
-    rp_image probability;     /**< of the lesion, 0..1, on the image's own grid */
-    int components;           /**< found before one was chosen */
-    int chosen_rank;          /**< of the one kept, by size from 1; 0: all kept, or none found */
-    bool chosen_by_prior;     /**< false where the size alone decided */
-    int tiles;                /**< 1: one pass */
-    size_t memory_bytes;      /**< of the network's plan */
+    rp_mask mask;         /**< on the image's own grid */
+    rp_image probability; /**< of the lesion, 0..1, on the image's own grid */
+    int components;       /**< found before one was chosen */
+    int chosen_rank;      /**< of the one kept, by size from 1; 0: all kept, or none found */
+    bool chosen_by_prior; /**< false where the size alone decided */
+    int tiles;            /**< 1: one pass */
+    size_t memory_bytes;  /**< of the network's plan */
 } rp_prediction;
 
 /**
  * Empty masks are delivered as such: the caller must treat them as a failure to segment.
- * Tiles start at multiples of the network's stride, overlap by a quarter and at least 16 voxels, and
- * are blended by a squared sine that leaves out a tile's outermost voxels. With running averages they differ from one pass only by what the network sees
- * beyond a tile; in norm modes batch and instance each tile is normalised by its own statistics,
- * so that one pass is to be preferred there. RP_ERR_BUDGET names the MiB of the smallest tile.
- * Progress: stage "segment" in tiles.
+ * Tiles start at multiples of the network's stride, overlap by a quarter and at least 16 voxels,
+ * and are blended by a squared sine that leaves out a tile's outermost voxels. With running
+ * averages they differ from one pass only by what the network sees beyond a tile; in norm modes
+ * batch and instance each tile is normalised by its own statistics, so that one pass is to be
+ * preferred there. RP_ERR_BUDGET names the MiB of the smallest tile. Progress: stage "segment" in
+ * tiles.
  */
 rp_status rp_predict(const rp_model *model, const rp_image *image,
                      const rp_predict_options *options, const rp_progress *progress,

@@ -54,26 +54,6 @@ static void release(adaptation *a)
     rp_free(a->target);
 }
 
-static rp_status prepare_pair(adaptation *a, const rp_image *image, const rp_mask *mask,
-                              rp_error *err)
-{
-    const size_t inside = rp_mask_count(mask);
-    if (inside == 0) return rp_fail(err, RP_ERR_REFUSED, "the contour is empty");
-    rp_status status = rp_preprocess_image(&a->loop.model->preprocessing, image, &a->image, err);
-    if (!status) status = rp_mask_resample(mask, &a->image.grid, &a->mask, err);
-    if (status) return status;
-    const size_t kept = rp_mask_count(&a->mask);
-    const double *spacing = a->image.grid.spacing;
-    if (kept == 0)
-        return rp_fail(err, RP_ERR_REFUSED,
-                       "the contour holds no voxel of the working grid of %g x %g x %g mm: it lies "
-                       "outside the image or is too small",
-                       spacing[0], spacing[1], spacing[2]);
-    if (inside == rp_grid_voxels(&mask->grid) || kept == rp_grid_voxels(&a->image.grid))
-        return rp_fail(err, RP_ERR_REFUSED, "the contour covers everything");
-    return RP_OK;
-}
-
 static rp_status sample(void *context, uint64_t step, const float **input, const uint8_t **target,
                         rp_error *err)
 {
@@ -99,7 +79,8 @@ static rp_status allocate(adaptation *a, rp_error *err)
 
 static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *mask, rp_error *err)
 {
-    rp_status status = prepare_pair(a, image, mask, err);
+    rp_status status =
+        rp_working_pair(&a->loop.model->preprocessing, image, mask, &a->image, &a->mask, err);
     if (!status) status = rp_sampler_init(&a->sampler, &a->image, &a->mask, a->loop.options, err);
     if (!status) status = allocate(a, err);
     if (status) return status;

@@ -13,10 +13,11 @@
 #define KEY_STEP "reprise.step"
 #define KEY_LOSS "reprise.loss"
 #define KEY_DICE "reprise.dice"
+#define KEY_VALIDATION "reprise.validation"
 #define KEY_FINGERPRINT "reprise.fingerprint."
 #define CHECKPOINT_VERSION "1"
 
-enum { FIXED_KEYS = 4, KEYS = FIXED_KEYS + RP_FINGERPRINT_PARTS };
+enum { FIXED_KEYS = 5, KEYS = FIXED_KEYS + RP_FINGERPRINT_PARTS };
 enum { NUMBER_ROOM = 32 }; /* "-0x1.fffffffffffffp-1022 " */
 
 /* The three sets of tensors; the moments of buffers are NULL. */
@@ -45,6 +46,8 @@ static bool fill_metadata(const rp_adapt_state *state, rp_key_value metadata[KEY
     metadata[1] = (rp_key_value){rp_strdup(KEY_STEP), rp_format("%" PRIu64, state->step)};
     metadata[2] = (rp_key_value){rp_strdup(KEY_LOSS), numbers_text(state->loss, state->step)};
     metadata[3] = (rp_key_value){rp_strdup(KEY_DICE), numbers_text(state->dice, state->step)};
+    metadata[4] = (rp_key_value){rp_strdup(KEY_VALIDATION),
+                                 numbers_text(state->validation, state->validated)};
     for (int i = 0; i < RP_FINGERPRINT_PARTS; i++)
         metadata[FIXED_KEYS + i] =
             (rp_key_value){rp_format(KEY_FINGERPRINT "%s", state->fingerprint.name[i]),
@@ -127,9 +130,32 @@ static bool parse_step(const char *text, uint64_t *step)
 }
 
 typedef struct progress_so_far {
-    uint64_t step;
-    double *loss, *dice;
+    uint64_t step, validated;
+    double *loss, *dice, *validation;
 } progress_so_far;
+
+/* Numbers end in a blank each. */
+static uint64_t count_numbers(const char *text)
+{
+    uint64_t count = 0;
+    for (; *text; text++) count += *text == ' ';
+    return count;
+}
+
+static rp_status read_validation(const char *path, const rp_tensor_file *file,
+                                 const rp_adapt_state *state, progress_so_far *out, rp_error *err)
+{
+    const char *text = rp_tensor_file_metadata(file, KEY_VALIDATION);
+    out->validated = text ? count_numbers(text) : 0;
+    if (out->validated > state->validation_room)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: damaged checkpoint: too many validations", path);
+    out->validation = rp_alloc((size_t)out->validated, sizeof *out->validation);
+    if (!out->validation) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (text && !parse_numbers(text, out->validated, out->validation))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: damaged checkpoint: its validations are no numbers",
+                       path);
+    return RP_OK;
+}
 
 static rp_status read_progress(const char *path, const rp_tensor_file *file,
                                const rp_adapt_state *state, progress_so_far *out, rp_error *err)
@@ -185,16 +211,22 @@ rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *
     }
     status = check_fingerprint(path, &file, &state->fingerprint, err);
     if (!status) status = read_progress(path, &file, state, &so_far, err);
+    if (!status) status = read_validation(path, &file, state, &so_far, err);
     if (!status) status = visit_tensors(path, &file, state, false, err);
     if (!status) status = visit_tensors(path, &file, state, true, err);
     if (status) goto done;
     memcpy(state->loss, so_far.loss, (size_t)so_far.step * sizeof *state->loss);
     memcpy(state->dice, so_far.dice, (size_t)so_far.step * sizeof *state->dice);
+    if (so_far.validated)
+        memcpy(state->validation, so_far.validation,
+               (size_t)so_far.validated * sizeof *state->validation);
+    state->validated = so_far.validated;
     state->step = so_far.step;
     rp_adam_set_steps(state->adam, so_far.step);
 done:
     rp_free(so_far.loss);
     rp_free(so_far.dice);
+    rp_free(so_far.validation);
     rp_tensor_file_release(&file);
     return status;
 }

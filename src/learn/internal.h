@@ -7,6 +7,11 @@
 /** RP_ERR_ARGUMENT in words for an impossible window or working grid. */
 rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err);
 
+/** Image and contour on the working grid. RP_ERR_REFUSED: the contour is empty, holds no voxel of
+ *  that grid, or covers everything. Both outputs are the caller's to release, after errors too. */
+rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,
+                          rp_image *working, rp_mask *lesion, rp_error *err);
+
 /* ---- tensors of a file against those of a network ---------------------------------------- */
 
 /** A view of `values`, of the parameter's shape; nothing is copied. */
@@ -33,12 +38,26 @@ typedef struct rp_adapt_state {
     rp_adam *adam;
     uint64_t step, steps; /**< done and to do */
     double *loss, *dice;  /**< of every step done; room for `steps` */
+    double *validation;   /**< what validations found so far; NULL where there are none */
+    uint64_t validated, validation_room; /**< numbers in it */
     rp_fingerprint fingerprint;
 } rp_adapt_state;
 
 rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_error *err);
 /** RP_ERR_REFUSED for another fingerprint; the state is touched only on success. */
 rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *err);
+
+/* ---- prediction -------------------------------------------------------------------------- */
+
+/** Probability of an image that is on the working grid and preprocessed already. */
+rp_status rp_predict_working(const rp_model *model, const rp_image *working,
+                             const rp_predict_options *options, const rp_progress *progress,
+                             rp_image *probability, int *tiles, size_t *memory_bytes,
+                             rp_error *err);
+
+/** RP_ERR_BUDGET where no tile of a volume of this extent (x, y, z) fits the options' memory. */
+rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
+                           const rp_predict_options *options, rp_error *err);
 
 /* Reduces out->mask to the lesion as the options say (choose.c). */
 rp_status choose_component(rp_prediction *out, const rp_predict_options *options, rp_error *err);

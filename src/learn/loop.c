@@ -140,7 +140,7 @@ static rp_status take_step(rp_loop *loop, rp_error *err)
     state->loss[state->step] = loss.total;
     state->dice[state->step] = loss.hard_dice;
     state->step++;
-    return loop->stepped ? loop->stepped(loop->context, err) : RP_OK;
+    return RP_OK;
 }
 
 static double mean(const double *values, uint64_t first, uint64_t count)
@@ -171,28 +171,38 @@ static rp_status save(rp_loop *loop, rp_error *err)
                : RP_OK;
 }
 
+static rp_status stop(rp_loop *loop, rp_error *err)
+{
+    const rp_status status = save(loop, err);
+    return status ? status
+                  : rp_fail(err, RP_ERR_CANCELLED, "stopped after step %" PRIu64 " of %" PRIu64,
+                            loop->state.step, loop->state.steps);
+}
+
+/* One step with what follows it. */
+static rp_status advance(rp_loop *loop, const rp_progress *progress, rp_error *err)
+{
+    rp_status status = take_step(loop, err);
+    if (status) return status;
+    report(loop, progress);
+    if (loop->stepped) status = loop->stepped(loop->context, err);
+    if (!status && (loop->state.step == loop->state.steps ||
+                    rp_seconds() - loop->last_checkpoint >= loop->options->checkpoint_seconds))
+        status = save(loop, err);
+    return status;
+}
+
 static rp_status run(rp_loop *loop, const rp_progress *progress, rp_error *err)
 {
-    rp_adapt_state *state = &loop->state;
+    rp_status status = RP_OK;
     loop->last_checkpoint = rp_seconds();
     report(loop, progress);
-    while (state->step < state->steps) {
-        rp_status status;
-        if (rp_progress_cancelled(progress)) {
-            status = save(loop, err);
-            if (status) return status;
-            return rp_fail(err, RP_ERR_CANCELLED, "stopped after step %" PRIu64 " of %" PRIu64,
-                           state->step, state->steps);
-        }
-        status = take_step(loop, err);
-        if (status) return status;
-        report(loop, progress);
-        if (state->step == state->steps ||
-            rp_seconds() - loop->last_checkpoint >= loop->options->checkpoint_seconds)
-            status = save(loop, err);
-        if (status) return status;
+    if (loop->stepped && loop->state.step) status = loop->stepped(loop->context, err);
+    while (!status && loop->state.step < loop->state.steps) {
+        if (rp_progress_cancelled(progress)) return stop(loop, err);
+        status = advance(loop, progress, err);
     }
-    return RP_OK;
+    return status == RP_ERR_CANCELLED ? stop(loop, err) : status;
 }
 
 rp_status rp_loop_run(rp_loop *loop, const rp_progress *progress, rp_error *err)

@@ -15,7 +15,8 @@ typedef struct rp_loop {
      *  the next call. Steps come in order, from the one that start resumed at. */
     rp_status (*sample)(void *context, uint64_t step, const float **input, const uint8_t **target,
                         rp_error *err);
-    /** After every step, before a checkpoint; may be NULL. */
+    /** After every step, before a checkpoint, and once where a run resumes; may be NULL. If it is
+     *  cancelled it finds its work undone when the run is resumed. */
     rp_status (*stepped)(void *context, rp_error *err);
     void *context;
 

@@ -291,28 +291,29 @@ done:
     return status;
 }
 
-/* Probability on the working grid. */
-static rp_status predict_working(const rp_model *model, const rp_image *image,
-                                 const rp_predict_options *o, const rp_progress *progress,
-                                 rp_image *probability, rp_prediction *out, rp_error *err)
+rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
+                           const rp_predict_options *options, rp_error *err)
+{
+    int tile[3];
+    return plan_tiles(config, extent, options, tile, err);
+}
+
+rp_status rp_predict_working(const rp_model *model, const rp_image *working,
+                             const rp_predict_options *o, const rp_progress *progress,
+                             rp_image *probability, int *tiles, size_t *memory_bytes, rp_error *err)
 {
     const rp_fcd_config *config = rp_fcd_config_of(model->net);
-    rp_image working = {0};
+    const size_t budget = o->memory_bytes;
     int tile[3];
-    rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
-    if (!status) status = plan_tiles(config, working.grid.size, o, tile, err);
+    rp_status status = plan_tiles(config, working->grid.size, o, tile, err);
     if (!status)
-        status = rp_session_bytes(config, tile[0] ? tile : working.grid.size, RP_RUN_PREDICT,
-                                  &out->memory_bytes, err);
-    if (!status) status = rp_image_init(probability, &working.grid, err);
-    if (!status && tile[0])
-        status = predict_tiles(model->net, &working, tile, o->memory_bytes, progress,
-                               probability->data, &out->tiles, err);
-    else if (!status)
-        status =
-            predict_whole(model->net, &working, o->memory_bytes, progress, probability->data, err);
-    rp_image_release(&working);
-    return status;
+        status = rp_session_bytes(config, tile[0] ? tile : working->grid.size, RP_RUN_PREDICT,
+                                  memory_bytes, err);
+    if (!status) status = rp_image_init(probability, &working->grid, err);
+    if (status) return status;
+    return tile[0] ? predict_tiles(model->net, working, tile, budget, progress, probability->data,
+                                   tiles, err)
+                   : predict_whole(model->net, working, budget, progress, probability->data, err);
 }
 
 rp_status rp_predict(const rp_model *model, const rp_image *image,
@@ -320,7 +321,7 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
                      rp_prediction *out, rp_error *err)
 {
     const rp_fcd_config *config = rp_fcd_config_of(model->net);
-    rp_image working = {0};
+    rp_image working = {0}, probability = {0};
     *out = (rp_prediction){.tiles = 1};
     if (config->in_channels != 1)
         return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
@@ -331,9 +332,14 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
     if (options->prior && !(options->prior_reach_mm > 0.0))
         return rp_fail(err, RP_ERR_ARGUMENT, "a reach of %g mm is not above 0",
                        options->prior_reach_mm);
-    rp_status status = predict_working(model, image, options, progress, &working, out, err);
-    if (!status) status = rp_image_resample(&working, &image->grid, 0.0f, &out->probability, err);
+    rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
+    if (!status)
+        status = rp_predict_working(model, &working, options, progress, &probability, &out->tiles,
+                                    &out->memory_bytes, err);
     rp_image_release(&working);
+    if (!status)
+        status = rp_image_resample(&probability, &image->grid, 0.0f, &out->probability, err);
+    rp_image_release(&probability);
     if (!status) status = rp_mask_init(&out->mask, &image->grid, err);
     if (status) goto done;
     const size_t voxels = rp_grid_voxels(&image->grid);

@@ -79,3 +79,23 @@ done:
     rp_image_release(&windowed);
     return status;
 }
+
+rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,
+                          rp_image *working, rp_mask *lesion, rp_error *err)
+{
+    const size_t inside = rp_mask_count(mask);
+    if (inside == 0) return rp_fail(err, RP_ERR_REFUSED, "the contour is empty");
+    rp_status status = rp_preprocess_image(p, image, working, err);
+    if (!status) status = rp_mask_resample(mask, &working->grid, lesion, err);
+    if (status) return status;
+    const size_t kept = rp_mask_count(lesion);
+    const double *spacing = working->grid.spacing;
+    if (kept == 0)
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "the contour holds no voxel of the working grid of %g x %g x %g mm: it lies "
+                       "outside the image or is too small",
+                       spacing[0], spacing[1], spacing[2]);
+    if (inside == rp_grid_voxels(&mask->grid) || kept == rp_grid_voxels(&working->grid))
+        return rp_fail(err, RP_ERR_REFUSED, "the contour covers everything");
+    return RP_OK;
+}

@@ -57,6 +57,7 @@ class Tensor(ctypes.Structure):
         ("rank", ctypes.c_int),
         ("shape", ctypes.c_int64 * 8),
         ("data", ctypes.c_void_p),
+        ("half", ctypes.c_bool),
     ]
 
 

@@ -115,7 +115,7 @@ def compare(found, tensors):
         require(np.array_equal(found[name], expected, equal_nan=True), name, "values")
 
 
-def write_by_library(library, path, arrays, metadata):
+def write_by_library(library, path, arrays, metadata, half=False):
     tensors = (Tensor * len(arrays))()
     kept = []
     for t, (name, array) in zip(tensors, arrays.items()):
@@ -123,6 +123,7 @@ def write_by_library(library, path, arrays, metadata):
         kept.append(array)
         t.name, t.rank, t.data = name.encode(), array.ndim, array.ctypes.data
         t.shape[: array.ndim] = kept[-1].shape
+        t.half = half
     pairs = (KeyValue * len(metadata))(*[(k.encode(), v.encode()) for k, v in metadata.items()])
     file = TensorFile(tensors, len(arrays), pairs, len(metadata))
     library.call("rp_safetensors_write", path.encode(), ctypes.byref(file))
@@ -154,6 +155,10 @@ def main():
                 require(np.array_equal(loaded[name], array), name, "values")
         again, _ = read_by_library(library, path)
         compare(again, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        arrays["spread"] = (2.0 ** np.random.default_rng(1).uniform(-28, 15.9, 20001)).astype(np.float32)
+        write_by_library(library, path, arrays, {}, half=True)
+        compare(read_by_library(library, path)[0], {name: torch.from_numpy(array.copy()).half().float()
+                                                    for name, array in arrays.items()})
     require(checks > 300, "too little was compared:", checks)
     print(f"{checks} comparisons with the published format")
 
