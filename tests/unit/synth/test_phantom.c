@@ -67,15 +67,28 @@ static void check_patient(const rp_phantom *p)
     }
 }
 
+/* What a table and a survival curve take for granted. */
+static void check_clinical(const rp_phantom_clinical *c)
+{
+    assert_in_range(c->age_years, 35, 88);
+    assert_true(c->afp_ng_ml >= 1 && c->afp_ng_ml < 1e7);
+    assert_true(c->pivka_ii_mau_ml >= 1 && c->pivka_ii_mau_ml < 1e7);
+    assert_true(c->followup_months >= 3 && c->followup_months <= 48);
+}
+
 static void test_cohort(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         int partial = 0, stable = 0, progressive = 0, thrombus = 0, satellites = 0, necrosis = 0;
+        int events = 0, women = 0;
         for (int patient = 0; patient < 14; patient++) {
             rp_phantom_options o = small(seed, patient);
             rp_phantom p = make(&o);
             check_patient(&p);
+            check_clinical(&p.clinical);
+            events += p.clinical.event;
+            women += p.clinical.female;
             if (p.change_percent <= -30)
                 partial++;
             else if (p.change_percent >= 20)
@@ -90,6 +103,7 @@ static void test_cohort(void **state)
         }
         assert_true(partial >= 2 && stable >= 2 && progressive >= 1);
         assert_true(thrombus >= 2 && satellites >= 2 && necrosis >= 2 && necrosis < 14);
+        assert_true(events > 0 && events < 14 && women < 10);
     }
 }
 
@@ -141,6 +155,9 @@ static void test_deterministic(void **state)
     assert_memory_equal(a.baseline.data, b.baseline.data, n * sizeof(float));
     assert_memory_equal(a.followup.data, b.followup.data, n * sizeof(float));
     assert_memory_equal(a.followup_lesion.data, b.followup_lesion.data, n);
+    assert_int_equal(a.clinical.age_years, b.clinical.age_years);
+    assert_true(a.clinical.followup_months == b.clinical.followup_months);
+    assert_true(a.clinical.pivka_ii_mau_ml != c.clinical.pivka_ii_mau_ml);
     assert_memory_not_equal(a.baseline_lesion.data, c.baseline_lesion.data, n);
     assert_memory_not_equal(a.baseline_lesion.data, d.baseline_lesion.data, n);
     assert_memory_not_equal(a.baseline.data, a.followup.data, n * sizeof(float));
