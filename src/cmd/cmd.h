@@ -35,6 +35,7 @@ int cmd_manifest(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_train(int argc, char **argv);
 
 /* ---- errors (errors.c) ------------------------------------------------------------------- */
 
@@ -150,6 +151,7 @@ typedef struct cmd_settings {
     rp_fcd_config network;
     rp_preprocessing preprocessing;
     rp_adapt_options adapt;
+    rp_train_options train;
     rp_predict_options predict;
     rp_diameter_definition diameter;
 } cmd_settings;
@@ -159,6 +161,8 @@ void cmd_settings_defaults(cmd_settings *settings);
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err);
 /* All of them as JSON, for the provenance of a result. */
 rp_json *cmd_settings_json(const cmd_settings *settings);
+/* Those that a training depends on. */
+rp_json *cmd_train_settings_json(const cmd_settings *settings);
 
 /* ---- outputs (output.c) ------------------------------------------------------------------ */
 

@@ -15,6 +15,7 @@ static const cmd_entry commands[] = {
     {"phantom", "synthetic patients with known truth", cmd_phantom},
     {"import", "a cohort's manifest from the folders of a data set", cmd_import},
     {"manifest", "check a cohort's manifest, or divide its patients", cmd_manifest},
+    {"train", "a general model from a cohort", cmd_train},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
     {"info", "what is in a file or folder", cmd_info},
     {"bench", "this machine's limits, and how close each kernel of the network comes", cmd_bench},

@@ -30,8 +30,9 @@ typedef struct file_augmentation {
         *noise;
 } file_augmentation;
 
+/* Of adaptation and of training, which alone validates. */
 typedef struct file_adapt {
-    int *epochs, *copies;
+    int *epochs, *copies, *validate_every;
     int *crop;
     double *tumour_share, *learning_rate, *power, *dropout, *checkpoint_seconds;
     uint64_t *seed;
@@ -48,7 +49,7 @@ typedef struct file_predict {
 typedef struct file_settings {
     file_network *network;
     file_preprocessing *preprocessing;
-    file_adapt *adapt;
+    file_adapt *adapt, *train;
     file_predict *predict;
     char *diameter;
 } file_settings;
@@ -92,19 +93,19 @@ static const cyaml_schema_field_t augmentation_fields[] = {
     NUMBER(file_augmentation, elastic_mm), NUMBER(file_augmentation, elastic_scale_mm),
     NUMBER(file_augmentation, noise),      CYAML_FIELD_END};
 
-static const cyaml_schema_field_t adapt_fields[] = {
-    WHOLE(file_adapt, epochs),
-    WHOLE(file_adapt, copies),
-    THREE(file_adapt, crop, &int_entry),
-    NUMBER(file_adapt, tumour_share),
-    NUMBER(file_adapt, learning_rate),
-    NUMBER(file_adapt, power),
-    NUMBER(file_adapt, dropout),
-    NUMBER(file_adapt, checkpoint_seconds),
-    CYAML_FIELD_UINT_PTR("seed", MAYBE, file_adapt, seed),
-    GROUP(file_adapt, loss, loss_fields),
-    GROUP(file_adapt, augmentation, augmentation_fields),
-    CYAML_FIELD_END};
+/* clang-format off */
+#define STEP_FIELDS                                                                                \
+    WHOLE(file_adapt, epochs), WHOLE(file_adapt, copies), THREE(file_adapt, crop, &int_entry),     \
+    NUMBER(file_adapt, tumour_share), NUMBER(file_adapt, learning_rate), NUMBER(file_adapt, power),\
+    NUMBER(file_adapt, dropout), NUMBER(file_adapt, checkpoint_seconds),                           \
+    CYAML_FIELD_UINT_PTR("seed", MAYBE, file_adapt, seed), GROUP(file_adapt, loss, loss_fields),   \
+    GROUP(file_adapt, augmentation, augmentation_fields)
+/* clang-format on */
+
+static const cyaml_schema_field_t adapt_fields[] = {STEP_FIELDS, CYAML_FIELD_END};
+
+static const cyaml_schema_field_t train_fields[] = {STEP_FIELDS, WHOLE(file_adapt, validate_every),
+                                                    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t predict_fields[] = {
     NUMBER(file_predict, threshold),
@@ -115,6 +116,7 @@ static const cyaml_schema_field_t settings_fields[] = {
     GROUP(file_settings, network, network_fields),
     GROUP(file_settings, preprocessing, preprocessing_fields),
     GROUP(file_settings, adapt, adapt_fields),
+    GROUP(file_settings, train, train_fields),
     GROUP(file_settings, predict, predict_fields),
     WORD(file_settings, diameter),
     CYAML_FIELD_END};
@@ -194,9 +196,9 @@ static void take_preprocessing(taking *t, const file_preprocessing *from, rp_pre
         out_of_range(t, "window_high_hu", "above window_low_hu");
 }
 
-static void take_loss(taking *t, const file_loss *from, rp_loss_weights *to)
+static void take_loss(taking *t, const char *group, const file_loss *from, rp_loss_weights *to)
 {
-    t->group = "adapt.loss";
+    t->group = group;
     TAKE_NUMBER(t, from, to, cross_entropy, 0.0, 1e6);
     TAKE_NUMBER(t, from, to, dual_cross_entropy, 0.0, 1e6);
     TAKE_NUMBER(t, from, to, dice, 0.0, 1e6);
@@ -207,9 +209,10 @@ static void take_loss(taking *t, const file_loss *from, rp_loss_weights *to)
         out_of_range(t, "cross_entropy", "above 0 where the other terms are 0");
 }
 
-static void take_augmentation(taking *t, const file_augmentation *from, rp_augmentation *to)
+static void take_augmentation(taking *t, const char *group, const file_augmentation *from,
+                              rp_augmentation *to)
 {
-    t->group = "adapt.augmentation";
+    t->group = group;
     TAKE_NUMBER(t, from, to, brightness, 0.0, 0.9);
     TAKE_NUMBER(t, from, to, rotation_degrees, 0.0, 180.0);
     TAKE_NUMBER(t, from, to, shift_mm, 0.0, 500.0);
@@ -219,9 +222,9 @@ static void take_augmentation(taking *t, const file_augmentation *from, rp_augme
     TAKE_NUMBER(t, from, to, noise, 0.0, 1.0);
 }
 
-static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
+static void take_steps(taking *t, const char *group, const file_adapt *from, rp_adapt_options *to)
 {
-    t->group = "adapt";
+    t->group = group;
     TAKE_INT(t, from, to, epochs, 1, 1000000);
     TAKE_INT(t, from, to, copies, 1, 1000000);
     take_ints(t, "crop", from->crop, 3, to->crop, (const int[2]){1, 4096});
@@ -232,8 +235,23 @@ static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
     TAKE_NUMBER(t, from, to, checkpoint_seconds, 0.0, 1e9);
     if (from->seed && *from->seed > INT64_MAX) out_of_range(t, "seed", "below 9223372036854775808");
     if (from->seed) to->seed = *from->seed;
-    if (from->loss) take_loss(t, from->loss, &to->loss);
-    if (from->augmentation) take_augmentation(t, from->augmentation, &to->augmentation);
+}
+
+static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
+{
+    take_steps(t, "adapt", from, to);
+    if (from->loss) take_loss(t, "adapt.loss", from->loss, &to->loss);
+    if (from->augmentation)
+        take_augmentation(t, "adapt.augmentation", from->augmentation, &to->augmentation);
+}
+
+static void take_train(taking *t, const file_adapt *from, rp_train_options *to)
+{
+    take_steps(t, "train", from, &to->base);
+    TAKE_INT(t, from, to, validate_every, 0, 1000000);
+    if (from->loss) take_loss(t, "train.loss", from->loss, &to->base.loss);
+    if (from->augmentation)
+        take_augmentation(t, "train.augmentation", from->augmentation, &to->base.augmentation);
 }
 
 static void take_predict(taking *t, const file_predict *from, rp_predict_options *to)
@@ -253,6 +271,7 @@ static rp_status take_all(const char *path, const file_settings *from, cmd_setti
     if (from->network) take_network(&t, from->network, &to->network);
     if (from->preprocessing) take_preprocessing(&t, from->preprocessing, &to->preprocessing);
     if (from->adapt) take_adapt(&t, from->adapt, &to->adapt);
+    if (from->train) take_train(&t, from->train, &to->train);
     if (from->predict) take_predict(&t, from->predict, &to->predict);
     return t.status;
 }
@@ -285,6 +304,7 @@ void cmd_settings_defaults(cmd_settings *settings)
     rp_fcd_config_defaults(&settings->network);
     rp_preprocessing_defaults(&settings->preprocessing);
     rp_adapt_defaults(&settings->adapt);
+    rp_train_defaults(&settings->train);
     rp_predict_defaults(&settings->predict);
 }
 
@@ -361,7 +381,7 @@ static rp_json *augmentation_json(const rp_augmentation *a)
     return json;
 }
 
-static rp_json *adapt_json(const rp_adapt_options *o)
+static rp_json *steps_json(const rp_adapt_options *o)
 {
     rp_json *json = rp_json_object();
     SET(json, o, epochs);
@@ -377,16 +397,31 @@ static rp_json *adapt_json(const rp_adapt_options *o)
     return json;
 }
 
+static rp_json *preprocessing_json(const rp_preprocessing *p)
+{
+    rp_json *json = rp_json_object();
+    SET(json, p, window_low_hu);
+    SET(json, p, window_high_hu);
+    rp_json_set_numbers(json, "spacing_mm", p->spacing, 3);
+    return json;
+}
+
+rp_json *cmd_train_settings_json(const cmd_settings *s)
+{
+    rp_json *json = rp_json_object(), *train = steps_json(&s->train.base);
+    SET(train, &s->train, validate_every);
+    rp_json_set(json, "network", network_json(&s->network));
+    rp_json_set(json, "preprocessing", preprocessing_json(&s->preprocessing));
+    rp_json_set(json, "train", train);
+    return json;
+}
+
 rp_json *cmd_settings_json(const cmd_settings *s)
 {
     rp_json *json = rp_json_object(), *group = rp_json_object();
     rp_json_set(json, "network", network_json(&s->network));
-    SET(group, &s->preprocessing, window_low_hu);
-    SET(group, &s->preprocessing, window_high_hu);
-    rp_json_set_numbers(group, "spacing_mm", s->preprocessing.spacing, 3);
-    rp_json_set(json, "preprocessing", group);
-    rp_json_set(json, "adapt", adapt_json(&s->adapt));
-    group = rp_json_object();
+    rp_json_set(json, "preprocessing", preprocessing_json(&s->preprocessing));
+    rp_json_set(json, "adapt", steps_json(&s->adapt));
     SET(group, &s->predict, threshold);
     rp_json_set_bool(group, "all_components", s->predict.all_components);
     rp_json_set(group, "tile", ints_json(s->predict.tile, 3));
