@@ -52,6 +52,7 @@ rp_module(measure USES volume)
 rp_module(response USES base)
 rp_module(cohort USES base)
 rp_module(stats USES base)
+rp_module(evaluation USES stats response measure cohort io)
 rp_module(synth USES measure volume)
 rp_module(report USES measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
