@@ -54,7 +54,7 @@ rp_module(cohort USES base)
 rp_module(stats USES base)
 rp_module(evaluation USES stats response measure cohort io)
 rp_module(synth USES measure volume)
-rp_module(report USES measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
+rp_module(report USES evaluation measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
 target_compile_options(reprise_kernels PRIVATE ${RP_KERNEL_OPTIONS})
 # A variant of the kernels is compiled for its own processors only, with flags of its own.

@@ -1,10 +1,11 @@
 /**
  * @file report.h
- * The self-contained HTML report of one assessment.
+ * The self-contained HTML report of one assessment; the report of an evaluation, HTML and PDF.
  */
 #ifndef REPRISE_REPORT_H
 #define REPRISE_REPORT_H
 
+#include "reprise/evaluation.h"
 #include "reprise/io.h"
 #include "reprise/measure.h"
 #include "reprise/response.h"
@@ -52,6 +53,51 @@ typedef struct rp_report {
  * end as the complete record.
  */
 rp_status rp_report_write_html(const char *path, const rp_report *report, rp_error *err);
+
+/* ---- evaluation of a cohort -------------------------------------------------------------- */
+
+/** One visit of a case, to be drawn. Masks are on the image's grid; those that do not exist are
+ * left zeroed. */
+typedef struct rp_case_visit {
+    rp_image image;
+    rp_mask manual;
+    rp_mask source[RP_SOURCE_COUNT]; /**< only those that belong to the visit are drawn */
+} rp_case_visit;
+
+/** Training of the general model. NaN where nothing was measured at that epoch. */
+typedef struct rp_learning_curve {
+    const double *epoch, *loss, *training_dice, *validation_dice; /**< each but epoch may be NULL */
+    size_t count;
+} rp_learning_curve;
+
+/** Pointers are borrowed. Patients are shown by the names that the evaluation has for them. */
+typedef struct rp_evaluation_report {
+    const char *title; /**< of the page: names the cohort, no person */
+    const char *date;  /**< "2026-01-31T12:34:56Z", the input's; "" if none is to be told */
+    const rp_evaluation *evaluation;
+    const rp_json *summary; /**< of rp_evaluation_summary */
+    const rp_json *record;  /**< whole evaluation.json ("provenance", "definitions", "timing",
+                                 "window" are shown); may be NULL */
+    rp_learning_curve curve;
+    const char *const *named; /**< patients whose contours are drawn besides best, median, worst */
+    size_t named_count;
+    /** Loads visit 0 (baseline) or 1 (follow-up) of cases[index]; the report releases it. NULL: no
+     *  contours are drawn. A failure other than RP_ERR_MEMORY is told in the picture's place. */
+    rp_status (*load)(void *context, size_t index, int visit, rp_case_visit *out, rp_error *err);
+    void *context;
+} rp_evaluation_report;
+
+/**
+ * Tables 1 to 4b and supplementary 1 of the study, figures, failures case by case, definitions and
+ * provenance. Statistics are those of the summary, never computed again; single cases are the
+ * evaluation's. Whole or not at all; the same input gives the same bytes. Both visits of one case
+ * at a time are in memory. The HTML file refers to nothing outside itself; the PDF's words are
+ * text. RP_ERR_ARGUMENT: evaluation, summary, title or date is missing.
+ */
+rp_status rp_report_write_evaluation_html(const char *path, const rp_evaluation_report *report,
+                                          rp_error *err);
+rp_status rp_report_write_evaluation_pdf(const char *path, const rp_evaluation_report *report,
+                                         rp_error *err);
 
 #ifdef __cplusplus
 }

@@ -101,53 +101,80 @@ static cairo_status_t png_bytes(void *closure, const unsigned char *data, unsign
     return png->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
-static rp_status png_add(rp_text *out, cairo_surface_t *surface, rp_error *err)
+rp_status rp_grey_encode(const rp_grey *grey, rp_text *out, rp_error *err)
 {
     rp_text png = {0};
-    cairo_status_t status = cairo_surface_write_to_png_stream(surface, png_bytes, &png);
+    cairo_surface_t *surface =
+        cairo_image_surface_create(CAIRO_FORMAT_A8, grey->width, grey->height);
+    uint8_t *rows = cairo_image_surface_get_data(surface); /* NULL where creation failed */
+    cairo_status_t status = cairo_surface_status(surface);
+    if (rows) {
+        size_t width = (size_t)grey->width,
+               stride = (size_t)cairo_image_surface_get_stride(surface);
+        cairo_surface_flush(surface);
+        for (size_t y = 0; y < (size_t)grey->height; y++)
+            memcpy(rows + y * stride, grey->data + y * width, width);
+        cairo_surface_mark_dirty(surface);
+        status = cairo_surface_write_to_png_stream(surface, png_bytes, &png);
+    }
     if (status == CAIRO_STATUS_SUCCESS) {
         rp_text_add(out, "data:image/png;base64,");
         rp_text_base64(out, (const uint8_t *)png.data, png.length);
     }
     rp_text_release(&png);
+    cairo_surface_destroy(surface);
     if (status == CAIRO_STATUS_SUCCESS) return RP_OK;
     return rp_fail(err, RP_ERR_MEMORY, "report: cannot encode a picture: %s",
                    cairo_status_to_string(status));
 }
+
+void rp_grey_release(rp_grey *grey)
+{
+    rp_free(grey->data);
+    *grey = (rp_grey){0};
+}
+
+/* ---- pictures ---------------------------------------------------------------------------- */
 
 int rp_picture_height(const rp_frame *frame, int width)
 {
     return clamp_int((int)lround(width * frame->size[1] / frame->size[0]), 1, 4 * width);
 }
 
-rp_status rp_picture_add(rp_text *out, const rp_image *image, const rp_frame *frame,
-                         rp_window window, int width, rp_error *err)
+rp_status rp_picture_draw(const rp_image *image, const rp_frame *frame, rp_window window, int width,
+                          rp_grey *grey, rp_error *err)
 {
     const rp_grid *grid = &image->grid;
     int height = rp_picture_height(frame, width);
     tap_row across = {0}, down = {0};
     rp_status status = RP_OK;
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, width, height);
-    uint8_t *rows = cairo_image_surface_get_data(surface); /* NULL where creation failed */
-    if (!rows || !taps_make(&across, grid, frame, 0, width) ||
+    *grey = (rp_grey){rp_alloc((size_t)width, (size_t)height), width, height};
+    if (!grey->data || !taps_make(&across, grid, frame, 0, width) ||
         !taps_make(&down, grid, frame, 1, height)) {
         status = rp_fail(err, RP_ERR_MEMORY, "report: no memory for a picture");
+        rp_grey_release(grey);
         goto done;
     }
     int corner[3] = {0};
     corner[frame->view.normal] = frame->slice;
     const float *plane = image->data + rp_grid_index(grid, corner[0], corner[1], corner[2]);
-    size_t stride = (size_t)cairo_image_surface_get_stride(surface);
-    cairo_surface_flush(surface);
+    uint8_t *at = grey->data;
     for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            rows[(size_t)y * stride + (size_t)x] = pixel(plane, &across, &down, x, y, window);
-    cairo_surface_mark_dirty(surface);
-    status = png_add(out, surface, err);
+        for (int x = 0; x < width; x++) *at++ = pixel(plane, &across, &down, x, y, window);
 done:
     rp_free(across.taps);
     rp_free(down.taps);
-    cairo_surface_destroy(surface);
+    return status;
+}
+
+rp_status rp_picture_add(rp_text *out, const rp_image *image, const rp_frame *frame,
+                         rp_window window, int width, rp_error *err)
+{
+    rp_grey grey;
+    rp_status status = rp_picture_draw(image, frame, window, width, &grey, err);
+    if (status) return status;
+    status = rp_grey_encode(&grey, out, err);
+    rp_grey_release(&grey);
     return status;
 }
 
@@ -180,21 +207,33 @@ static rp_status trace_plane(const rp_mask *mask, int normal, int slice, rp_cont
     return status;
 }
 
-rp_status rp_outline_add(rp_text *out, const rp_mask *mask, const rp_frame *frame, rp_error *err)
+rp_status rp_outline_trace(const rp_mask *mask, const rp_frame *frame, rp_contours *contours,
+                           rp_error *err)
 {
-    rp_contours contours = {0};
     int normal = frame->view.normal, lower = normal == 0 ? 1 : 0;
-    rp_status status = normal == 2 ? rp_contours_trace(mask, frame->slice, &contours, err)
-                                   : trace_plane(mask, normal, frame->slice, &contours, err);
-    for (size_t i = 0; !status && i < contours.count; i++) {
-        const rp_contour *contour = &contours.items[i];
-        for (size_t p = 0; p < contour->count; p++) {
-            double index[2] = {contour->points[p].x, contour->points[p].y}, mm[2];
+    rp_status status = normal == 2 ? rp_contours_trace(mask, frame->slice, contours, err)
+                                   : trace_plane(mask, normal, frame->slice, contours, err);
+    for (size_t i = 0; !status && i < contours->count; i++)
+        for (size_t p = 0; p < contours->items[i].count; p++) {
+            rp_point2 *point = &contours->items[i].points[p];
+            double index[2] = {point->x, point->y}, mm[2];
             for (int d = 0; d < 2; d++)
                 mm[d] =
                     rp_frame_from_index(frame, &mask->grid, d, index[frame->view.axis[d] != lower]);
-            rp_text_printf(out, "%s%.2f %.2f", p ? "L" : "M", mm[0], mm[1]);
+            *point = (rp_point2){mm[0], mm[1]};
         }
+    return status;
+}
+
+rp_status rp_outline_add(rp_text *out, const rp_mask *mask, const rp_frame *frame, rp_error *err)
+{
+    rp_contours contours = {0};
+    rp_status status = rp_outline_trace(mask, frame, &contours, err);
+    for (size_t i = 0; !status && i < contours.count; i++) {
+        const rp_contour *contour = &contours.items[i];
+        for (size_t p = 0; p < contour->count; p++)
+            rp_text_printf(out, "%s%.2f %.2f", p ? "L" : "M", contour->points[p].x,
+                           contour->points[p].y);
         rp_text_add(out, "Z");
     }
     rp_contours_release(&contours);

@@ -87,22 +87,38 @@ static const char *entity(unsigned char c)
     case '\'':
         return "&#39;";
     default:
-        return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7F ? "\xEF\xBF\xBD" : NULL;
+        return NULL;
     }
 }
 
-void rp_text_escape(rp_text *text, const char *foreign)
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7F;
+}
+
+static void add_foreign(rp_text *text, const char *foreign, bool markup)
 {
     const unsigned char *at = (const unsigned char *)foreign;
     while (at && *at) {
         size_t length = utf8_length(at);
-        const char *replaced = length == 1 ? entity(*at) : length == 0 ? "\xEF\xBF\xBD" : NULL;
+        bool bad = length == 0 || (length == 1 && is_control(*at));
+        const char *replaced = bad ? "\xEF\xBF\xBD" : length == 1 && markup ? entity(*at) : NULL;
         if (replaced)
             rp_text_add(text, replaced);
         else
             rp_text_bytes(text, at, length);
         at += length ? length : 1;
     }
+}
+
+void rp_text_escape(rp_text *text, const char *foreign)
+{
+    add_foreign(text, foreign, true);
+}
+
+void rp_text_plain(rp_text *text, const char *foreign)
+{
+    add_foreign(text, foreign, false);
 }
 
 void rp_text_base64(rp_text *text, const uint8_t *bytes, size_t count)

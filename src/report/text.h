@@ -20,6 +20,8 @@ void rp_text_printf(rp_text *text, const char *format, ...) RP_PRINTF(2, 3);
 /** Safe in element content and in quoted attributes: & < > " ' become entities, control characters
  *  other than tab and newline, and bytes that are not UTF-8, become U+FFFD. NULL adds nothing. */
 void rp_text_escape(rp_text *text, const char *foreign);
+/** For what is not markup (a PDF's words): as above, without the entities. */
+void rp_text_plain(rp_text *text, const char *foreign);
 void rp_text_base64(rp_text *text, const uint8_t *bytes, size_t count);
 /** A signed number with a real minus sign (U+2212); plus asks for "+" before positive ones. What
  *  rounds to zero has no sign. An en dash when it is not finite. */
