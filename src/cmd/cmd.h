@@ -36,6 +36,7 @@ int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
 
 /* ---- errors (errors.c) ------------------------------------------------------------------- */
 

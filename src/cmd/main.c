@@ -16,6 +16,8 @@ static const cmd_entry commands[] = {
     {"import", "a cohort's manifest from the folders of a data set", cmd_import},
     {"manifest", "check a cohort's manifest, or divide its patients", cmd_manifest},
     {"train", "a general model from a cohort", cmd_train},
+    {"evaluate", "the models and their comparators over a cohort, with the tables of a study",
+     cmd_evaluate},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
     {"info", "what is in a file or folder", cmd_info},
     {"bench", "this machine's limits, and how close each kernel of the network comes", cmd_bench},

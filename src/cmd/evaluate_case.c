@@ -1,0 +1,312 @@
+/* One patient of an evaluation: every source's contour on its visit, scored, kept on disk. */
+#include "evaluate.h"
+#include "lesion.h"
+#include "reprise/kernels.h"
+
+#include <string.h>
+
+static const double tolerances_mm[] = {2.0, 5.0};
+enum { PARTS = 9 };
+
+/* What is in memory while a patient is worked on. */
+typedef struct work {
+    const evaluate_run *run;
+    const evaluate_patient *patient;
+    cmd_ct ct[2];
+    cmd_contour contour[2];
+    rp_case *one;
+    const char *part_name[PARTS];
+    char part[PARTS][RP_SHA256_HEX]; /* what the results depend on */
+    rp_adapt_curve curve;
+    cmd_stage stage;
+    char *checkpoint;
+} work;
+
+char *evaluate_mask_path(const evaluate_patient *patient, rp_source source)
+{
+    return rp_format("%s/%s.nii.gz", patient->folder, rp_source_key(source));
+}
+
+static void release(work *w)
+{
+    for (int v = 0; v < 2; v++) {
+        cmd_contour_release(&w->contour[v]);
+        cmd_ct_release(&w->ct[v]);
+    }
+    rp_adapt_curve_release(&w->curve);
+    cmd_stage_release(&w->stage);
+    rp_free(w->checkpoint);
+}
+
+static const rp_progress *progress_of(const work *w)
+{
+    return cmd_progress(&w->run->arguments->common);
+}
+
+/* ---- what the results depend on ------------------------------------------------------------- */
+
+static void hash_text(const char *text, char hash[RP_SHA256_HEX])
+{
+    rp_sha256(text, strlen(text), hash);
+}
+
+static void hash_mask(const rp_mask *mask, char hash[RP_SHA256_HEX])
+{
+    rp_sha256(mask->data, rp_grid_voxels(&mask->grid), hash);
+}
+
+static rp_status make_parts(work *w, rp_error *err)
+{
+    static const char *const names[PARTS] = {
+        "baseline image",    "baseline contour", "follow-up image",
+        "follow-up contour", "general model",    "settings",
+        "program",           "instruction set",  "registration"};
+    rp_json *settings = cmd_settings_json(&w->run->settings);
+    RP_AUTOFREE char *text = rp_json_text(settings);
+    rp_json_destroy(settings);
+    if (!text) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    memcpy(w->part_name, names, sizeof names);
+    for (int v = 0; v < 2; v++) {
+        memcpy(w->part[2 * v], w->ct[v].sha256, RP_SHA256_HEX);
+        hash_mask(&w->contour[v].mask, w->part[2 * v + 1]);
+    }
+    hash_text(w->run->model_sha256, w->part[4]);
+    hash_text(text, w->part[5]);
+    hash_text(RP_VERSION, w->part[6]);
+    hash_text(rp_kernels_get()->name, w->part[7]);
+    hash_text(w->run->registers ? "elastix" : "none", w->part[8]);
+    return RP_OK;
+}
+
+static rp_status check_parts(const work *w, const char *path, const rp_json *json, rp_error *err)
+{
+    const rp_json *parts = rp_json_get(json, "depends_on");
+    for (int i = 0; i < PARTS; i++) {
+        const char *was = parts ? rp_json_get_string(parts, w->part_name[i]) : NULL;
+        if (!was || strcmp(was, w->part[i]) != 0)
+            return rp_fail(
+                err, RP_ERR_REFUSED,
+                "%s: this result was made with another %s; evaluate into another folder, "
+                "or remove this one",
+                path, w->part_name[i]);
+    }
+    return RP_OK;
+}
+
+/* ---- finished already? ------------------------------------------------------------------------
+ */
+
+static rp_status read_finished(work *w, const char *path, rp_error *err)
+{
+    rp_json *json = NULL;
+    rp_status status = rp_json_read(path, &json, err);
+    if (!status) status = check_parts(w, path, json, err);
+    if (!status) {
+        const rp_json *found = rp_json_get(json, "case");
+        status = found ? rp_case_from_json(found, path, w->run->cohort.clinical_count, w->one, err)
+                       : rp_fail(err, RP_ERR_FORMAT, "%s: 'case' is missing", path);
+    }
+    rp_json_destroy(json);
+    return status;
+}
+
+static rp_status write_finished(work *w, rp_error *err)
+{
+    RP_AUTOFREE char *path = rp_path_join(w->stage.temporary, "case.json");
+    if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    rp_json *json = rp_json_object(), *parts = rp_json_object(), *curve = rp_json_object();
+    for (int i = 0; i < PARTS; i++) rp_json_set_string(parts, w->part_name[i], w->part[i]);
+    rp_json_set_numbers(curve, "loss", w->curve.loss, w->curve.epochs);
+    rp_json_set_numbers(curve, "dice", w->curve.dice, w->curve.epochs);
+    rp_json_set(json, "depends_on", parts);
+    rp_json_set(json, "adaptation", curve);
+    rp_json_set(json, "case", rp_case_json(w->one, w->run->cohort.clinical_count));
+    const rp_status status = rp_json_write(path, json, err);
+    rp_json_destroy(json);
+    return status;
+}
+
+/* ---- sources ----------------------------------------------------------------------------------
+ */
+
+/* Measures a contour, holds it against the manual one of its visit and keeps it. */
+static rp_status score(work *w, rp_source source, const rp_mask *mask, double started,
+                       rp_error *err)
+{
+    const int visit = source == RP_SOURCE_GENERAL_PRE ? 0 : 1;
+    rp_case_score *s = &w->one->score[source];
+    int32_t components;
+    s->present = true;
+    s->empty = rp_mask_count(mask) == 0;
+    s->seconds = rp_seconds() - started;
+    RP_AUTOFREE char *path = rp_format("%s/%s.nii.gz", w->stage.temporary, rp_source_key(source));
+    if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    rp_status status = rp_nifti_write_mask(path, mask, err);
+    if (!status) status = cmd_measure_lesion(&w->run->settings, mask, &s->lesion, &components, err);
+    if (!status)
+        status = rp_measure_overlap(&w->contour[visit].mask, mask, tolerances_mm,
+                                    sizeof tolerances_mm / sizeof *tolerances_mm, &s->overlap, err);
+    if (!status && visit == 1)
+        status = cmd_classify_lesion(&w->one->manual[0], &s->lesion,
+                                     w->ct[0].series.image.grid.spacing[2], &s->response, err);
+    return status;
+}
+
+static rp_status predict(work *w, const rp_model *model, int visit, bool with_prior,
+                         rp_source source, double started, rp_error *err)
+{
+    rp_predict_options how = w->run->settings.predict;
+    rp_prediction found = {0};
+    how.prior = with_prior ? &w->contour[0].mask : NULL;
+    rp_status status =
+        rp_predict(model, &w->ct[visit].series.image, &how, progress_of(w), &found, err);
+    if (!status) status = score(w, source, &found.mask, started, err);
+    rp_prediction_release(&found);
+    return status;
+}
+
+static rp_status run_general(work *w, rp_error *err)
+{
+    rp_model model;
+    if (!w->run->model_path) return RP_OK;
+    double started = rp_seconds();
+    rp_status status = rp_model_read(w->run->model_path, &model, err);
+    if (status) return status;
+    status = predict(w, &model, 0, false, RP_SOURCE_GENERAL_PRE, started, err);
+    started = rp_seconds();
+    if (!status) status = predict(w, &model, 1, false, RP_SOURCE_GENERAL_POST, started, err);
+    rp_model_release(&model);
+    return status;
+}
+
+/* What the baseline contour tells about the lesion's place is known to the patient model's user, so
+ * it chooses among components; the general model has its largest. */
+static rp_status run_idol(work *w, rp_error *err)
+{
+    const evaluate_run *run = w->run;
+    rp_adapt_options how = run->settings.adapt;
+    rp_model model;
+    const double started = rp_seconds();
+    how.checkpoint_path = w->checkpoint;
+    how.resume = true;
+    rp_status status = run->model_path
+                           ? rp_model_read(run->model_path, &model, err)
+                           : rp_model_create(&run->settings.network, &run->settings.preprocessing,
+                                             how.seed, &model, err);
+    if (status) return status;
+    status = rp_adapt(&model, &w->ct[0].series.image, &w->contour[0].mask, &how, progress_of(w),
+                      &w->curve, err);
+    if (!status) status = predict(w, &model, 1, true, RP_SOURCE_IDOL_POST, started, err);
+    rp_model_release(&model);
+    return status;
+}
+
+static rp_status run_carry(work *w, rp_error *err)
+{
+    rp_mask carried = {0};
+    const double started = rp_seconds();
+    rp_status status =
+        rp_mask_resample(&w->contour[0].mask, &w->ct[1].series.image.grid, &carried, err);
+    if (!status) status = score(w, RP_SOURCE_CARRY_POST, &carried, started, err);
+    rp_mask_release(&carried);
+    return status;
+}
+
+/* A registration that fails is a failure of the comparator, not of the case. */
+static rp_status run_registration(work *w, rp_error *err)
+{
+    rp_error why = {0};
+    rp_mask moved = {0};
+    const double started = rp_seconds();
+    if (!w->run->registers) return RP_OK;
+    RP_AUTOFREE char *folder = rp_path_join(w->patient->folder, "registration");
+    if (!folder) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    rp_progress_report(progress_of(w), "register", 0.0, 1.0, "");
+    rp_status status =
+        evaluate_register(&w->ct[0].series.image, &w->contour[0].mask, &w->ct[1].series.image,
+                          folder, rp_threads_get(), &moved, &why);
+    rp_progress_report(progress_of(w), "register", 1.0, 1.0, "");
+    if (status == RP_ERR_CANCELLED || status == RP_ERR_MEMORY)
+        return rp_fail(err, status, "%s", why.message);
+    if (status) return rp_case_add_failure(w->one, "not registered", why.message, err);
+    status = score(w, RP_SOURCE_REGISTERED_POST, &moved, started, err);
+    rp_mask_release(&moved);
+    return status;
+}
+
+/* ---- one patient ------------------------------------------------------------------------------
+ */
+
+static rp_status describe(work *w, rp_error *err)
+{
+    const rp_cohort_patient *p = w->patient->patient;
+    const rp_cohort *cohort = &w->run->cohort;
+    rp_case *one = w->one;
+    one->patient = rp_strdup(p->id);
+    one->baseline_date = rp_strdup(w->patient->visit[0]->date);
+    one->followup_date = rp_strdup(w->patient->visit[1]->date);
+    const char *label = "";
+    for (int v = 0; v < 2; v++) {
+        label = cmd_label_of_both(label, w->patient->visit[v]->label);
+        label = cmd_label_of_both(label, w->ct[v].label);
+        label = cmd_label_of_both(label, w->contour[v].label);
+    }
+    one->label = rp_strdup(label);
+    one->recist_evaluable = p->recist_evaluable;
+    one->clinical = rp_alloc(cohort->clinical_count, sizeof *one->clinical);
+    bool complete =
+        one->patient && one->baseline_date && one->followup_date && one->label && one->clinical;
+    for (size_t i = 0; complete && i < cohort->clinical_count; i++)
+        complete = (one->clinical[i] = rp_strdup(w->patient->visit[0]->clinical[i])) != NULL;
+    return complete ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
+}
+
+static rp_status measure_manual(work *w, rp_error *err)
+{
+    rp_status status = RP_OK;
+    int32_t components;
+    for (int v = 0; v < 2 && !status; v++)
+        status = cmd_measure_lesion(&w->run->settings, &w->contour[v].mask, &w->one->manual[v],
+                                    &components, err);
+    if (!status)
+        status = cmd_classify_lesion(&w->one->manual[0], &w->one->manual[1],
+                                     w->ct[0].series.image.grid.spacing[2],
+                                     &w->one->manual_response, err);
+    return status;
+}
+
+static rp_status compute(work *w, rp_error *err)
+{
+    rp_status status = cmd_stage_begin(w->patient->folder, &w->stage, err);
+    if (!status) status = describe(w, err);
+    if (!status) status = measure_manual(w, err);
+    if (!status) status = run_general(w, err);
+    if (!status) status = run_carry(w, err);
+    if (!status) status = run_registration(w, err);
+    if (!status) status = run_idol(w, err);
+    if (!status) status = rp_case_find_failures(w->one, err);
+    if (!status) status = write_finished(w, err);
+    if (!status) status = cmd_stage_commit(&w->stage, err);
+    if (!status) cmd_checkpoint_remove(w->checkpoint);
+    return status;
+}
+
+rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient, rp_case *out,
+                        rp_error *err)
+{
+    work w = {.run = run, .patient = patient, .one = out};
+    *out = (rp_case){0};
+    RP_AUTOFREE char *finished = rp_path_join(patient->folder, "case.json");
+    w.checkpoint = rp_path_join(patient->folder, "checkpoint.safetensors");
+    rp_status status =
+        finished && w.checkpoint ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    for (int v = 0; v < 2 && !status; v++)
+        status =
+            cmd_cohort_load(patient->visit[v], progress_of(&w), &w.ct[v], &w.contour[v], NULL, err);
+    if (!status) status = make_parts(&w, err);
+    if (!status)
+        status = rp_path_exists(finished) ? read_finished(&w, finished, err) : compute(&w, err);
+    if (status) rp_case_release(out, run->cohort.clinical_count);
+    release(&w);
+    return status;
+}

@@ -1,0 +1,205 @@
+"""`reprise evaluate` as its users run it: a small cohort evaluated at once, side by side, and interrupted,
+with the same outcome; what was evaluated differently is refused; bad cases are listed."""
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import harness as h
+import numpy as np
+
+CONFIG = h.TINY.replace("epochs: 2", "epochs: 25\n  checkpoint_seconds: 0\n  learning_rate: 0.01")
+
+
+class Cohort:
+    """Four patients with two visits each, one without a contour at the follow-up."""
+
+    def __init__(self, folder):
+        self.folder, self.rows = folder, []
+        os.makedirs(folder)
+        self.config = h.write(self.path("tiny.yaml"), CONFIG.encode())
+        for number in range(4):
+            for visit, kind in enumerate(("baseline", "followup")):
+                image, mask = h.voxels(number - 2 * visit)
+                name = f"p{number}-{kind}"
+                h.write_nifti(self.path(name + ".nii"), image + np.int16(number + 5 * visit))
+                h.write_nifti(self.path(name + "-mask.nii"), mask)
+                self.rows.append({
+                    "patient": f"p{number}", "visit": kind, "image": name + ".nii",
+                    "contour": "" if number == 3 and visit else name + "-mask.nii",
+                    "label": "simulated", "split": "validation",
+                    "recist_evaluable": "no" if number == 1 else "yes",
+                    "age": str(50 + number), "sex": "MF"[number % 2],
+                    "followup_months": str(4 + number), "event": str(number % 2)})
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def manifest(self, name, change=None):
+        rows = [dict(row) for row in self.rows]
+        if change:
+            change(rows)
+        with open(self.path(name), "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return self.path(name)
+
+    def command(self, out, manifest, *more):
+        return ["evaluate", f"--manifest={manifest}", f"--out={out}", f"--config={self.config}",
+                "--seed=3", "--memory=1G", "--no-registration", *more]
+
+
+def outcome(out):
+    """Everything but times."""
+    with open(os.path.join(out, "evaluation.json"), encoding="utf-8") as file:
+        found = json.load(file)
+    for key in ("timing", "provenance"):
+        del found[key]
+
+    def drop(value):
+        if isinstance(value, dict):
+            return {k: drop(v) for k, v in value.items() if k != "seconds"}
+        return [drop(v) for v in value] if isinstance(value, list) else value
+
+    return drop(found)
+
+
+def complete(checks, cohort, root):
+    out = os.path.join(root, "whole")
+    done = h.run(*cohort.command(out, cohort.manifest("good.csv")))
+    faults = done.faults + ([] if done.returncode == 0 else [done.stderr])
+    if "good.csv:8" not in done.stderr or "left out" not in done.stderr:
+        faults.append(f"does not tell the patient without contour: {done.stderr}")
+    found = outcome(out)
+    if [c["patient"] for c in found["cases"]] != ["p0", "p1", "p2"] or found["label"] != "simulated":
+        faults.append(str([c["patient"] for c in found["cases"]]))
+    for case in found["cases"]:
+        if set(case["scores"]) != {"idol_post", "carry_post"}:
+            faults.append(f"scores {set(case['scores'])}")
+        folder = os.path.join(out, "cases", case["patient"])
+        if set(os.listdir(folder)) != {"case.json", "idol_post.nii.gz", "carry_post.nii.gz"}:
+            faults.append(f"left {os.listdir(folder)}")
+    cohorts = found["summary"]["cohorts"]
+    if (cohorts["entire"]["n"], cohorts["recist"]["n"]) != (3, 2):
+        faults.append(f"cohorts of {cohorts['entire']['n']} and {cohorts['recist']['n']}")
+    if cohorts["entire"]["dice"]["idol_post"]["mean"] < 0.3:
+        faults.append(f"IDOL's Dice {cohorts['entire']['dice']['idol_post']}")
+    checks.report("a cohort", faults)
+    return found
+
+
+def again(checks, cohort, root, reference):
+    out = os.path.join(root, "whole")
+    before = h.files_below(os.path.join(out, "cases"))
+    done = h.run(*cohort.command(out, cohort.path("good.csv")))
+    faults = [done.stderr] if done.returncode else []
+    if h.files_below(os.path.join(out, "cases")) != before:
+        faults.append("finished patients were computed again")
+    if outcome(out) != reference:
+        faults.append("another outcome")
+    checks.report("finished patients are kept", faults)
+    side = os.path.join(root, "side")
+    done = h.run(*cohort.command(side, cohort.path("good.csv"), "--jobs=3", "--threads=3"))
+    checks.report("side by side", [done.stderr] if done.returncode else
+                  [] if outcome(side) == reference else ["another outcome"])
+    done = h.run(*cohort.command(out, cohort.path("good.csv"), "--epochs=9"))
+    checks.report("other settings are refused",
+                  [] if done.returncode == 3 and "settings" in done.stderr else [done.stderr])
+
+
+def interrupted(checks, cohort, root, reference):
+    for sent in (signal.SIGKILL, signal.SIGINT):
+        out = os.path.join(root, sent.name)
+        command = [h.REPRISE, *cohort.command(out, cohort.path("good.csv"), "--quiet")]
+        stopped, faults = 0, []
+        for turn in range(3):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            waited_for = os.path.join(out, "cases", f"p{turn}", "checkpoint.safetensors")
+            end = time.monotonic() + 60
+            while not os.path.exists(waited_for) and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.002)
+            process.send_signal(sent)
+            process.communicate(timeout=h.SECONDS)
+            stopped += process.returncode != 0
+        done = h.run(*command[1:])
+        faults += [done.stderr] if done.returncode else []
+        if not done.returncode and outcome(out) != reference:
+            faults.append("another outcome")
+        if not stopped:
+            faults.append("was never stopped")
+        checks.report(f"{sent.name} and the same command", faults)
+
+
+def refused(checks, name, command, code, *words):
+    done = h.run(*command)
+    faults = list(done.faults)
+    if done.returncode != code:
+        faults.append(f"exit code {done.returncode}, wanted {code}: {done.stderr}")
+    faults += [f"does not say {word!r}: {done.stderr}" for word in words if word not in done.stderr]
+    checks.report(name, faults)
+
+
+def refusals(checks, cohort, root):
+    out = os.path.join(root, "bad")
+
+    def one_bad_file(rows):
+        h.write(cohort.path("broken.nii"), b"not an image")
+        rows[3]["image"] = "broken.nii"
+
+    manifest = cohort.manifest("bad.csv", one_bad_file)
+    refused(checks, "an unreadable case is listed, the others are evaluated",
+            cohort.command(out, manifest), 1, "bad.csv:5", "broken.nii", "1 of 3")
+    found = outcome(out)
+    checks.report("what is left of it",
+                  [] if [c["patient"] for c in found["cases"]] == ["p0", "p2"] and
+                  [c["patient"] for c in found["failed"]] == ["p1"] else [str(found["failed"])])
+    good = cohort.path("good.csv")
+    refused(checks, "nobody", cohort.command(os.path.join(root, "n"), good, "--split=7"), 1, "'7'")
+    refused(checks, "no manifest", cohort.command(os.path.join(root, "n"), cohort.path("no.csv")), 1,
+            "no.csv")
+    refused(checks, "no model", [*cohort.command(os.path.join(root, "n"), good),
+                                 "--model=absent.safetensors"], 1, "absent.safetensors")
+    refused(checks, "too little memory", [*cohort.command(os.path.join(root, "m"), good),
+                                          "--memory=100K"], 1, "MiB")
+    refused(checks, "no output", ["evaluate", f"--manifest={good}"], 2, "--out")
+
+
+def registration(checks, cohort, root):
+    if not shutil.which("elastix"):
+        print("elastix is not installed: registration was not tested")
+        return
+    out = os.path.join(root, "registered")
+    command = [w for w in cohort.command(out, cohort.path("good.csv")) if w != "--no-registration"]
+    done = h.run(*command)
+    found = outcome(out)
+    faults = [done.stderr] if done.returncode else []
+    for case in found["cases"]:
+        told = [f["kind"] for f in case["failures"]]
+        if "registered_post" not in case["scores"] and "not registered" not in told:
+            faults.append(f"{case['patient']}: neither registered nor told: {told}")
+    checks.report("registration", faults)
+
+
+def main():
+    h.require_program()
+    checks = h.Checks()
+    root = tempfile.mkdtemp(prefix="reprise-evaluate-")
+    try:
+        cohort = Cohort(os.path.join(root, "cohort"))
+        reference = complete(checks, cohort, root)
+        again(checks, cohort, root, reference)
+        interrupted(checks, cohort, root, reference)
+        refusals(checks, cohort, root)
+        registration(checks, cohort, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return checks.finish()
+
+
+sys.exit(main())
