@@ -28,6 +28,24 @@ rp_stat_proportion rp_stat_proportion_of(size_t count, size_t n)
     return out;
 }
 
+static rp_stat_proportion share(size_t count, size_t n, const char *reason)
+{
+    rp_stat_proportion out = rp_stat_proportion_of(count, n);
+    if (!out.defined) out.reason = reason;
+    return out;
+}
+
+rp_stat_diagnostic rp_stat_diagnostic_of(const rp_stat_calls *c)
+{
+    const size_t positives = c->true_positive + c->false_negative;
+    const size_t negatives = c->true_negative + c->false_positive;
+    return (rp_stat_diagnostic){
+        .sensitivity = share(c->true_positive, positives, "no positive cases"),
+        .specificity = share(c->true_negative, negatives, "no negative cases"),
+        .accuracy = share(c->true_positive + c->true_negative, positives + negatives, "no cases"),
+    };
+}
+
 /* ---- area under the curve -------------------------------------------------------------------- */
 
 /* The share of `others` that this score beats, ties counting half. */
@@ -59,7 +77,7 @@ rp_status rp_stat_auc(const double *positive, size_t positives, const double *ne
         positives == 0   ? "no positive cases"
         : negatives == 0 ? "no negative cases"
         : !rp_stat_finite(positive, positives) || !rp_stat_finite(negative, negatives)
-            ? "a value is not finite"
+            ? RP_STAT_NOT_FINITE
             : NULL;
     *out = rp_stat_undefined(n, reason ? reason : "");
     if (reason) return RP_OK;
@@ -70,19 +88,24 @@ rp_status rp_stat_auc(const double *positive, size_t positives, const double *ne
         part_of_variance(positive, positives, negative, negatives, true, placements, &auc);
     const double b =
         part_of_variance(negative, negatives, positive, positives, false, placements, &other);
-    *out = (rp_stat){.defined = true, .reason = "", .n = n, .value = auc, .low = NAN, .high = NAN};
-    if (positives < 2 || negatives < 2 || !(a + b > 0.0)) return RP_OK;
-    const double reach = rp_stat_z() * sqrt(a + b);
-    out->low = fmax(auc - reach, 0.0);
-    out->high = fmin(auc + reach, 1.0);
+    if (positives < 2 || negatives < 2)
+        *out = rp_stat_alone(n, auc, "fewer than two of a class");
+    else if (!(a + b > 0.0)) /* placements that are all equal are 0, 1/2 or 1: exact */
+        *out = rp_stat_alone(n, auc, "DeLong's variance is 0");
+    else {
+        *out = rp_stat_around(n, auc, sqrt(a + b), rp_stat_z());
+        out->low = fmax(out->low, 0.0);
+        out->high = fmin(out->high, 1.0);
+    }
     return RP_OK;
 }
 
-static size_t at_least(const double *sorted, size_t n, double threshold)
+/* How many of these ascending scores lie below the threshold. */
+static size_t below(const double *sorted, size_t n, double threshold)
 {
-    size_t below = 0;
-    while (below < n && sorted[below] < threshold) below++;
-    return n - below;
+    size_t count = 0;
+    while (count < n && sorted[count] < threshold) count++;
+    return count;
 }
 
 rp_status rp_stat_roc(const double *positive, size_t positives, const double *negative,
@@ -113,8 +136,8 @@ rp_status rp_stat_roc(const double *positive, size_t positives, const double *ne
     for (size_t i = n; i-- > 0;) {
         if (i + 1 < n && scores[i] == scores[i + 1]) continue;
         out[(*count)++] = (rp_stat_roc_point){
-            scores[i], (double)at_least(yes, positives, scores[i]) / (double)positives,
-            1.0 - (double)at_least(no, negatives, scores[i]) / (double)negatives};
+            scores[i], (double)(positives - below(yes, positives, scores[i])) / (double)positives,
+            (double)below(no, negatives, scores[i]) / (double)negatives};
     }
     *points = out;
     return RP_OK;

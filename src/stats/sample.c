@@ -1,6 +1,7 @@
 /* One sample: mean, quartiles, bootstrap, ranks. */
 #include "internal.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +14,37 @@ double rp_stat_z(void)
 
 rp_stat rp_stat_undefined(size_t n, const char *reason)
 {
-    return (rp_stat){.reason = reason, .n = n, .value = NAN, .low = NAN, .high = NAN};
+    return (rp_stat){.reason = reason,
+                     .n = n,
+                     .value = NAN,
+                     .low = NAN,
+                     .high = NAN,
+                     .se = NAN,
+                     .interval_reason = reason};
+}
+
+rp_stat rp_stat_alone(size_t n, double value, const char *why_no_interval)
+{
+    rp_stat out = rp_stat_undefined(n, "");
+    out.defined = true;
+    out.value = value;
+    out.interval_reason = why_no_interval;
+    return out;
+}
+
+rp_stat rp_stat_around(size_t n, double value, double se, double factor)
+{
+    rp_stat out = rp_stat_alone(n, value, "");
+    out.se = se;
+    out.low = value - factor * se;
+    out.high = value + factor * se;
+    return out;
 }
 
 bool rp_stat_finite(const double *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i])) return false;
+        if (!(fabs(x[i]) <= 1e150)) return false;
     return true;
 }
 
@@ -49,15 +74,14 @@ bool rp_stat_constant(const double *x, size_t n)
 rp_stat rp_stat_mean(const double *x, size_t n)
 {
     if (n == 0) return rp_stat_undefined(n, "no observations");
-    if (!rp_stat_finite(x, n)) return rp_stat_undefined(n, "a value is not finite");
-    rp_stat out = {.defined = true, .reason = "", .n = n, .low = NAN, .high = NAN};
-    out.value = rp_stat_average(x, n);
-    if (n == 1) return out;
-    const double variance = rp_stat_squares(x, n, out.value) / (double)(n - 1);
-    const double reach = rp_t_quantile(0.975, (double)(n - 1)) * sqrt(variance / (double)n);
-    out.low = out.value - reach;
-    out.high = out.value + reach;
-    return out;
+    if (!rp_stat_finite(x, n)) return rp_stat_undefined(n, RP_STAT_NOT_FINITE);
+    if (n == 1) return rp_stat_alone(n, x[0], "one observation");
+    const double mean = rp_stat_average(x, n);
+    const double se = sqrt(rp_stat_squares(x, n, mean) / (double)(n - 1) / (double)n);
+    /* R's own rule, below which t.test calls data essentially constant. */
+    if (!(se > 10.0 * DBL_EPSILON * fabs(mean)))
+        return rp_stat_alone(n, mean, "all observations are equal");
+    return rp_stat_around(n, mean, se, rp_t_quantile(0.975, (double)(n - 1)));
 }
 
 /* ---- order ---------------------------------------------------------------------------------- */
@@ -89,7 +113,7 @@ double rp_stat_quantile(const double *sorted, size_t n, double p)
 rp_status rp_stat_quartiles_of(const double *x, size_t n, rp_stat_quartiles *out, rp_error *err)
 {
     *out = (rp_stat_quartiles){.n = n, .q1 = NAN, .median = NAN, .q3 = NAN};
-    out->reason = n == 0 ? "no observations" : "a value is not finite";
+    out->reason = n == 0 ? "no observations" : RP_STAT_NOT_FINITE;
     if (n == 0 || !rp_stat_finite(x, n)) return RP_OK;
     RP_AUTOFREE double *sorted = rp_stat_sorted(x, n);
     if (!sorted) return rp_fail(err, RP_ERR_MEMORY, "no memory to sort %zu values", n);
@@ -139,13 +163,20 @@ static double resampled_mean(const double *x, size_t n, rp_random *random)
 rp_status rp_stat_bootstrap(const double *difference, size_t n, size_t replicates, uint64_t seed,
                             rp_stat *out, rp_error *err)
 {
-    *out = rp_stat_undefined(n, n == 0 ? "no observations" : "a value is not finite");
+    *out = rp_stat_undefined(n, n == 0 ? "no observations" : RP_STAT_NOT_FINITE);
     if (n == 0 || !rp_stat_finite(difference, n)) return RP_OK;
-    *out = (rp_stat){.defined = true, .reason = "", .n = n, .low = NAN, .high = NAN};
-    out->value = rp_stat_average(difference, n);
-    if (replicates == 0 || rp_stat_constant(difference, n)) return RP_OK;
+    const double mean = rp_stat_average(difference, n);
+    const char *reason = n == 1                            ? "one pair"
+                         : rp_stat_constant(difference, n) ? "all differences are equal"
+                         : replicates == 0                 ? "no replicates"
+                                                           : "";
+    *out = rp_stat_alone(n, mean, reason);
+    if (*reason) return RP_OK;
     RP_AUTOFREE double *means = rp_alloc(replicates, sizeof *means);
-    if (!means) return rp_fail(err, RP_ERR_MEMORY, "no memory for %zu replicates", replicates);
+    if (!means) {
+        *out = rp_stat_undefined(n, "no memory");
+        return rp_fail(err, RP_ERR_MEMORY, "no memory for %zu replicates", replicates);
+    }
     rp_random random;
     rp_random_init(&random, seed, PURPOSE_BOOTSTRAP, 0);
     for (size_t i = 0; i < replicates; i++) means[i] = resampled_mean(difference, n, &random);

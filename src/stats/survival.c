@@ -16,7 +16,12 @@ static int by_time(const void *a, const void *b)
 
 static rp_stat_survival undefined(size_t n, const char *reason)
 {
-    return (rp_stat_survival){.reason = reason, .n = n, .median = NAN};
+    return (rp_stat_survival){.reason = reason,
+                              .n = n,
+                              .median = NAN,
+                              .median_reason = reason,
+                              .median_low = NAN,
+                              .median_high = NAN};
 }
 
 /* Interval of log(-log S), whose standard error is that of the cumulative hazard over log S. */
@@ -50,24 +55,31 @@ static void fill(const observation *o, size_t n, rp_stat_survival *out)
     }
 }
 
-static double median_of(const rp_stat_survival *s)
+/* Where a curve first falls to one half: the middle of the step where it stays on it for a while.
+ * Which of the curves: 0 survival, 1 its lower limit, 2 its upper limit. */
+static double half_time(const rp_stat_survival *s, int which)
 {
-    const double tolerance = 1e-9;
+    const double tolerance = 1e-8;
+    double first_time = NAN, first = NAN;
     for (size_t i = 0; i < s->count; i++) {
-        if (s->points[i].survival > 0.5 + tolerance) continue;
-        if (s->points[i].survival < 0.5 - tolerance) return s->points[i].time;
-        for (size_t j = i + 1; j < s->count; j++)
-            if (s->points[j].survival < 0.5 - tolerance)
-                return 0.5 * (s->points[i].time + s->points[j].time);
-        return s->points[i].time;
+        const rp_stat_survival_point *p = &s->points[i];
+        const double y = which == 0 ? p->survival : which == 1 ? p->low : p->high;
+        if (isnan(y)) continue;
+        if (isnan(first)) {
+            if (y >= 0.5 + tolerance) continue;
+            first_time = p->time;
+            first = y;
+            if (y <= 0.5 - tolerance) return first_time;
+        } else if (y < first)
+            return 0.5 * (first_time + p->time);
     }
-    return NAN;
+    return first_time;
 }
 
 rp_status rp_stat_kaplan_meier(const double *time, const bool *event, size_t n,
                                rp_stat_survival *out, rp_error *err)
 {
-    *out = undefined(n, n == 0 ? "no observations" : "a time is negative or not finite");
+    *out = undefined(n, n == 0 ? "no observations" : "a time is negative, missing or infinite");
     if (n == 0 || !rp_stat_finite(time, n)) return RP_OK;
     for (size_t i = 0; i < n; i++)
         if (time[i] < 0.0) return RP_OK;
@@ -81,7 +93,11 @@ rp_status rp_stat_kaplan_meier(const double *time, const bool *event, size_t n,
     qsort(all, n, sizeof *all, by_time);
     *out = (rp_stat_survival){.defined = true, .reason = "", .n = n, .points = points};
     fill(all, n, out);
-    out->median = median_of(out);
+    out->median = half_time(out, 0);
+    out->median_low = half_time(out, 1);
+    out->median_high = half_time(out, 2);
+    out->median_defined = !isnan(out->median);
+    out->median_reason = out->median_defined ? "" : "survival stays above one half";
     return RP_OK;
 }
 

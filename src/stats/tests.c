@@ -48,7 +48,7 @@ static double wilcoxon_normal(size_t n, double v, double ties)
 
 rp_status rp_stat_wilcoxon(const double *difference, size_t n, rp_stat_test *out, rp_error *err)
 {
-    *out = undefined(n, n == 0 ? "no pairs" : "a value is not finite");
+    *out = undefined(n, n == 0 ? "no pairs" : RP_STAT_NOT_FINITE);
     if (n == 0 || !rp_stat_finite(difference, n)) return RP_OK;
     RP_AUTOFREE double *size = rp_alloc(n, sizeof *size), *rank = rp_alloc(n, sizeof *rank);
     RP_AUTOFREE bool *positive = rp_alloc(n, sizeof *positive);
@@ -148,7 +148,7 @@ rp_status rp_stat_spearman(const double *x, const double *y, size_t n, rp_stat_t
                            rp_error *err)
 {
     const char *reason = n < 3                                            ? "fewer than 3 pairs"
-                         : !rp_stat_finite(x, n) || !rp_stat_finite(y, n) ? "a value is not finite"
+                         : !rp_stat_finite(x, n) || !rp_stat_finite(y, n) ? RP_STAT_NOT_FINITE
                          : rp_stat_constant(x, n) || rp_stat_constant(y, n)
                              ? "one variable is constant"
                              : NULL;

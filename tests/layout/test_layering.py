@@ -15,7 +15,7 @@ LINES = 800
 WRAPPED = {
     r"dcmtk/": "dicom", r"openjpeg": "dicom", r"jansson": "io", r"libdeflate": "io",
     r"cairo|pango": "report", r"cyaml|yaml": "cmd", r"openssl/": "base", r"argp": "cmd",
-    r"cmocka": None,
+    r"boost/": "stats", r"cmocka": None,
 }
 # What only src/cmd may do.
 RESERVED = {
@@ -149,6 +149,8 @@ FAULTS = [
     (check_includes, "src/io/json.c", "#include <dcmtk/config/osconfig.h>\n", "belongs in dicom"),
     (check_includes, "src/learn/adapt.c", '#include "../nn/fcd.h"\n', "outside its folder"),
     (check_includes, "src/dicom/scan.cpp", "# include <cairo.h>\n", "belongs in report"),
+    (check_includes, "src/response/response.c", "#include <boost/math/distributions/beta.hpp>\n",
+     "belongs in stats"),
     (check_reserved, "src/measure/measure.c", 'void f(void) { printf("x"); }\n', "prints"),
     (check_reserved, "src/io/json.c", "void f(void) { fputs(0, stderr); }\n", "prints"),
     (check_reserved, "src/nn/fcd.c", "void f(void) { exit(1); }\n", "ends the program"),

@@ -56,12 +56,12 @@ class Kernels(ctypes.Structure):
     _fields_ = [("name", c_char_p)]  # the function pointers behind it are not called from here
 
 
-def build(folder):
+def build(folder, modules=MODULES, system_libraries=SYSTEM_LIBRARIES):
     """Path of a shared object made in folder from the static libraries of REPRISE_BUILD."""
     where = os.environ.get("REPRISE_BUILD")
     if not where:
         raise Unavailable("REPRISE_BUILD does not name a build folder")
-    libraries = [os.path.join(where, f"libreprise_{m}.a") for m in MODULES]
+    libraries = [os.path.join(where, f"libreprise_{m}.a") for m in modules]
     missing = [os.path.basename(path) for path in libraries if not os.path.exists(path)]
     if missing:
         raise Unavailable("the build folder lacks " + ", ".join(missing))
@@ -73,7 +73,7 @@ def build(folder):
             raise Unavailable(f"built with {name}, which cannot be loaded into Python")
     path = os.path.join(folder, "libreprise_test.so")
     subprocess.run(["gcc", "-shared", "-o", path, "-Wl,--whole-archive", *libraries,
-                    "-Wl,--no-whole-archive", *SYSTEM_LIBRARIES], check=True)
+                    "-Wl,--no-whole-archive", *system_libraries], check=True)
     return path
 
 
