@@ -55,7 +55,11 @@ rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
                             const rp_image *followup, const char *folder, int threads, rp_mask *out,
                             rp_error *err);
 
-/* tables/, evaluation.json last. failed: how many patients could not be evaluated. */
+/* evaluation.html and evaluation.pdf from the record of evaluation.json. */
+rp_status evaluate_write_reports(evaluate_run *run, const rp_json *record, const char *folder,
+                                 rp_error *err);
+/* tables/, the reports, evaluation.json last. RP_ERR_FORMAT, after all of them are there, where
+ * patients could not be evaluated. */
 rp_status evaluate_write(evaluate_run *run, rp_error *err);
 
 #endif

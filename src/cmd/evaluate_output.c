@@ -1,4 +1,4 @@
-/* evaluation.json and the tables. */
+/* The tables and evaluation.json. */
 #include "evaluate.h"
 
 #include <string.h>
@@ -67,7 +67,8 @@ rp_status evaluate_write(evaluate_run *run, rp_error *err)
         return status;
     }
     rp_json *json = record_json(run, summary);
-    status = rp_json_write(record, json, err);
+    status = evaluate_write_reports(run, json, out, err);
+    if (!status) status = rp_json_write(record, json, err);
     rp_json_destroy(json);
     if (!status && count_failed(run))
         status = rp_fail(err, RP_ERR_FORMAT, "%zu of %zu patients could not be evaluated",
