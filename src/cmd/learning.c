@@ -143,7 +143,7 @@ rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *e
     memcpy(message, err->message, sizeof message);
     if (path && rp_path_exists(path))
         return rp_fail(err, status,
-                       "%s\nThe adaptation so far is kept in %s: the same command with --resume "
+                       "%s\nThe work so far is kept in %s: the same command with --resume "
                        "continues it",
                        message, path);
     if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s; nothing was written", message);

@@ -181,6 +181,9 @@ static rp_status prepare_folder(train_run *run, rp_error *err)
     for (size_t i = 0; i < sizeof results / sizeof *results && !status; i++)
         status = cmd_refuse_existing(a->out, results[i], err);
     if (!status) status = cmd_checkpoint_check(run->checkpoint, a->resume, err);
+    /* Without a checkpoint it is another run's. */
+    if (!status && !rp_path_exists(run->checkpoint))
+        status = cmd_refuse_existing(a->out, "best.safetensors", err);
     return status;
 }
 

@@ -295,7 +295,17 @@ rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
                            const rp_predict_options *options, rp_error *err)
 {
     int tile[3];
-    return plan_tiles(config, extent, options, tile, err);
+    size_t bytes;
+    rp_status status = plan_tiles(config, extent, options, tile, err);
+    const int *size = tile[0] ? tile : extent;
+    if (!status) status = rp_session_bytes(config, size, RP_RUN_PREDICT, &bytes, err);
+    if (!status && options->memory_bytes && bytes > options->memory_bytes)
+        status =
+            rp_fail(err, RP_ERR_BUDGET,
+                    "prediction of %dx%dx%d voxels takes %zu MiB, the memory budget leaves %zu "
+                    "MiB for it",
+                    size[2], size[1], size[0], bytes >> 20, options->memory_bytes >> 20);
+    return status;
 }
 
 rp_status rp_predict_working(const rp_model *model, const rp_image *working,

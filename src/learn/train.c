@@ -85,11 +85,13 @@ static rp_status validate_case(training *t, const rp_train_case *one, double *di
     rp_mask mask = {0};
     int tiles;
     size_t bytes;
+    const rp_progress silent = {.cancelled = t->progress ? t->progress->cancelled : NULL,
+                                .context = t->progress ? t->progress->context : NULL};
     rp_status status = rp_nifti_read_image(one->image_path, &image, err);
     if (!status) status = rp_nifti_read_mask(one->mask_path, false, &mask, err);
     if (!status)
-        status = rp_predict_working(t->loop.model, &image, &t->predict, NULL, &probability, &tiles,
-                                    &bytes, err);
+        status = rp_predict_working(t->loop.model, &image, &t->predict, &silent, &probability,
+                                    &tiles, &bytes, err);
     size_t both = 0, sum = 0;
     const size_t voxels = status ? 0 : rp_grid_voxels(&image.grid);
     for (size_t i = 0; i < voxels; i++) {
@@ -172,13 +174,16 @@ static void clip_crop(training *t)
             if (t->options.crop[a] > t->cases[i].size[a]) t->options.crop[a] = t->cases[i].size[a];
 }
 
-/* Validation has what training leaves of the memory. */
+/* Validation has what training leaves of the memory. Its tiles are the same on every machine: where
+ * they lie changes a probability in its last digits, and so which model is the best. */
 static rp_status plan_validation(training *t, rp_error *err)
 {
+    static const int tile[3] = {160, 160, 64};
     const rp_fcd_config *config = rp_fcd_config_of(t->loop.model->net);
     const size_t budget = t->options.memory_bytes;
     size_t training_bytes;
     rp_predict_defaults(&t->predict);
+    memcpy(t->predict.tile, tile, sizeof tile);
     if (!validates(t) || !budget) return RP_OK;
     rp_status status =
         rp_session_bytes(config, t->options.crop, RP_RUN_TRAIN, &training_bytes, err);
@@ -189,25 +194,45 @@ static rp_status plan_validation(training *t, rp_error *err)
     return status ? rp_fail_in(err, status, "validation beside training") : RP_OK;
 }
 
-static rp_status hash_cases(const training *t, rp_fingerprint *f, rp_error *err)
+/* Hashes of the first `count` cases, those to train on before those that validate; the text at the
+ * end is part of it. */
+static rp_status hash_list(const training *t, size_t count, bool masks, const char *text,
+                           char hash[RP_SHA256_HEX], rp_error *err)
 {
-    const size_t count = t->case_count + t->validation_count, room = RP_SHA256_HEX - 1;
-    RP_AUTOFREE char *images = rp_alloc(count * room + 64, 1);
-    RP_AUTOFREE char *masks = rp_alloc(count * room + 64, 1);
-    if (!images || !masks) return rp_fail(err, RP_ERR_MEMORY, "no memory to fingerprint the cases");
+    const size_t room = RP_SHA256_HEX - 1;
+    RP_AUTOFREE char *all = rp_alloc(count * room + strlen(text) + 1, 1);
+    if (!all) return rp_fail(err, RP_ERR_MEMORY, "no memory to fingerprint the cases");
     for (size_t i = 0; i < count; i++) {
         const rp_train_case *one =
             i < t->case_count ? &t->cases[i] : &t->validation[i - t->case_count];
-        memcpy(images + i * room, one->image_sha256, room);
-        memcpy(masks + i * room, one->mask_sha256, room);
+        memcpy(all + i * room, masks ? one->mask_sha256 : one->image_sha256, room);
     }
-    snprintf(images + count * room, 64, " %zu %zu every %d", t->case_count, t->validation_count,
-             t->given->validate_every);
-    f->name[0] = "list of images";
-    f->name[1] = "list of contours";
-    rp_sha256(images, strlen(images), f->hash[0]);
-    rp_sha256(masks, strlen(masks), f->hash[1]);
+    strcpy(all + count * room, text);
+    rp_sha256(all, strlen(all), hash);
     return RP_OK;
+}
+
+static rp_status fingerprint_cases(training *t, rp_error *err)
+{
+    rp_fingerprint *f = &t->loop.state.fingerprint;
+    const size_t count = t->case_count + t->validation_count;
+    char text[96];
+    snprintf(text, sizeof text, " %zu %zu every %d", t->case_count, t->validation_count,
+             t->given->validate_every);
+    f->name[0] = "list of images, or the rhythm of validation,";
+    f->name[1] = "list of contours";
+    rp_status status = hash_list(t, count, false, text, f->hash[0], err);
+    return status ? status : hash_list(t, count, true, "", f->hash[1], err);
+}
+
+/* What a checkpoint does not hold. */
+static rp_status check_best(const training *t, rp_error *err)
+{
+    if (!t->loop.state.validated || !t->given->best_path || rp_path_exists(t->given->best_path))
+        return RP_OK;
+    return rp_fail(err, RP_ERR_REFUSED,
+                   "%s: the best model so far is missing: put it back, or remove %s to start anew",
+                   t->given->best_path, t->options.checkpoint_path);
 }
 
 static rp_status prepare(training *t, rp_error *err)
@@ -221,8 +246,9 @@ static rp_status prepare(training *t, rp_error *err)
         validates(t) ? validations_after(t, (uint64_t)t->options.epochs) * record_length(t) : 0;
     state->validation = rp_alloc((size_t)state->validation_room, sizeof *state->validation);
     if (!state->validation) return rp_fail(err, RP_ERR_MEMORY, "no memory for the validations");
-    status = hash_cases(t, &state->fingerprint, err);
+    status = fingerprint_cases(t, err);
     if (!status) status = rp_loop_start(&t->loop, err);
+    if (!status) status = check_best(t, err);
     if (!status)
         status = rp_prefetch_create(t->cases, t->case_count, &t->options, t->options.crop,
                                     state->steps, &t->prefetch, err);
@@ -240,18 +266,19 @@ static rp_status sample(void *context, uint64_t step, const float **input, const
 /* ---- results -----------------------------------------------------------------------------------
  */
 
-static void set_provenance(training *t)
+static rp_status set_provenance(training *t, rp_error *err)
 {
     rp_model *model = t->loop.model;
     rp_model_provenance *p = &model->provenance;
     snprintf(p->program_version, sizeof p->program_version, "%s", RP_VERSION);
     snprintf(p->kernels, sizeof p->kernels, "%s", rp_kernels_get()->name);
     memcpy(p->base_model_sha256, model->sha256, sizeof p->base_model_sha256);
-    memcpy(p->trained_on_image_sha256, t->loop.state.fingerprint.hash[0], RP_SHA256_HEX);
-    memcpy(p->trained_on_mask_sha256, t->loop.state.fingerprint.hash[1], RP_SHA256_HEX);
     model->sha256[0] = 0; /* the weights are no longer the file's */
     p->seed = t->options.seed;
     p->epochs = t->options.epochs;
+    const rp_status status =
+        hash_list(t, t->case_count, false, "", p->trained_on_image_sha256, err);
+    return status ? status : hash_list(t, t->case_count, true, "", p->trained_on_mask_sha256, err);
 }
 
 static rp_status make_curve(const training *t, rp_train_curve *curve, rp_error *err)
@@ -302,7 +329,7 @@ rp_status rp_train(rp_model *model, const rp_train_case *cases, size_t case_coun
     rp_status status = check(&t, err);
     if (!status) status = prepare(&t, err);
     const uint64_t resumed = t.loop.state.step;
-    if (!status) set_provenance(&t);
+    if (!status) status = set_provenance(&t, err);
     if (!status) status = rp_loop_run(&t.loop, progress, err);
     if (!status) status = make_curve(&t, curve, err);
     if (!status) {

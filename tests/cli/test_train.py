@@ -102,6 +102,12 @@ def complete(checks, cohort, root):
     done = h.run(*cohort.command(out, cohort.path("good.csv")))
     checks.report("a finished run is not overwritten",
                   [] if done.returncode == 1 and "model.safetensors" in done.stderr else [done.stderr])
+    stale = os.path.join(root, "stale")
+    os.makedirs(stale)
+    h.write(os.path.join(stale, "best.safetensors"), b"of another run")
+    done = h.run(*cohort.command(stale, cohort.path("good.csv")))
+    checks.report("another run's best model is not taken for this one's",
+                  [] if done.returncode == 1 and "best.safetensors" in done.stderr else [done.stderr])
     other = os.path.join(root, "threads")
     done = h.run(*cohort.command(other, cohort.path("good.csv"), "--threads=2",
                                  f"--cache={out}/cache"))

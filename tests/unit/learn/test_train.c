@@ -315,13 +315,13 @@ static void test_resume_and_threads(void **state)
     rp_model_release(&model);
     o.base.checkpoint_path = p->checkpoint;
     o.base.resume = true;
-    for (long k = 1; k <= 9; k += 1) {
+    for (long k = 2; k <= 10; k++) {
         unlink(p->checkpoint);
         unlink(p->best);
         rp_threads_set((int)(k % 3) + 1);
         int stops = 0;
         for (rp_status status = RP_ERR_CANCELLED; status; stops++) {
-            watch w = {.stop_after = stops % 2 ? k : 1};
+            watch w = {.stop_after = stops % 2 ? k : 2};
             make_model(&model, 3);
             status = train(p, &model, &o, &w, &curve, &err);
             if (!status) break;
@@ -385,12 +385,8 @@ static void test_refusals(void **state)
     size_t bytes;
     assert_ok(rp_session_bytes(&config, o.base.crop, RP_RUN_TRAIN, &bytes, &err), err);
     o.base.memory_bytes = bytes + 1000;
-    expect_failure(p, &o, RP_ERR_BUDGET, "validation");
+    expect_failure(p, &o, RP_ERR_BUDGET, "beside training");
     o = short_options();
-    o.base.learning_rate = 10;
-    o.base.epochs = 200;
-    o.base.power = 0;
-    o.validate_every = 0;
     rp_train_case_release(&p->cases[1]);
     make_case(p, 1, &p->cases[1]);
     unlink(p->cases[1].image_path);
@@ -412,10 +408,67 @@ static void test_checkpoint_of_another_run(void **state)
     assert_int_equal(train(p, &model, &o, &w, &curve, &err), RP_ERR_CANCELLED);
     rp_model_release(&model);
     o.validate_every = 2;
-    expect_failure(p, &o, RP_ERR_REFUSED, "list of images");
+    expect_failure(p, &o, RP_ERR_REFUSED, "validation");
     o.validate_every = 3;
     o.base.seed++;
     expect_failure(p, &o, RP_ERR_REFUSED, "options");
+}
+
+/* Validation changes neither weights nor what the model says of its origin. */
+static void test_validation_leaves_the_model_alone(void **state)
+{
+    place *p = *state;
+    rp_train_options o = short_options();
+    rp_error err = {0};
+    rp_model with, without;
+    rp_train_curve curve;
+    make_model(&with, 3);
+    assert_ok(train(p, &with, &o, NULL, &curve, &err), err);
+    rp_train_curve_release(&curve);
+    o.validate_every = 0;
+    make_model(&without, 3);
+    assert_ok(train(p, &without, &o, NULL, &curve, &err), err);
+    assert_int_equal(curve.validations, 0);
+    rp_train_curve_release(&curve);
+    assert_true(same_weights(&with, &without));
+    assert_memory_equal(&with.provenance, &without.provenance, sizeof with.provenance);
+    rp_model_release(&with);
+    rp_model_release(&without);
+}
+
+static void test_divergence(void **state)
+{
+    place *p = *state;
+    const rp_train_options o = short_options();
+    rp_error err = {0};
+    rp_model model;
+    rp_train_curve curve;
+    make_model(&model, 3);
+    rp_parameter *head = rp_fcd_parameter(model.net, rp_fcd_parameter_count(model.net) - 2);
+    for (size_t i = 0; i < head->count; i++) head->value[i] = i % 2 ? 3e38f : -3e38f;
+    assert_int_equal(train(p, &model, &o, NULL, &curve, &err), RP_ERR_NUMERIC);
+    if (!strstr(err.message, "the training diverged at step 1")) fail_msg("%s", err.message);
+    rp_model_release(&model);
+}
+
+/* A checkpoint that counts on a best model does not go on without it. */
+static void test_missing_best(void **state)
+{
+    place *p = *state;
+    rp_train_options o = short_options();
+    rp_error err = {0};
+    rp_model model;
+    rp_train_curve curve;
+    watch w = {.stop_after = 8}; /* after the first validation */
+    o.base.checkpoint_path = p->checkpoint;
+    o.base.resume = true;
+    o.best_path = p->best;
+    make_model(&model, 3);
+    assert_int_equal(train(p, &model, &o, &w, &curve, &err), RP_ERR_CANCELLED);
+    rp_model_release(&model);
+    assert_true(rp_path_exists(p->best));
+    unlink(p->best);
+    expect_failure(p, &o, RP_ERR_REFUSED, "missing");
 }
 
 static void test_memory_fails(void **state)
@@ -454,6 +507,9 @@ int main(void)
         WITH_PLACE(test_resume_and_threads),
         WITH_PLACE(test_refusals),
         WITH_PLACE(test_checkpoint_of_another_run),
+        WITH_PLACE(test_validation_leaves_the_model_alone),
+        WITH_PLACE(test_missing_best),
+        WITH_PLACE(test_divergence),
         WITH_PLACE(test_memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
