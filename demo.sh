@@ -20,8 +20,15 @@ echo "Making a synthetic patient as DICOM: baseline CT, contour, follow-up CT, t
 build/release/reprise phantom --seed 1 --dicom --out "$out" --quiet
 patient=$out/patient-001
 
-echo "Adapting the network to the baseline, contouring and measuring the follow-up"
-build/release/reprise assess \
+echo "Contouring the follow-up with the general model alone, which was trained on other synthetic patients"
+model=models/general-synthetic.safetensors
+build/release/reprise segment --model "$model" --image "$patient/followup" \
+    --out "$out/general_followup_mask.nii.gz" --quiet
+build/release/reprise compare-masks --reference "$patient/followup_mask.nii.gz" \
+    --prediction "$out/general_followup_mask.nii.gz" | grep '^Dice'
+
+echo "Adapting it to the patient's baseline, contouring and measuring the follow-up"
+build/release/reprise assess --model "$model" \
     --baseline "$patient/baseline" --contour "$patient/baseline_rtstruct.dcm" \
     --followup "$patient/followup" --truth "$patient/followup_mask.nii.gz" \
     --config examples/demo.yaml --seed 1 --out "$out/assessment"
