@@ -139,6 +139,15 @@ static rp_status find_worse(rp_case *one, rp_source than, const char *kind, rp_e
     return add(one, kind, err, "IDOL has Dice %.3f, %s %.3f", idol, rp_source_name(than), other);
 }
 
+/* A response without a change, where nothing was measured, is its code alone. */
+static void call_words(char out[48], const rp_response_result *r)
+{
+    if (isfinite(r->change_percent))
+        snprintf(out, 48, "%s (%+.1f %%)", rp_response_code(r->response), r->change_percent);
+    else
+        snprintf(out, 48, "%s", rp_response_code(r->response));
+}
+
 static rp_status find_other_call(rp_case *one, rp_error *err)
 {
     const rp_case_score *s = &one->score[RP_SOURCE_IDOL_POST];
@@ -146,10 +155,10 @@ static rp_status find_other_call(rp_case *one, rp_error *err)
     if (!s->present || one->recist_evaluable != RP_EVALUABLE_YES ||
         s->response.response == manual->response)
         return RP_OK;
-    return add(one, "other response", err,
-               "IDOL says %s (%+.1f %%), the manual contours %s (%+.1f %%)",
-               rp_response_code(s->response.response), s->response.change_percent,
-               rp_response_code(manual->response), manual->change_percent);
+    char idol[48], by_hand[48];
+    call_words(idol, &s->response);
+    call_words(by_hand, manual);
+    return add(one, "other response", err, "IDOL says %s, the manual contours %s", idol, by_hand);
 }
 
 rp_status rp_case_find_failures(rp_case *one, rp_error *err)
