@@ -9,10 +9,7 @@ static const double tick_size = 12, title_size = 12.5, legend_size = 12;
 
 const char *rp_words(char out[RP_WORDS], double value, int decimals, bool plus)
 {
-    rp_text text = {0};
-    rp_text_number(&text, value, decimals, plus);
-    snprintf(out, RP_WORDS, "%s", text.data ? text.data : "");
-    rp_text_release(&text);
+    rp_number_words(out, RP_WORDS, value, decimals, plus);
     return out;
 }
 

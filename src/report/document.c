@@ -66,6 +66,11 @@ void rp_document_record(rp_document *document, const char *title, const char *te
     if (!document->status && text) document->kind->record(document, title, text);
 }
 
+void rp_document_keep(rp_document *document, double height)
+{
+    if (!document->status) document->kind->keep(document, height);
+}
+
 const char *rp_label_words(const char *label)
 {
     if (!label || !*label) return "";

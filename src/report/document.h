@@ -45,6 +45,7 @@ typedef struct rp_document_kind {
     void (*table)(rp_document *, const rp_table *table);
     void (*figures)(rp_document *, const rp_figure *figures, size_t count);
     void (*record)(rp_document *, const char *title, const char *text);
+    void (*keep)(rp_document *, double height);
 } rp_document_kind;
 
 struct rp_document {
@@ -71,6 +72,9 @@ void rp_document_table(rp_document *document, rp_table *table);
 void rp_document_figures(rp_document *document, const rp_figure *figures, size_t count);
 /** A long text to be kept with the report: folded away in HTML, left out of a PDF. */
 void rp_document_record(rp_document *document, const char *title, const char *text);
+
+/** What comes next stays on one page, if it is no higher than this (in points). */
+void rp_document_keep(rp_document *document, double height);
 
 /** Sentence that goes with a label, "" where the label has none. */
 const char *rp_label_words(const char *label);

@@ -26,11 +26,11 @@ static const char *const style =
     ".figures figure.wide{grid-column:1/-1}"
     ".figures svg{display:block;width:100%;height:auto;"
     "font-family:'Liberation Sans',Arial,Helvetica,'DejaVu Sans',sans-serif}"
-    ".figures .narrow svg{max-width:36rem}.figures .wide svg{max-width:74rem}"
+    ".figures .narrow svg{max-width:32rem}.figures .wide svg{max-width:74rem}"
     ".figures figcaption{font-size:.82rem;color:var(--muted);margin-top:.3rem;max-width:60rem}"
     ".sheet{overflow-x:auto;margin:.2rem 0 .4rem}"
     ".sheet table{font-size:.86rem;width:auto;min-width:min(100%,32rem)}"
-    ".sheet caption{text-align:left;font-weight:700;padding:.6rem 0 .35rem;font-size:.95rem}"
+    "p.title{font-weight:700;margin:1.1rem 0 .35rem;font-size:.95rem}"
     ".sheet .r{text-align:right;white-space:nowrap}.sheet .c{text-align:center}"
     ".sheet th,.sheet td{padding:.24rem .6rem;vertical-align:baseline}"
     ".sheet th{font-weight:600}.sheet tbody th{font-weight:400}.sheet thead "
@@ -38,7 +38,7 @@ static const char *const style =
     ".sheet .strong{font-weight:700}.sheet .dim{color:var(--muted)}"
     ".sheet .bad{color:var(--PD);font-weight:600}"
     ".sheet tr.rule>*{border-top:2px solid #9aa5b0}"
-    ".sheet .l{overflow-wrap:break-word}"
+    ".sheet .l{overflow-wrap:break-word}.sheet td.l{min-width:7rem}"
     "ul.items{margin:.4rem 0;padding-left:1.2rem}ul.items li{margin:.3rem 0;max-width:62rem}"
     "@media(max-width:640px){.figures .wide .scroll{overflow-x:auto}"
     ".figures .wide svg{width:auto;min-width:44rem}.card b{font-size:1.5rem}}"
@@ -51,7 +51,7 @@ static const char *const style =
 typedef struct html {
     rp_document base;
     rp_text page, contents; /* contents: the list of sections, collected beforehand */
-    size_t sections;
+    size_t sections, tables;
 } html;
 
 static void html_section(rp_document *document, const char *title)
@@ -138,11 +138,20 @@ static void add_cell(rp_text *page, const rp_table *table, int row, int column)
 
 static void html_table(rp_document *document, const rp_table *table)
 {
-    rp_text *page = &((html *)document)->page;
+    html *h = (html *)document;
+    rp_text *page = &h->page;
     int rows = rp_table_rows(table);
     if (document->counting) return;
-    rp_text_add(page, "<div class=\"sheet\"><table>");
-    if (table->title) add_element(document, "<caption>", table->title, "</caption>");
+    if (table->title) {
+        h->tables++;
+        rp_text_printf(page, "<p class=\"title\" id=\"table%zu\">", h->tables);
+        add_element(document, "", table->title, "</p>");
+        rp_text_printf(page,
+                       "<div class=\"sheet\" tabindex=\"0\"><table aria-labelledby=\"table%zu\">",
+                       h->tables);
+    } else {
+        rp_text_add(page, "<div class=\"sheet\" tabindex=\"0\"><table>");
+    }
     for (int row = 0; row < rows; row++) {
         if (row == 0 && table->head_rows) rp_text_add(page, "<thead>");
         if (row == table->head_rows) rp_text_add(page, row ? "</thead><tbody>" : "<tbody>");
@@ -192,9 +201,16 @@ static void html_record(rp_document *document, const char *title, const char *te
     add_element(document, "<pre>", text, "</pre></details>");
 }
 
+/* A browser breaks pages by the style sheet. */
+static void html_keep(rp_document *document, double height)
+{
+    (void)document;
+    (void)height;
+}
+
 static const rp_document_kind html_kind = {
-    html_section, html_heading, html_words,   html_list,
-    html_cards,   html_table,   html_figures, html_record,
+    html_section, html_heading, html_words,  html_list, html_cards,
+    html_table,   html_figures, html_record, html_keep,
 };
 
 /* ---- page -------------------------------------------------------------------------------- */

@@ -127,6 +127,7 @@ static void pdf_section(rp_document *document, const char *title)
     if (pdf->y > pdf->top) pdf->y += 12;
     rp_pdf_room(pdf, 150);
     rp_text_plain(&clean, title);
+    if (clean.failed) rp_pdf_no_memory(pdf);
     if (!document->counting && clean.data) {
         snprintf(place, sizeof place, "page=%d pos=[0 %.0f]", pdf->page, pdf->y);
         cairo_pdf_surface_add_outline(pdf->surface, CAIRO_PDF_OUTLINE_ROOT, clean.data, place, 0);
@@ -177,40 +178,53 @@ static void pdf_list(rp_document *document, const rp_list_item *items, size_t co
     }
 }
 
+/* ---- cards ------------------------------------------------------------------------------- */
+
+static const double card_gap = 8, card_pad = 6;
+
+/* One card's words from the top; the height that they take. Drawn where y is a number. */
+static double set_card(rp_pdf *pdf, const rp_card *card, double x, double y, double width)
+{
+    const rp_type head = {7.5, RP_MUTED, RP_START, false, 0};
+    const rp_type value = {15, RP_INK, RP_START, true, 0};
+    const rp_type words = {7.5, RP_INK, RP_START, false, 0};
+    const char *const texts[] = {card->head, card->value, card->words};
+    const rp_type *const types[] = {&head, &value, &words};
+    double height = 5;
+    for (int i = 0; i < 3; i++)
+        if (texts[i])
+            height += rp_pdf_text(pdf, x + card_pad, y + height, width - 2 * card_pad, types[i],
+                                  texts[i]);
+    return height + 5;
+}
+
 /* At most four side by side. */
 static void pdf_cards(rp_document *document, const rp_card *cards, size_t count)
 {
     rp_pdf *pdf = (rp_pdf *)document;
-    const rp_type head = {7.5, RP_MUTED, RP_START, false, 0};
-    const rp_type value = {15, RP_INK, RP_START, true, 0},
-                  words = {7.5, RP_INK, RP_START, false, 0};
-    const double gap = 8, pad = 6;
+    const rp_style edge = {.line = RP_RULE, .width = 0.8};
     for (size_t first = 0; first < count; first += 4) {
         size_t in_row = count - first < 4 ? count - first : 4;
-        double width = (RP_PDF_WIDTH - gap * (double)(in_row - 1)) / (double)in_row, tallest = 0;
-        double heights[4];
+        double width = (RP_PDF_WIDTH - card_gap * (double)(in_row - 1)) / (double)in_row;
+        double tallest = 0;
+        for (size_t i = 0; i < in_row; i++)
+            tallest = fmax(tallest, set_card(pdf, &cards[first + i], 0, NAN, width));
+        rp_pdf_room(pdf, tallest);
         for (size_t i = 0; i < in_row; i++) {
-            const rp_card *card = &cards[first + i];
-            heights[i] = rp_pdf_text_height(pdf, width - 2 * pad, &value, card->value) + 15;
-            tallest =
-                fmax(tallest, heights[i] + rp_pdf_text_height(pdf, width - 2 * pad, &words,
-                                                              card->words ? card->words : ""));
-        }
-        rp_pdf_room(pdf, tallest + 10);
-        for (size_t i = 0; i < in_row; i++) {
-            const rp_card *card = &cards[first + i];
-            double x = RP_PDF_LEFT + (double)i * (width + gap), inner = width - 2 * pad;
-            const rp_style edge = {.line = RP_RULE, .width = 0.8};
-            const rp_style top = {.fill = card->poor ? 0xa83a08 : RP_DARK_BLUE, .opacity = 1};
-            rp_pdf_rectangle(pdf, &(rp_box){x, pdf->y, width, tallest + 8}, &edge);
+            double x = RP_PDF_LEFT + (double)i * (width + card_gap);
+            const rp_style top = {.fill = cards[first + i].poor ? 0xa83a08 : RP_DARK_BLUE,
+                                  .opacity = 1};
+            rp_pdf_rectangle(pdf, &(rp_box){x, pdf->y, width, tallest}, &edge);
             rp_pdf_rectangle(pdf, &(rp_box){x, pdf->y, width, 2.5}, &top);
-            rp_pdf_text(pdf, x + pad, pdf->y + 5, inner, &head, card->head);
-            rp_pdf_text(pdf, x + pad, pdf->y + 14, inner, &value, card->value);
-            if (card->words)
-                rp_pdf_text(pdf, x + pad, pdf->y + heights[i] + 1, inner, &words, card->words);
+            set_card(pdf, &cards[first + i], x, pdf->y, width);
         }
-        pdf->y += tallest + 8 + gap;
+        pdf->y += tallest + card_gap;
     }
+}
+
+static void pdf_keep(rp_document *document, double height)
+{
+    rp_pdf_room((rp_pdf *)document, height);
 }
 
 /* ---- figures ----------------------------------------------------------------------------- */
@@ -237,7 +251,7 @@ static void pdf_figure_row(rp_pdf *pdf, const rp_figure *figures, size_t count)
     double room = figures[0].wide ? RP_PDF_WIDTH : 0.5 * (RP_PDF_WIDTH - gap);
     double width[2], tallest = 0;
     for (size_t i = 0; i < count; i++) {
-        width[i] = fmin(room, 0.85 * figures[i].width);
+        width[i] = fmin(room, 0.9 * figures[i].width);
         double height = figures[i].height * width[i] / figures[i].width;
         if (figures[i].caption)
             height += 3 + rp_pdf_text_height(pdf, room, &caption, figures[i].caption);
@@ -273,7 +287,8 @@ static void pdf_record(rp_document *document, const char *title, const char *tex
 }
 
 static const rp_document_kind pdf_kind = {
-    pdf_section, pdf_heading, pdf_words, pdf_list, pdf_cards, rp_pdf_table, pdf_figures, pdf_record,
+    pdf_section,  pdf_heading, pdf_words,  pdf_list, pdf_cards,
+    rp_pdf_table, pdf_figures, pdf_record, pdf_keep,
 };
 
 /* ---- file -------------------------------------------------------------------------------- */
@@ -312,10 +327,12 @@ static cairo_status_t pdf_bytes(void *closure, const unsigned char *data, unsign
 }
 
 /* The time of writing would be put in where none is given; what is told here is the input's. */
-static void set_metadata(cairo_surface_t *surface, const rp_document *head)
+static void set_metadata(rp_pdf *pdf, cairo_surface_t *surface)
 {
+    const rp_document *head = &pdf->base;
     rp_text title = {0};
     rp_text_plain(&title, head->title);
+    if (title.failed) rp_pdf_no_memory(pdf);
     if (title.data) cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, title.data);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "Reprise " RP_VERSION);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT,
@@ -340,7 +357,7 @@ rp_status rp_document_write_pdf(const char *path, const rp_document *head, rp_co
     if (!pdf.base.status) {
         cairo_surface_t *surface =
             cairo_pdf_surface_create_for_stream(pdf_bytes, &bytes, page_width, page_height);
-        set_metadata(surface, head);
+        set_metadata(&pdf, surface);
         run(&pdf, surface, compose, report);
     }
     if (pdf.base.status)

@@ -30,29 +30,66 @@ static void natural_widths(const sheet *s, double widths[])
         }
 }
 
-/* Columns of words give way to those of numbers; where that is not enough, all shrink. */
+/* A name over several columns needs its room too. */
+static void widen_groups(const sheet *s, double widths[])
+{
+    const rp_table *table = s->table;
+    for (int r = 0; r < table->head_rows; r++)
+        for (int c = 0; c < table->columns; c++) {
+            const rp_cell *cell = rp_table_cell(table, r, c);
+            double wanted = rp_type_width(cell->text, s->size, true) + 1 + 2 * pad, sum = 0;
+            for (int k = 0; k < cell->span; k++) sum += widths[c + k];
+            for (int k = 0; k < cell->span && cell->span > 1 && wanted > sum; k++)
+                widths[c + k] += (wanted - sum) / cell->span;
+        }
+}
+
+/* The width above which columns of words must be cut so that all together take the room. */
+static double widest_allowed(const rp_table *table, const double widths[], double room)
+{
+    double low = 0, high = RP_PDF_WIDTH;
+    for (int i = 0; i < 50; i++) {
+        double middle = 0.5 * (low + high), sum = 0;
+        for (int c = 0; c < table->columns; c++)
+            if (table->align[c] == 'l') sum += fmin(widths[c], middle);
+        *(sum > room ? &high : &low) = middle;
+    }
+    return low;
+}
+
+/* Broad columns of words give way first; where that is not enough, all shrink. */
 static void fit_widths(const rp_table *table, double widths[])
 {
-    double words = 0, numbers = 0;
+    double words = 0, numbers = 0, total = 0;
     for (int c = 0; c < table->columns; c++)
         *(table->align[c] == 'l' ? &words : &numbers) += widths[c];
-    double room = RP_PDF_WIDTH - numbers;
-    double least = fmin(words, 0.25 * RP_PDF_WIDTH);
-    double for_words = fmin(words, fmax(room, least));
-    double for_numbers = fmin(numbers, RP_PDF_WIDTH - for_words);
-    for (int c = 0; c < table->columns; c++)
-        widths[c] *= table->align[c] == 'l' ? (words > 0 ? for_words / words : 1)
-                                            : (numbers > 0 ? for_numbers / numbers : 1);
-    double total = for_words + for_numbers;
+    double room = fmax(RP_PDF_WIDTH - numbers, fmin(words, 0.25 * RP_PDF_WIDTH));
+    double widest = words > room ? widest_allowed(table, widths, room) : RP_PDF_WIDTH;
+    for (int c = 0; c < table->columns; c++) {
+        if (table->align[c] == 'l') widths[c] = fmin(widths[c], widest);
+        total += widths[c];
+    }
     if (total < 0.55 * RP_PDF_WIDTH) return;
     for (int c = 0; c < table->columns; c++) widths[c] *= RP_PDF_WIDTH / total;
 }
 
+/* What the numbers need, and the words at the least. */
+static double needed(const rp_table *table, const double widths[])
+{
+    double sum = 0, words = 0;
+    for (int c = 0; c < table->columns; c++) *(table->align[c] == 'l' ? &words : &sum) += widths[c];
+    return sum + fmin(words, 0.2 * RP_PDF_WIDTH);
+}
+
+/* Words become smaller, down to what can still be read, before numbers are broken into lines. */
 static void place_columns(sheet *s)
 {
     double widths[RP_TABLE_COLUMNS];
-    s->size = s->table->columns > 11 ? 6.6 : 7.3;
-    natural_widths(s, widths);
+    for (s->size = 7.3;; s->size -= 0.3) {
+        natural_widths(s, widths);
+        widen_groups(s, widths);
+        if (needed(s->table, widths) <= RP_PDF_WIDTH || s->size < 6) break;
+    }
     fit_widths(s->table, widths);
     s->left[0] = RP_PDF_LEFT;
     for (int c = 0; c < s->table->columns; c++) s->left[c + 1] = s->left[c] + widths[c];
@@ -102,6 +139,7 @@ static void set_head(const sheet *s)
     double right = s->left[s->table->columns];
     rp_pdf_rule(pdf, s->left[0], right, pdf->y, &line);
     pdf->y += 2.5;
+    if (!s->table->head_rows) return;
     for (int row = 0; row < s->table->head_rows; row++) {
         pdf->y += set_row(s, row, pdf->y);
         if (row + 1 < s->table->head_rows) add_group_rules(s, row, pdf->y);

@@ -96,7 +96,7 @@ void rp_evaluation_add_learning(rp_document *document, const rp_evaluation_view 
 {
     const rp_learning_curve *curve = &view->report->curve;
     rp_figure figures[2],
-        figure = {.width = 480, .height = 320, .draw = draw_learning, .data = view};
+        figure = {.width = 420, .height = 290, .draw = draw_learning, .data = view};
     size_t count = 0;
     if (!curve->epoch || curve->count == 0) return;
     if (finite_count(curve->loss, curve->count)) {
@@ -182,11 +182,12 @@ static void add_risk_row(const rp_chart *chart, const rp_survival_curve *curve, 
 static rp_status draw_survival(rp_canvas *canvas, const rp_figure *figure, rp_error *err)
 {
     const rp_evaluation_view *view = rp_figure_view(figure);
-    const rp_group *group = &view->group[RP_ENTIRE];
+    const rp_group *group = &view->group[figure->index % 2];
     rp_survival_curve curve = {0};
     rp_status status = RP_OK;
     char words[200], median[RP_WORDS], title[200];
-    rp_summary_survival(view->report->summary, group->key, (size_t)figure->index, &curve, &status);
+    rp_summary_survival(view->report->summary, group->key, (size_t)figure->index / 2, &curve,
+                        &status);
     if (status) {
         status = rp_fail(err, status, "report: no memory for a survival curve");
         goto done;
@@ -195,7 +196,7 @@ static rp_status draw_survival(rp_canvas *canvas, const rp_figure *figure, rp_er
              curve.n, curve.events,
              isfinite(curve.median) ? rp_words(median, curve.median, 1, false) : "not reached",
              isfinite(curve.median) ? " " : "", isfinite(curve.median) ? curve.unit : "");
-    snprintf(title, sizeof title, "Kaplan-Meier: %.150s", curve.name);
+    snprintf(title, sizeof title, "Kaplan-Meier, time to %.150s", curve.name);
     double y = rp_figure_head(canvas, figure, title, words);
     rp_chart chart = {.canvas = canvas,
                       .x = {.title = *curve.unit ? curve.unit : "Time"},
@@ -211,27 +212,37 @@ done:
     return status;
 }
 
+/* Adds the figure of one cohort's curve; false where there is no such curve. */
+static bool add_survival_figure(const rp_evaluation_view *view, size_t index, int group,
+                                rp_figure *figures, size_t *count)
+{
+    rp_survival_curve curve;
+    rp_status status;
+    if (!rp_summary_survival(view->report->summary, view->group[group].key, index, &curve, &status))
+        return false;
+    if (curve.count || status)
+        figures[(*count)++] = (rp_figure){
+            .alt = "Kaplan-Meier curve with its 95% band and the number at risk",
+            .caption = "Band: 95% interval; vertical ticks: censored.",
+            .width = 420,
+            .height = 380,
+            .draw = draw_survival,
+            .data = view,
+            .index = (int)(2 * index) + group,
+        };
+    rp_survival_release(&curve);
+    return true;
+}
+
 void rp_evaluation_add_survival(rp_document *document, const rp_evaluation_view *view)
 {
     enum { MOST = 8 };
-    rp_figure figures[MOST];
+    rp_figure figures[2 * MOST];
     size_t count = 0;
-    rp_survival_curve curve;
-    rp_status status;
-    const char *key = view->group[RP_ENTIRE].key;
-    for (size_t i = 0; count < MOST; i++) {
-        if (!rp_summary_survival(view->report->summary, key, i, &curve, &status)) break;
-        if (curve.count)
-            figures[count++] = (rp_figure){
-                .alt = "Kaplan-Meier curve with its 95% band and the number at risk",
-                .caption = "Band: 95% interval; vertical ticks: censored.",
-                .width = 480,
-                .height = 420,
-                .draw = draw_survival,
-                .data = view,
-                .index = (int)i,
-            };
-        rp_survival_release(&curve);
+    bool more = true;
+    for (size_t i = 0; i < MOST && more; i++) {
+        more = add_survival_figure(view, i, RP_ENTIRE, figures, &count);
+        more = add_survival_figure(view, i, RP_RECIST, figures, &count) || more;
     }
     if (!count) return;
     rp_document_section(document, "Events");

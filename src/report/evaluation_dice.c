@@ -46,7 +46,7 @@ static rp_status draw_forest(rp_canvas *canvas, const rp_figure *figure, rp_erro
     snprintf(title, sizeof title, "Dice, %s (n = %zu)", group->name, group->count);
     double y =
         rp_figure_head(canvas, figure, title, "mean and 95% interval; follow-up but where named");
-    chart.area = (rp_box){104, y - 4, figure->width - 104 - 150, figure->height - y - 20};
+    chart.area = (rp_box){96, y - 4, figure->width - 96 - 132, figure->height - y - 20};
     for (int i = 0; i <= 5; i++) {
         double x = rp_chart_x(&chart, 0.2 * i);
         rp_canvas_vertical(canvas, x, chart.area.y, chart.area.y + chart.area.height, &rule);
@@ -75,7 +75,7 @@ void rp_evaluation_add_forest(rp_document *document, const rp_evaluation_view *v
         if (rows == 0) continue;
         figures[count++] = (rp_figure){
             .alt = "Mean Dice of each source with its 95% interval",
-            .width = 480,
+            .width = 420,
             .height = 80 + FOREST_ROW * rows,
             .draw = draw_forest,
             .data = view,
@@ -133,7 +133,7 @@ static void add_pair_markers(const rp_chart *chart, const columns *c, const rp_c
 static void add_column_mean(const rp_chart *chart, double x, const rp_estimate *mean)
 {
     if (!mean->known) return;
-    x += 22;
+    x += 18;
     if (isfinite(mean->low) && isfinite(mean->high)) {
         double low = rp_chart_y(chart, fmax(mean->low, 0));
         double high = rp_chart_y(chart, fmin(mean->high, 1));
@@ -149,7 +149,7 @@ static rp_status draw_pairs(rp_canvas *canvas, const rp_figure *figure, rp_error
     (void)err;
     const rp_evaluation_view *view = rp_figure_view(figure);
     const rp_group *group = &view->group[figure->index];
-    const rp_type name = {12, RP_INK, RP_MIDDLE, false, 0};
+    const rp_type name = {11, RP_INK, RP_MIDDLE, false, 0};
     const rp_legend_item items[] = {{"one case", {.line = 0x9aa5b0, .width = 1}, true, RP_CIRCLE},
                                     {"mean, 95% interval", mean_style, false, RP_DIAMOND},
                                     {"nothing drawn", failed_style, false, RP_CROSS}};
@@ -168,8 +168,10 @@ static rp_status draw_pairs(rp_canvas *canvas, const rp_figure *figure, rp_error
     for (int i = 0; i < c.count; i++) {
         rp_estimate mean = rp_summary_mean(view->report->summary, group->key, "dice", c.source[i]);
         add_column_mean(&chart, c.x[i], &mean);
-        rp_canvas_text(canvas, c.x[i] + 8, figure->height - 14,
-                       rp_source_look_of(c.source[i])->name, &name);
+        bool baseline = c.source[i] == RP_SOURCE_GENERAL_PRE;
+        rp_canvas_text(canvas, c.x[i] + 8, figure->height - 19,
+                       baseline ? "FCD" : rp_source_look_of(c.source[i])->name, &name);
+        if (baseline) rp_canvas_text(canvas, c.x[i] + 8, figure->height - 5, "baseline", &name);
     }
     return RP_OK;
 }
@@ -243,8 +245,8 @@ void rp_evaluation_add_dice(rp_document *document, const rp_evaluation_view *vie
         if (view->group[g].count)
             figures[count++] = (rp_figure){
                 .alt = "Dice of each source, the same case joined by a line",
-                .width = 480,
-                .height = 400,
+                .width = 420,
+                .height = 360,
                 .draw = draw_pairs,
                 .data = view,
                 .index = g,
@@ -253,8 +255,8 @@ void rp_evaluation_add_dice(rp_document *document, const rp_evaluation_view *vie
         if (view->group[g].count)
             figures[count++] = (rp_figure){
                 .alt = "Dice at follow-up against the manual longest diameter at baseline",
-                .width = 480,
-                .height = 400,
+                .width = 420,
+                .height = 360,
                 .draw = draw_size,
                 .data = view,
                 .index = g,

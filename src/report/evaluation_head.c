@@ -86,7 +86,7 @@ static void agreement_card(const rp_evaluation_view *view, rp_card *card, char v
     int64_t agree, of;
     const rp_json *summary = view->report->summary;
     rp_estimate e = rp_summary_response(summary, group->key, RP_SOURCE_IDOL_POST, "agreement");
-    *card = (rp_card){.head = "Response as by the manual contours", .value = value, .words = words};
+    *card = (rp_card){.head = "Response agrees with manual", .value = value, .words = words};
     if (!rp_summary_agreeing(summary, group->key, RP_SOURCE_IDOL_POST, &agree, &of)) {
         snprintf(value, 80, "undefined");
         snprintf(words, 300, "%.200s", e.reason);

@@ -62,9 +62,11 @@ static void add_mean_row(rp_table *table, const rp_evaluation_view *view, const 
     rp_table_text(table, 0, name);
     for (int c = 0; c < COLUMNS; c++) {
         rp_estimate mean = rp_summary_mean(view->report->summary, group->key, quantity, columns[c]);
-        if (mean.known)
-            rp_table_printf(table, 0, "%s; n = %.0f", rp_estimate_words(words, &mean, decimals),
-                            mean.n);
+        if (mean.known && mean.n == (double)group->count)
+            rp_table_text(table, 0, rp_estimate_words(words, &mean, decimals));
+        else if (mean.known)
+            rp_table_printf(table, 0, "%s, n\xC2\xA0=\xC2\xA0%.0f",
+                            rp_estimate_words(words, &mean, decimals), mean.n);
         else
             rp_table_text(table, RP_CELL_MUTED, dash);
     }
@@ -73,11 +75,14 @@ static void add_mean_row(rp_table *table, const rp_evaluation_view *view, const 
 void rp_evaluation_add_table3(rp_document *document, const rp_evaluation_view *view)
 {
     rp_table table;
+    char names[2][80];
+    for (int g = 0; g < 2; g++)
+        snprintf(names[g], sizeof names[g], "%s (n = %zu)", view->group[g].name,
+                 view->group[g].count);
     rp_table_start(&table, "Table 3. Mean Dice by cohort and source (95% interval)", "lrrrrr");
     add_source_head(&table, "Cohort");
     for (int g = 0; g < 2; g++)
-        if (view->group[g].count)
-            add_mean_row(&table, view, &view->group[g], "dice", view->group[g].name, 2);
+        if (view->group[g].count) add_mean_row(&table, view, &view->group[g], "dice", names[g], 2);
     rp_document_table(document, &table);
 }
 
@@ -102,8 +107,9 @@ void rp_evaluation_add_distances(rp_document *document, const rp_evaluation_view
                  group->name, group->count);
         rp_table_start(&table, title, "lrrrrr");
         if (g == RP_RECIST || !view->group[RP_RECIST].count)
-            table.note = "Distances are undefined where a contour is empty; n tells how many cases "
-                         "are in each mean.";
+            table.note =
+                "Distances and errors are undefined where a contour is empty; n is told where "
+                "not all cases are in the mean.";
         add_source_head(&table, "Metric");
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             add_mean_row(&table, view, group, rows[i].key, rows[i].name, rows[i].decimals);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PANEL_WIDTH = 480, PANEL_HEIGHT = 420, PICTURE_WIDTH = 560, MOST_NAMED = 12 };
+enum { PANEL_WIDTH = 420, PANEL_HEIGHT = 370, PICTURE_WIDTH = 560, MOST_NAMED = 12 };
 
 static const uint32_t manual_colour = 0xffffff;
 
@@ -233,7 +233,7 @@ static void add_keys(rp_canvas *canvas, const rp_case_visit *visit, int number, 
                      double width)
 {
     const rp_style ground = {.fill = 0x33404c, .opacity = 1};
-    const rp_type type = {12, RP_WHITE, RP_START, false, 0};
+    const rp_type type = {11.5, RP_WHITE, RP_START, false, 0};
     rp_canvas_rectangle(canvas, &(rp_box){0, y, width, 22}, &ground);
     double x = 8;
     for (int i = -1; i < RP_SOURCE_COUNT; i++) {
@@ -242,12 +242,12 @@ static void add_keys(rp_canvas *canvas, const rp_case_visit *visit, int number, 
         if (!shown) continue;
         const rp_source_look *look = i < 0 ? NULL : rp_source_look_of((rp_source)i);
         const rp_style line = {.line = look ? look->on_ct : manual_colour,
-                               .width = 2.4,
+                               .width = 2,
                                .dash = look ? look->dash : RP_SOLID};
         const char *name = !look ? "manual" : number == 0 ? "FCD" : look->name;
-        rp_canvas_horizontal(canvas, x, x + 24, y + 11, &line);
-        rp_canvas_text(canvas, x + 29, y + 15.2, name, &type);
-        x += 29 + rp_type_width(name, type.size, false) + 13;
+        rp_canvas_horizontal(canvas, x, x + 25, y + 11, &line);
+        rp_canvas_text(canvas, x + 29, y + 15, name, &type);
+        x += 29 + rp_type_width(name, type.size, false) + 8;
     }
 }
 
@@ -326,6 +326,7 @@ static void add_case(rp_document *document, const rp_evaluation_view *view, size
     char dice[200], title[200];
     rp_figure figures[2];
     snprintf(title, sizeof title, "%s: %.120s", rank, one->patient);
+    rp_document_keep(document, 310);
     rp_document_heading(document, title);
     add_dice_words(one, dice);
     rp_document_words(document, RP_TONE_PLAIN, dice);

@@ -84,8 +84,8 @@ rp_figure rp_evaluation_roc_figure(const rp_evaluation_view *view)
         .caption = "Curve: every threshold on the predicted change. Square: the call by RECIST's "
                    "limits; the area given for it is that under two straight lines through this "
                    "one point, and not comparable with the curve's.",
-        .width = 480,
-        .height = 430,
+        .width = 420,
+        .height = 380,
         .draw = draw_roc,
         .data = view,
         .index = view->measured,

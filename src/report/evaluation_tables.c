@@ -165,9 +165,11 @@ static void add_table4b(rp_document *document, const rp_group *group)
     rp_table_start(&table, title, "lrrrrrr");
     table.note = "Rows: by the manual contours; columns: by IDOL's contours. Agreement is on the "
                  "diagonal, in bold.";
+    rp_table_text(&table, 0, "");
+    rp_table_span(&table, RP_NE + 1, 0, "IDOL");
+    rp_table_text(&table, 0, "");
     rp_table_text(&table, 0, "Manual");
-    for (int p = RP_CR; p <= RP_NE; p++)
-        rp_table_printf(&table, 0, "IDOL %s", rp_response_code((rp_response)p));
+    for (int p = RP_CR; p <= RP_NE; p++) rp_table_text(&table, 0, rp_response_code((rp_response)p));
     rp_table_text(&table, 0, "Sum");
     rp_table_end_head(&table);
     for (int m = RP_CR; m <= RP_NE; m++) {

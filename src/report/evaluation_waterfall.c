@@ -155,8 +155,8 @@ void rp_evaluation_add_waterfall(rp_document *document, const rp_evaluation_view
         .alt = "Waterfall of the change of the longest diameter, manual and predicted",
         .caption = "Predicted change: longest diameter of the predicted follow-up contour against "
                    "the manual one at baseline.",
-        .width = 960,
-        .height = 440,
+        .width = 860,
+        .height = 410,
         .wide = true,
         .draw = draw_waterfall,
         .data = view,

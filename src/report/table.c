@@ -53,11 +53,9 @@ void rp_table_printf(rp_table *table, int flags, const char *format, ...)
 
 void rp_table_number(rp_table *table, int flags, double value, int decimals, bool plus)
 {
-    rp_text text = {0};
-    rp_text_number(&text, value, decimals, plus);
-    if (text.failed) table->failed = true;
-    rp_table_span(table, 1, flags, text.data);
-    rp_text_release(&text);
+    char words[410];
+    rp_number_words(words, sizeof words, value, decimals, plus);
+    rp_table_span(table, 1, flags, words);
 }
 
 void rp_table_end_head(rp_table *table)

@@ -139,16 +139,23 @@ void rp_text_base64(rp_text *text, const uint8_t *bytes, size_t count)
     text->length = (size_t)(out - text->data);
 }
 
-void rp_text_number(rp_text *text, double value, int decimals, bool plus)
+void rp_number_words(char *out, size_t room, double value, int decimals, bool plus)
 {
     char digits[400];
-    if (!isfinite(value)) {
-        rp_text_add(text, "\xE2\x80\x93");
-        return;
-    }
+    const char *sign = "";
     snprintf(digits, sizeof digits, "%.*f", decimals, fabs(value));
     bool zero = strspn(digits, "0.") == strlen(digits);
-    if (!zero && value < 0) rp_text_add(text, "\xE2\x88\x92");
-    if (!zero && value > 0 && plus) rp_text_add(text, "+");
-    rp_text_add(text, digits);
+    if (!zero && value < 0) sign = "\xE2\x88\x92";
+    if (!zero && value > 0 && plus) sign = "+";
+    if (isfinite(value))
+        snprintf(out, room, "%s%s", sign, digits);
+    else
+        snprintf(out, room, "\xE2\x80\x93");
+}
+
+void rp_text_number(rp_text *text, double value, int decimals, bool plus)
+{
+    char words[410];
+    rp_number_words(words, sizeof words, value, decimals, plus);
+    rp_text_add(text, words);
 }

@@ -25,6 +25,8 @@ void rp_text_plain(rp_text *text, const char *foreign);
 void rp_text_base64(rp_text *text, const uint8_t *bytes, size_t count);
 /** A signed number with a real minus sign (U+2212); plus asks for "+" before positive ones. What
  *  rounds to zero has no sign. An en dash when it is not finite. */
+void rp_number_words(char *out, size_t room, double value, int decimals, bool plus);
+/** The same, added to the text. */
 void rp_text_number(rp_text *text, double value, int decimals, bool plus);
 
 #endif
