@@ -98,6 +98,9 @@ rp_status rp_report_write_evaluation_html(const char *path, const rp_evaluation_
                                           rp_error *err);
 rp_status rp_report_write_evaluation_pdf(const char *path, const rp_evaluation_report *report,
                                          rp_error *err);
+/** Loss and Dice by epoch as one SVG file; label as of an evaluation. */
+rp_status rp_report_write_learning_curve(const char *path, const rp_learning_curve *curve,
+                                         const char *label, rp_error *err);
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ typedef struct train_run {
 /* Reads the manifest, opens every image and contour, tells all that is wrong with them, and
  * preprocesses what is not in the cache. The model's label becomes that of the data. */
 rp_status train_read_cases(train_run *run, rp_error *err);
-/* model.safetensors, learning_curve.csv, validation.csv, manifest.csv; run.json last. */
+/* model.safetensors, learning_curve.csv and .svg, validation.csv, manifest.csv; run.json last. */
 rp_status train_write_results(train_run *run, rp_error *err);
 double train_mean_dice(const rp_train_curve *curve, int validation);
 void train_run_release(train_run *run);

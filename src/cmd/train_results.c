@@ -1,6 +1,8 @@
 /* What `reprise train` leaves: models, curves, and all that is needed to repeat the run. */
 #include "train.h"
+#include "reprise/report.h"
 
+#include <math.h>
 #include <string.h>
 
 double train_mean_dice(const rp_train_curve *curve, int validation)
@@ -40,6 +42,23 @@ static rp_status write_validations(const train_run *run, const char *path, rp_er
     if (!status) status = rp_outfile_commit(out, err);
     rp_outfile_destroy(out);
     return status;
+}
+
+static rp_status draw_curve(const train_run *run, const char *path, rp_error *err)
+{
+    const rp_train_curve *c = &run->curve;
+    const size_t epochs = c->training.epochs;
+    RP_AUTOFREE double *epoch = rp_alloc(epochs, sizeof *epoch);
+    RP_AUTOFREE double *validation = rp_alloc(epochs, sizeof *validation);
+    if (!epoch || !validation) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    for (size_t i = 0; i < epochs; i++) {
+        epoch[i] = (double)(i + 1);
+        validation[i] = NAN;
+    }
+    for (int v = 0; v < c->validations; v++)
+        validation[c->validation_epoch[v] - 1] = train_mean_dice(c, v);
+    const rp_learning_curve curve = {epoch, c->training.loss, c->training.dice, validation, epochs};
+    return rp_report_write_learning_curve(path, &curve, run->model.provenance.label, err);
 }
 
 static rp_status copy_manifest(const char *from, const char *to, rp_error *err)
@@ -124,14 +143,16 @@ static rp_status write_staged(const train_run *run, const char *folder, rp_error
     char hash[RP_SHA256_HEX];
     RP_AUTOFREE char *model = rp_path_join(folder, "model.safetensors");
     RP_AUTOFREE char *curve = rp_path_join(folder, "learning_curve.csv");
+    RP_AUTOFREE char *drawn = rp_path_join(folder, "learning_curve.svg");
     RP_AUTOFREE char *validation = rp_path_join(folder, "validation.csv");
     RP_AUTOFREE char *manifest = rp_path_join(folder, "manifest.csv");
     RP_AUTOFREE char *record = rp_path_join(folder, "run.json");
-    if (!model || !curve || !validation || !manifest || !record)
+    if (!model || !curve || !drawn || !validation || !manifest || !record)
         return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_status status = rp_model_write(model, &run->model, err);
     if (!status) status = rp_sha256_file(model, hash, err);
     if (!status) status = write_curve(curve, &run->curve.training, err);
+    if (!status) status = draw_curve(run, drawn, err);
     if (!status && run->curve.validations) status = write_validations(run, validation, err);
     if (!status) status = copy_manifest(run->arguments->manifest, manifest, err);
     if (status) return status;

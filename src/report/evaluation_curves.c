@@ -248,3 +248,42 @@ void rp_evaluation_add_survival(rp_document *document, const rp_evaluation_view 
     rp_document_section(document, "Events");
     rp_document_figures(document, figures, count);
 }
+
+/* ---- learning curves alone --------------------------------------------------------------- */
+
+static void add_svg(rp_text *page, const rp_figure *figure, double left, rp_error *err,
+                    rp_status *status)
+{
+    rp_canvas canvas = rp_canvas_svg(page);
+    rp_text_printf(page, "<g transform=\"translate(%g 12)\">", left);
+    if (!*status) *status = figure->draw(&canvas, figure, err);
+    rp_text_add(page, "</g>");
+}
+
+rp_status rp_report_write_learning_curve(const char *path, const rp_learning_curve *curve,
+                                         const char *label, rp_error *err)
+{
+    enum { WIDTH = 420, HEIGHT = 290, MARGIN = 14 };
+    rp_evaluation evaluation = {0};
+    const rp_evaluation_report report = {.evaluation = &evaluation, .curve = *curve};
+    const rp_evaluation_view view = {.report = &report, .evaluation = &evaluation};
+    rp_figure figure = {.width = WIDTH, .height = HEIGHT, .draw = draw_learning, .data = &view};
+    rp_text page = {0};
+    rp_status status = RP_OK;
+    snprintf(evaluation.label, sizeof evaluation.label, "%s", label);
+    rp_text_printf(&page,
+                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+                   "height=\"%d\" font-family=\"DejaVu Sans, sans-serif\"><title>Learning "
+                   "curves</title><rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>",
+                   2 * WIDTH + 3 * MARGIN, HEIGHT + 2 * MARGIN, 2 * WIDTH + 3 * MARGIN,
+                   HEIGHT + 2 * MARGIN);
+    figure.index = LOSS;
+    add_svg(&page, &figure, MARGIN, err, &status);
+    figure.index = DICE;
+    add_svg(&page, &figure, WIDTH + 2 * MARGIN, err, &status);
+    rp_text_add(&page, "</svg>\n");
+    if (!status && page.failed) status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!status) status = rp_file_write(path, page.data, page.length, err);
+    rp_text_release(&page);
+    return status;
+}

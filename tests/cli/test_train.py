@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree
 
 import harness as h
 import numpy as np
@@ -20,8 +21,8 @@ CONFIG = h.TINY + """train:
   validate_every: 25
   checkpoint_seconds: 0
 """
-RESULTS = {"model.safetensors", "best.safetensors", "learning_curve.csv", "validation.csv",
-           "manifest.csv", "run.json"}
+RESULTS = {"model.safetensors", "best.safetensors", "learning_curve.csv", "learning_curve.svg",
+           "validation.csv", "manifest.csv", "run.json"}
 
 
 class Cohort:
@@ -96,6 +97,12 @@ def complete(checks, cohort, root):
         faults.append(f"validations {told}, from the table {means}")
     if run["best_epoch"] != max(means, key=lambda e: (means[e], -e)):
         faults.append(f"best epoch {run['best_epoch']} of {means}")
+    try:
+        drawn = xml.etree.ElementTree.parse(os.path.join(out, "learning_curve.svg"))
+        if "validation" not in "".join(drawn.getroot().itertext()):
+            faults.append("the validations are not drawn")
+    except xml.etree.ElementTree.ParseError as problem:
+        faults.append(f"learning_curve.svg: {problem}")
     if sorted({int(r["row"]) for r in rows}) != [8, 9]:
         faults.append(f"rows {rows}")
     checks.report("a run to its end", faults)
