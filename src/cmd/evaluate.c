@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -371,6 +372,9 @@ int cmd_evaluate(int argc, char **argv)
     rp_error err = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &arguments)) return CMD_USAGE;
     evaluate_run run = {.arguments = &arguments, .started = rp_seconds()};
+    /* A process for one patient ends with the one that started it, so that no two work on the same.
+     */
+    if (arguments.only) prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rp_status status = perform(&run, &err);
     cmd_progress_end();
     if (!status && !arguments.common.quiet)

@@ -182,6 +182,7 @@ static void get_numbers(reading *r, const rp_json *json, const field *f, double 
     for (size_t i = 0; i < f->count; i++) {
         const rp_json *value = f->count > 1 ? rp_json_at(found, i) : found;
         if (!rp_json_as_number(value, &to[i])) to[i] = NAN;
+        if (rp_json_as_string(value)) r->missing = f->key;
     }
 }
 
@@ -268,6 +269,7 @@ static rp_status get_lists(reading *r, const rp_json *json, size_t clinical_coun
     one->failures = rp_alloc(count, sizeof *one->failures);
     if (!one->clinical || !one->failures) return RP_ERR_MEMORY;
     if (!clinical || rp_json_length(clinical) != clinical_count) r->missing = "clinical";
+    if (!failures) r->missing = "failures";
     for (size_t i = 0; i < clinical_count && !r->missing; i++) {
         const char *text = rp_json_as_string(rp_json_at(clinical, i));
         one->clinical[i] = rp_strdup(text ? text : "");

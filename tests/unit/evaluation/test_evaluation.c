@@ -258,6 +258,7 @@ static void test_bad_documents(void **state)
     refuse("\"voxels\": 4000000001", "\"voxels\": \"many\"", "voxels");
     refuse("\"empty\": true", "\"empty\": 1", "empty");
     refuse("\"scores\":", "\"score\":", "scores");
+    refuse("\"failures\":", "\"faults\":", "failures");
 }
 
 /* ---- summaries ------------------------------------------------------------------------------- */
