@@ -174,8 +174,12 @@ def registration(checks, cohort, root):
     if not shutil.which("elastix"):
         print("elastix is not installed: registration was not tested")
         return
+    def only_first(rows):
+        del rows[2:]
+
     out = os.path.join(root, "registered")
-    command = [w for w in cohort.command(out, cohort.path("good.csv")) if w != "--no-registration"]
+    manifest = cohort.manifest("one.csv", only_first)
+    command = [w for w in cohort.command(out, manifest) if w != "--no-registration"]
     done = h.run(*command)
     found = outcome(out)
     faults = [done.stderr] if done.returncode else []
