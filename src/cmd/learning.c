@@ -37,6 +37,31 @@ static const struct argp_option learning_options[] = {
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
     {0}};
 
+void cmd_take_epochs(struct argp_state *state, const char *argument, int *epochs)
+{
+    if (!cmd_parse_int(argument, 1, 1000000, epochs))
+        argp_error(state, "--epochs takes a whole number from 1, not '%s'", argument);
+}
+
+void cmd_take_copies(struct argp_state *state, const char *argument, int *copies)
+{
+    if (!cmd_parse_int(argument, 1, 1000, copies))
+        argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
+}
+
+void cmd_take_crop(struct argp_state *state, const char *argument, int crop[3])
+{
+    if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, crop))
+        argp_error(state, "--crop takes voxels as ZxYxX, such as 48x96x96, not '%s'", argument);
+}
+
+void cmd_take_seed(struct argp_state *state, const char *argument, uint64_t *seed, bool *has_seed)
+{
+    if (!cmd_parse_seed(argument, seed))
+        argp_error(state, "--seed takes a whole number from 0, not '%s'", argument);
+    *has_seed = true;
+}
+
 static error_t parse_learning(int key, char *argument, struct argp_state *state)
 {
     cmd_learning *learning = state->input;
@@ -48,21 +73,16 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
         learning->config = argument;
         return 0;
     case KEY_EPOCHS:
-        if (!cmd_parse_int(argument, 1, 1000000, &learning->epochs))
-            argp_error(state, "--epochs takes a whole number from 1, not '%s'", argument);
+        cmd_take_epochs(state, argument, &learning->epochs);
         return 0;
     case KEY_COPIES:
-        if (!cmd_parse_int(argument, 1, 1000, &learning->copies))
-            argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
+        cmd_take_copies(state, argument, &learning->copies);
         return 0;
     case KEY_CROP:
-        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, learning->crop))
-            argp_error(state, "--crop takes voxels as ZxYxX, such as 48x96x96, not '%s'", argument);
+        cmd_take_crop(state, argument, learning->crop);
         return 0;
     case KEY_SEED:
-        if (!cmd_parse_seed(argument, &learning->seed))
-            argp_error(state, "--seed takes a whole number from 0, not '%s'", argument);
-        learning->has_seed = true;
+        cmd_take_seed(state, argument, &learning->seed, &learning->has_seed);
         return 0;
     case KEY_RESUME:
         learning->resume = true;

@@ -16,6 +16,12 @@ typedef struct cmd_learning {
     bool allow_patient_mismatch, allow_series_mismatch, allow_non_ct;
 } cmd_learning;
 
+/* For argp parsers of these options: the value, or the end of the program with what is taken. */
+void cmd_take_epochs(struct argp_state *state, const char *argument, int *epochs);
+void cmd_take_copies(struct argp_state *state, const char *argument, int *copies);
+void cmd_take_crop(struct argp_state *state, const char *argument, int crop[3]);
+void cmd_take_seed(struct argp_state *state, const char *argument, uint64_t *seed, bool *has_seed);
+
 /* As an argp child whose input is a cmd_learning*. */
 extern const struct argp cmd_learning_argp;
 

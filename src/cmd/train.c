@@ -41,21 +41,16 @@ static error_t parse_number(int key, char *argument, struct argp_state *state, t
 {
     switch (key) {
     case KEY_EPOCHS:
-        if (!cmd_parse_int(argument, 1, 1000000, &a->epochs))
-            argp_error(state, "--epochs takes a whole number from 1, not '%s'", argument);
+        cmd_take_epochs(state, argument, &a->epochs);
         return 0;
     case KEY_COPIES:
-        if (!cmd_parse_int(argument, 1, 1000, &a->copies))
-            argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
+        cmd_take_copies(state, argument, &a->copies);
         return 0;
     case KEY_CROP:
-        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, a->crop))
-            argp_error(state, "--crop takes voxels as ZxYxX, such as 48x96x96, not '%s'", argument);
+        cmd_take_crop(state, argument, a->crop);
         return 0;
     case KEY_SEED:
-        if (!cmd_parse_seed(argument, &a->seed))
-            argp_error(state, "--seed takes a whole number from 0, not '%s'", argument);
-        a->has_seed = true;
+        cmd_take_seed(state, argument, &a->seed, &a->has_seed);
         return 0;
     case KEY_EVERY:
         if (!cmd_parse_int(argument, 0, 1000000, &a->validate_every))

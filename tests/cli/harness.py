@@ -1,5 +1,6 @@
 """What the command-line tests share: running the program, judging how it ended, and a small patient
 made with pydicom alone, so that nothing that is tested makes its own input."""
+import csv
 import json
 import os
 import re
@@ -246,6 +247,18 @@ def write_nifti(path, array, move=(0, 0, 0)):
     """From [z][y][x]."""
     nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(array.transpose(2, 1, 0)), affine(move)),
                  path)
+    return path
+
+
+def write_manifest(path, rows, change=None):
+    """A cohort's manifest; change (may be None) alters copies of the rows first."""
+    rows = [dict(row) for row in rows]
+    if change:
+        change(rows)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 

@@ -46,14 +46,7 @@ class Cohort:
         return os.path.join(self.folder, name)
 
     def manifest(self, name, change=None):
-        rows = [dict(row) for row in self.rows]
-        if change:
-            change(rows)
-        with open(self.path(name), "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-        return self.path(name)
+        return h.write_manifest(self.path(name), self.rows, change)
 
     def command(self, out, manifest, *more):
         return ["train", f"--manifest={manifest}", f"--out={out}", f"--config={self.config}",
