@@ -3,7 +3,6 @@ outside the file, and the anatomy, the outline and the caliper lie where world c
 millimetres, for every storage order of the voxels."""
 
 import base64
-import html.parser
 import os
 import re
 import struct
@@ -14,37 +13,7 @@ import zlib
 
 import numpy as np
 
-VOID = {"meta", "img", "input", "br", "hr", "link"}
-
-
-class Page(html.parser.HTMLParser):
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.open, self.errors, self.elements, self.ids = [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs), [name for name, _ in self.open]))
-        names = [name for name, _ in attrs]
-        if len(names) != len(set(names)):
-            self.errors.append(f"<{tag}> has an attribute twice")
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value)
-            if name in ("src", "href", "action", "data", "srcset"):
-                if not (value or "").startswith("data:image/png;base64,"):
-                    self.errors.append(f"<{tag} {name}> refers outside the file")
-            if name.startswith("on"):
-                self.errors.append(f"<{tag}> has the script attribute {name}")
-        if tag in ("script", "iframe", "object", "embed", "form"):
-            self.errors.append(f"<{tag}> is in the page")
-        if tag not in VOID:
-            self.open.append((tag, self.getpos()))
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open[-1][0] != tag:
-            self.errors.append(f"</{tag}> at {self.getpos()} closes {self.open[-1:]}")
-        else:
-            self.open.pop()
+from html_page import check_wellformed
 
 
 def unfilter(kind, line, above):
@@ -142,13 +111,8 @@ def check_axial(text, label):
     assert boxes[0] == boxes[1], "the two visits have different magnifications"
 
 
-def check_wellformed(text, label):
-    page = Page()
-    page.feed(text)
-    page.close()
-    assert not page.errors, (label, page.errors[:5])
-    assert not page.open, (label, "left open", page.open)
-    assert len(page.ids) == len(set(page.ids)), (label, "an id stands twice")
+def check_page(text, label):
+    page = check_wellformed(text, label)
     images = [attrs for tag, attrs, _ in page.elements if tag == "img"]
     assert images and all(attrs.get("alt") for attrs in images), (label, "a picture has no alt")
     return page
@@ -166,7 +130,7 @@ def main():
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             label = f"order {order} flips {flips}"
-            page = check_wellformed(text, label)
+            page = check_page(text, label)
             if order[2] == "2":
                 check_axial(text, label)
             print(f"{label}: {len(page.elements)} elements, {len(text)} characters")
