@@ -495,7 +495,8 @@ class Bootstrap:
         assert math.isnan(found["se"])
         if constant(x):
             return "no interval"
-        assert c.bootstrap(x, cls.replicates, len(x)) == found or math.isnan(found["se"])
+        again = c.bootstrap(x, cls.replicates, len(x))
+        assert (again["low"], again["high"]) == (found["low"], found["high"]), (x, found, again)
         x, rng = np.array(x), np.random.default_rng(len(x))
         means = x[rng.integers(0, len(x), (2 * cls.replicates, len(x)))].mean(1)
         hair, slack = 1e-9 * np.abs(x).max(), 0.01  # five standard errors
