@@ -67,6 +67,12 @@ rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
 rp_status rp_model_write(const char *path, const rp_model *model, rp_error *err);
 /** The same with the convolutions' weights as F16 (half the file), everything else as F32. */
 rp_status rp_model_write_half(const char *path, const rp_model *model, rp_error *err);
+/**
+ * Widens a model of one input by a second one, in place: the prior, a contour on the image's grid.
+ * The stem's weights of the new input are 0, so that the model computes what it did. RP_OK and
+ * nothing done where there are two inputs already; RP_ERR_UNSUPPORTED beyond.
+ */
+rp_status rp_model_add_prior(rp_model *model, rp_error *err);
 void rp_model_release(rp_model *model);
 
 /* ---- adaptation -------------------------------------------------------------------------- */
@@ -88,6 +94,16 @@ typedef struct rp_augmentation {
                                   within it; 0.02; 0 off */
 } rp_augmentation;
 
+/**
+ * A second visit whose contour is known, to see how the adaptation fares on it. Nothing of it
+ * reaches the weights.
+ */
+typedef struct rp_adapt_watch {
+    const rp_image *image; /**< HU; borrowed */
+    const rp_mask *mask;   /**< on the image's grid; borrowed */
+    int every;             /**< epochs between predictions, 1 at least; the last epoch is one too */
+} rp_adapt_watch;
+
 typedef struct rp_adapt_options {
     int epochs;          /**< 350 */
     int copies;          /**< 1: perturbed copies per epoch = steps per epoch */
@@ -104,8 +120,13 @@ typedef struct rp_adapt_options {
     const char *checkpoint_path; /**< NULL: none. Written whole after the step that ends a period of
                                       checkpoint_seconds, at cancellation and after the last step */
     double checkpoint_seconds;   /**< 60; 0: after every step */
-    bool resume; /**< continue checkpoint_path if it exists; refused when it belongs to
-                      other inputs or options */
+    bool resume;        /**< continue checkpoint_path if it exists; refused when it belongs to
+                             other inputs or options */
+    bool prior_channel; /**< false: give the network the contour as a second input (a model of one
+                             input is widened, rp_model_add_prior): 1 inside, 0 elsewhere, at the
+                             place in the crop where it was before the perturbation, displaced by
+                             another random shift, as the baseline contour lies on a follow-up */
+    const rp_adapt_watch *watch; /**< NULL: none. Of rp_adapt alone; rp_train ignores it */
 } rp_adapt_options;
 
 void rp_adapt_defaults(rp_adapt_options *options);
@@ -113,9 +134,17 @@ void rp_adapt_defaults(rp_adapt_options *options);
 typedef struct rp_adapt_curve {
     double *loss, *dice; /**< mean over each epoch's steps; rp_alloc'd */
     size_t epochs;
-    double seconds;     /**< of this process */
+    double seconds;     /**< of this process, without those of watching */
     int resumed_epochs; /**< epochs that came from a checkpoint */
+    int *watch_epoch;   /**< epochs done at each prediction of the watched visit; rp_alloc'd */
+    double *watch_dice; /**< its Dice, on the image's own grid, of the component near the contour
+                             that is adapted to; rp_alloc'd */
+    size_t watches;
 } rp_adapt_curve;
+
+/** Epochs after which Dice of the watched visit first reached this share of its last value; -1
+ *  where nothing was watched. */
+int rp_adapt_epochs_to(const rp_adapt_curve *curve, double share);
 
 void rp_adapt_curve_release(rp_adapt_curve *curve);
 
@@ -208,7 +237,8 @@ typedef struct rp_predict_options {
     const rp_mask *prior;  /**< where the lesion was at baseline, on any grid; borrowed. The
                               component  with the largest sum over voxels of exp(-d^2 / (2 reach^2)),
                               d the  distance to the prior, is kept. NULL, or a prior that lies
-                              outside  the image: the largest component */
+                              outside  the image: the largest component. A model of two inputs
+                              takes it as the second and cannot do without */
     double prior_reach_mm; /**< 20 */
     size_t memory_bytes;   /**< budget of the network; 0: no limit */
     int tile[3];           /**< 0: whole volume if the budget allows, else the tile within it that

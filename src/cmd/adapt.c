@@ -3,12 +3,22 @@
 
 #include <string.h>
 
-enum { KEY_IMAGE = 1, KEY_CONTOUR, KEY_OUT, KEY_IMAGE_SERIES };
+enum {
+    KEY_IMAGE = 1,
+    KEY_CONTOUR,
+    KEY_OUT,
+    KEY_IMAGE_SERIES,
+    KEY_WATCH,
+    KEY_WATCH_CONTOUR,
+    KEY_WATCH_EVERY
+};
 
 typedef struct adapt_arguments {
     cmd_common common;
     cmd_learning learning;
     const char *image, *contour, *out, *series;
+    const char *watch, *watch_contour;
+    int watch_every;
 } adapt_arguments;
 
 static const struct argp_option options[] = {
@@ -16,6 +26,12 @@ static const struct argp_option options[] = {
     {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "The lesion: RTSTRUCT or NIfTI mask", 0},
     {"out", KEY_OUT, "MODEL", 0, "The patient's model (safetensors) to be written", 0},
     {"series", KEY_IMAGE_SERIES, "UID", 0, "Series of the DICOM folder", 0},
+    {NULL, 0, NULL, 0, "Watching a second visit whose contour is known:", 20},
+    {"watch", KEY_WATCH, "CT", 0,
+     "Contour this image as the adaptation goes; nothing is learnt from it", 0},
+    {"watch-contour", KEY_WATCH_CONTOUR, "FILE[:ROI]", 0,
+     "Its lesion: the Dice goes to MODEL.watch.csv", 0},
+    {"watch-every", KEY_WATCH_EVERY, "N", 0, "Epochs between (default: 10)", 0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -38,12 +54,24 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_IMAGE_SERIES:
         a->series = argument;
         return 0;
+    case KEY_WATCH:
+        a->watch = argument;
+        return 0;
+    case KEY_WATCH_CONTOUR:
+        a->watch_contour = argument;
+        return 0;
+    case KEY_WATCH_EVERY:
+        if (!cmd_parse_int(argument, 1, 1000000, &a->watch_every))
+            argp_error(state, "--watch-every takes a whole number from 1, not '%s'", argument);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     case ARGP_KEY_END:
         if (!a->image || !a->contour || !a->out)
             argp_error(state, "--image, --contour and --out are needed");
+        if (!a->watch != !a->watch_contour)
+            argp_error(state, "--watch and --watch-contour go together");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -64,9 +92,12 @@ typedef struct adapt_run {
     cmd_settings settings;
     cmd_ct ct;
     cmd_contour contour;
+    cmd_ct watched_ct;
+    cmd_contour watched_contour;
+    rp_adapt_watch watch;
     rp_model model;
     rp_adapt_curve curve;
-    char *checkpoint;
+    char *checkpoint, *watch_out; /* the latter NULL where nothing is watched */
 } adapt_run;
 
 static rp_status protect_inputs(const adapt_run *run, rp_error *err)
@@ -75,11 +106,15 @@ static rp_status protect_inputs(const adapt_run *run, rp_error *err)
     RP_AUTOFREE char *contour = NULL;
     const char *roi;
     rp_status status = cmd_split_roi(a->contour, &contour, &roi, err);
-    const char *inputs[] = {a->image, contour, a->learning.model, a->learning.config};
+    RP_AUTOFREE char *watched = NULL;
+    if (!status && a->watch) status = cmd_split_roi(a->watch_contour, &watched, &roi, err);
+    const char *inputs[] = {a->image,           contour,  a->learning.model,
+                            a->learning.config, a->watch, watched};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs && !status; i++) {
         if (!inputs[i]) continue;
         status = cmd_protect_input(inputs[i], a->out, err);
         if (!status) status = cmd_protect_input(inputs[i], run->checkpoint, err);
+        if (!status && run->watch_out) status = cmd_protect_input(inputs[i], run->watch_out, err);
     }
     return status;
 }
@@ -90,6 +125,8 @@ static rp_status load(adapt_run *run, rp_error *err)
     const cmd_ct_options ct = {.series = a->series,
                                .allow_non_ct = a->learning.allow_non_ct,
                                .allow_mixed_patients = a->learning.allow_patient_mismatch};
+    const cmd_ct_options watched = {.allow_non_ct = ct.allow_non_ct,
+                                    .allow_mixed_patients = ct.allow_mixed_patients};
     const cmd_contour_options contour = {.allow_series_mismatch = a->learning.allow_series_mismatch,
                                          .allow_patient_mismatch =
                                              a->learning.allow_patient_mismatch};
@@ -99,7 +136,37 @@ static rp_status load(adapt_run *run, rp_error *err)
         status =
             cmd_learning_model(&a->learning, cmd_label_of_both(run->ct.label, run->contour.label),
                                &run->settings, &run->model, err);
+    if (status || !a->watch) return status;
+    status = cmd_ct_load(a->watch, &watched, cmd_progress(&a->common), &run->watched_ct, err);
+    if (!status)
+        status = cmd_contour_load(a->watch_contour, &run->watched_ct, &contour,
+                                  &run->watched_contour, err);
+    run->watch = (rp_adapt_watch){.image = &run->watched_ct.series.image,
+                                  .mask = &run->watched_contour.mask,
+                                  .every = a->watch_every ? a->watch_every : 10};
+    run->settings.adapt.watch = &run->watch;
     return status;
+}
+
+/* Epoch, seconds of adaptation alone and Dice. Part of the time belongs to another process where
+ * the run was resumed, so that it is left empty there. */
+static rp_status write_watch(const adapt_run *run, rp_error *err)
+{
+    const rp_adapt_curve *c = &run->curve;
+    if (!run->watch_out) return RP_OK;
+    RP_AUTOFREE char *text = rp_strdup("epoch,seconds,dice\n");
+    for (size_t i = 0; i < c->watches && text; i++) {
+        char seconds[32] = "";
+        if (!c->resumed_epochs)
+            snprintf(seconds, sizeof seconds, "%.1f",
+                     c->seconds * c->watch_epoch[i] / (double)c->epochs);
+        char *longer =
+            rp_format("%s%d,%s,%.6f\n", text, c->watch_epoch[i], seconds, c->watch_dice[i]);
+        rp_free(text);
+        text = longer;
+    }
+    if (!text) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", run->watch_out);
+    return rp_file_write(run->watch_out, text, strlen(text), err);
 }
 
 static rp_status perform(adapt_run *run, rp_error *err)
@@ -108,7 +175,9 @@ static rp_status perform(adapt_run *run, rp_error *err)
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = cmd_learning_settings(&a->learning, &run->settings, err);
     run->checkpoint = rp_format("%s.checkpoint", a->out);
-    if (!status && !run->checkpoint) status = rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    if (a->watch) run->watch_out = rp_format("%s.watch.csv", a->out);
+    if (!status && (!run->checkpoint || (a->watch && !run->watch_out)))
+        status = rp_fail(err, RP_ERR_MEMORY, "out of memory");
     if (!status) status = protect_inputs(run, err);
     if (!status) status = cmd_prepare_file(a->out, err);
     if (!status) status = cmd_checkpoint_check(run->checkpoint, a->learning.resume, err);
@@ -118,6 +187,7 @@ static rp_status perform(adapt_run *run, rp_error *err)
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
     status = rp_adapt(&run->model, &run->ct.series.image, &run->contour.mask, &run->settings.adapt,
                       cmd_progress(&a->common), &run->curve, err);
+    if (!status) status = write_watch(run, err);
     if (!status) status = rp_model_write(a->out, &run->model, err);
     if (!status)
         cmd_checkpoint_remove(run->checkpoint);
@@ -131,6 +201,10 @@ static void summarise(const adapt_run *run)
     const size_t last = run->curve.epochs - 1;
     printf("Adapted  %zu epochs, last loss %.3f, last training Dice %.2f\n", run->curve.epochs,
            run->curve.loss[last], run->curve.dice[last]);
+    const int most = rp_adapt_epochs_to(&run->curve, 0.95);
+    if (most > 0)
+        printf("Watched  Dice %.3f in the end, 95 %% of it after %d epochs\n",
+               run->curve.watch_dice[run->curve.watches - 1], most);
     if (run->model.provenance.label[0]) printf("Data     %s\n", run->model.provenance.label);
     printf("Model    %s\n", run->arguments->out);
 }
@@ -146,8 +220,11 @@ int cmd_adapt(int argc, char **argv)
     if (!status && !arguments.common.quiet) summarise(&run);
     rp_adapt_curve_release(&run.curve);
     rp_model_release(&run.model);
+    cmd_contour_release(&run.watched_contour);
+    cmd_ct_release(&run.watched_ct);
     cmd_contour_release(&run.contour);
     cmd_ct_release(&run.ct);
     rp_free(run.checkpoint);
+    rp_free(run.watch_out);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

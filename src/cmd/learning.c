@@ -188,6 +188,14 @@ void cmd_checkpoint_remove(const char *path)
 
 /* ---- memory plan ------------------------------------------------------------------------- */
 
+/* With the prior channel the network gets wider when the adaptation starts. */
+static rp_fcd_config adapted_network(const cmd_settings *settings)
+{
+    rp_fcd_config config = settings->network;
+    if (settings->adapt.prior_channel && config.in_channels == 1) config.in_channels = 2;
+    return config;
+}
+
 rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
                              rp_error *err)
 {
@@ -197,7 +205,8 @@ rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, 
         const int wanted = settings->adapt.crop[a];
         size[a] = wanted < working.size[a] ? wanted : working.size[a];
     }
-    return rp_session_bytes(&settings->network, size, RP_RUN_TRAIN, bytes, err);
+    const rp_fcd_config config = adapted_network(settings);
+    return rp_session_bytes(&config, size, RP_RUN_TRAIN, bytes, err);
 }
 
 rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
@@ -213,5 +222,6 @@ rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid
         if (tile < 2 * unit) tile = 2 * unit;
         size[a] = tile < padded ? tile : padded;
     }
-    return rp_session_bytes(&settings->network, size, RP_RUN_PREDICT, bytes, err);
+    const rp_fcd_config config = adapted_network(settings);
+    return rp_session_bytes(&config, size, RP_RUN_PREDICT, bytes, err);
 }

@@ -11,13 +11,18 @@ enum {
     KEY_ALL,
     KEY_SERIES,
     KEY_NON_CT,
-    KEY_THRESHOLD
+    KEY_THRESHOLD,
+    KEY_PRIOR,
+    KEY_PRIOR_IMAGE,
+    KEY_NORM
 };
 
 typedef struct segment_arguments {
     cmd_common common;
-    const char *model, *image, *out, *probability, *series;
+    const char *model, *image, *out, *probability, *series, *prior, *prior_image;
     double threshold; /* 0: the default */
+    rp_norm_mode norm;
+    bool has_norm;
     bool all_components, allow_non_ct;
 } segment_arguments;
 
@@ -29,6 +34,13 @@ static const struct argp_option options[] = {
     {"probability", KEY_PROBABILITY, "FILE", 0, "Write the lesion's probability as NIfTI", 0},
     {"threshold", KEY_THRESHOLD, "P", 0, "Probability from which a voxel is lesion (0.5)", 0},
     {"all-components", KEY_ALL, NULL, 0, "Keep every component, not only the largest", 0},
+    {"prior", KEY_PRIOR, "FILE[:ROI]", 0,
+     "Where the lesion was before, in the same world coordinates: keep the component near it; "
+     "a model adapted with the contour as a second channel needs it",
+     0},
+    {"prior-image", KEY_PRIOR_IMAGE, "CT", 0, "Image of the prior, for an RTSTRUCT", 0},
+    {"norm", KEY_NORM, "MODE", 0,
+     "Normalise with running averages, or as batch or instance (default: the model's own)", 0},
     {"series", KEY_SERIES, "UID", 0, "Series of the DICOM folder", 0},
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "Override the refusal of a modality other than CT", 0},
     {0}};
@@ -88,6 +100,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_NON_CT:
         a->allow_non_ct = true;
         return 0;
+    case KEY_PRIOR:
+        a->prior = argument;
+        return 0;
+    case KEY_PRIOR_IMAGE:
+        a->prior_image = argument;
+        return 0;
+    case KEY_NORM:
+        if (!rp_norm_mode_parse(argument, &a->norm))
+            argp_error(state, "--norm takes running, batch or instance, not '%s'", argument);
+        a->has_norm = true;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
         return 0;
@@ -110,10 +133,15 @@ static const struct argp parser = {
 
 static rp_status check_outputs(const segment_arguments *a, rp_error *err)
 {
-    const char *const outputs[] = {a->out, a->probability}, *const inputs[] = {a->model, a->image};
-    rp_status status = RP_OK;
-    for (int i = 0; i < 4 && !status; i++)
-        if (outputs[i / 2]) status = cmd_protect_input(inputs[i % 2], outputs[i / 2], err);
+    enum { INPUTS = 4 };
+    RP_AUTOFREE char *prior = NULL;
+    const char *roi;
+    rp_status status = a->prior ? cmd_split_roi(a->prior, &prior, &roi, err) : RP_OK;
+    const char *const outputs[] = {a->out, a->probability};
+    const char *const inputs[INPUTS] = {a->model, a->image, prior, a->prior_image};
+    for (int i = 0; i < 2 * INPUTS && !status; i++)
+        if (outputs[i / INPUTS] && inputs[i % INPUTS])
+            status = cmd_protect_input(inputs[i % INPUTS], outputs[i / INPUTS], err);
     for (int i = 0; i < 2 && !status; i++)
         if (outputs[i]) status = cmd_prepare_file(outputs[i], err);
     return status;
@@ -154,15 +182,18 @@ static rp_status save(const segment_arguments *a, const rp_model *model, const c
     const rp_grid *grid = &prediction->mask.grid;
     printf("Lesion   %.2f cc, %s of %d component%s\n",
            (double)rp_mask_count(&prediction->mask) * rp_grid_voxel_mm3(grid) / 1000.0,
-           a->all_components ? "all" : "the largest", prediction->components,
-           prediction->components == 1 ? "" : "s");
+           a->all_components             ? "all"
+           : prediction->chosen_by_prior ? "the one near the prior"
+                                         : "the largest",
+           prediction->components, prediction->components == 1 ? "" : "s");
     printf("Mask     %s\n", a->out);
     return RP_OK;
 }
 
 static rp_status perform(const segment_arguments *a, rp_error *err)
 {
-    cmd_ct ct = {0};
+    cmd_ct ct = {0}, prior_ct = {0};
+    rp_mask prior = {0};
     rp_model model = {0};
     rp_prediction prediction = {0};
     rp_predict_options predict;
@@ -173,7 +204,12 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = check_outputs(a, err);
     if (!status) status = rp_model_read(a->model, &model, err);
+    if (!status && a->has_norm) rp_fcd_set_norm(model.net, a->norm);
     if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &ct, err);
+    if (!status && a->prior)
+        status = cmd_mask_load(a->prior, a->prior_image, cmd_progress(&a->common), &prior_ct,
+                               &prior, err);
+    if (a->prior) predict.prior = &prior;
     if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)
         status = rp_fail(err, RP_ERR_ARGUMENT,
                          "%s: an RTSTRUCT needs a DICOM image to refer to, and %s is NIfTI", a->out,
@@ -185,6 +221,8 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     if (!status) status = save(a, &model, &ct, &prediction, err);
     rp_prediction_release(&prediction);
     rp_model_release(&model);
+    rp_mask_release(&prior);
+    cmd_ct_release(&prior_ct);
     cmd_ct_release(&ct);
     return status;
 }

@@ -35,6 +35,7 @@ typedef struct file_adapt {
     int *epochs, *copies, *validate_every;
     int *crop;
     double *tumour_share, *learning_rate, *power, *dropout, *checkpoint_seconds;
+    bool *prior_channel;
     uint64_t *seed;
     file_loss *loss;
     file_augmentation *augmentation;
@@ -102,7 +103,9 @@ static const cyaml_schema_field_t augmentation_fields[] = {
     GROUP(file_adapt, augmentation, augmentation_fields)
 /* clang-format on */
 
-static const cyaml_schema_field_t adapt_fields[] = {STEP_FIELDS, CYAML_FIELD_END};
+static const cyaml_schema_field_t adapt_fields[] = {
+    STEP_FIELDS, CYAML_FIELD_BOOL_PTR("prior_channel", MAYBE, file_adapt, prior_channel),
+    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t train_fields[] = {STEP_FIELDS, WHOLE(file_adapt, validate_every),
                                                     CYAML_FIELD_END};
@@ -240,6 +243,7 @@ static void take_steps(taking *t, const char *group, const file_adapt *from, rp_
 static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
 {
     take_steps(t, "adapt", from, to);
+    if (from->prior_channel) to->prior_channel = *from->prior_channel;
     if (from->loss) take_loss(t, "adapt.loss", from->loss, &to->loss);
     if (from->augmentation)
         take_augmentation(t, "adapt.augmentation", from->augmentation, &to->augmentation);
@@ -418,10 +422,11 @@ rp_json *cmd_train_settings_json(const cmd_settings *s)
 
 rp_json *cmd_settings_json(const cmd_settings *s)
 {
-    rp_json *json = rp_json_object(), *group = rp_json_object();
+    rp_json *json = rp_json_object(), *group = rp_json_object(), *adapt = steps_json(&s->adapt);
+    rp_json_set_bool(adapt, "prior_channel", s->adapt.prior_channel);
     rp_json_set(json, "network", network_json(&s->network));
     rp_json_set(json, "preprocessing", preprocessing_json(&s->preprocessing));
-    rp_json_set(json, "adapt", steps_json(&s->adapt));
+    rp_json_set(json, "adapt", adapt);
     SET(group, &s->predict, threshold);
     rp_json_set_bool(group, "all_components", s->predict.all_components);
     rp_json_set(group, "tile", ints_json(s->predict.tile, 3));

@@ -31,6 +31,8 @@ void rp_adapt_curve_release(rp_adapt_curve *curve)
 {
     rp_free(curve->loss);
     rp_free(curve->dice);
+    rp_free(curve->watch_epoch);
+    rp_free(curve->watch_dice);
     *curve = (rp_adapt_curve){0};
 }
 
@@ -42,6 +44,9 @@ typedef struct adaptation {
     rp_sampler sampler;
     float *input;
     uint8_t *target;
+    const rp_mask *contour; /* as given; it tells the component of the watched visit */
+    double watch_seconds;
+    const rp_progress *progress;
 } adaptation;
 
 static void release(adaptation *a)
@@ -52,6 +57,7 @@ static void release(adaptation *a)
     rp_mask_release(&a->mask);
     rp_free(a->input);
     rp_free(a->target);
+    rp_free(a->loop.state.validation);
 }
 
 static rp_status sample(void *context, uint64_t step, const float **input, const uint8_t **target,
@@ -67,10 +73,120 @@ static rp_status sample(void *context, uint64_t step, const float **input, const
     return RP_OK;
 }
 
+/* ---- watching a second visit ---------------------------------------------------------------- */
+
+enum { WATCH_RECORD = 2 }; /* the epoch and its Dice */
+
+static double dice_of(const rp_mask *a, const rp_mask *b)
+{
+    const size_t voxels = rp_grid_voxels(&a->grid);
+    size_t both = 0, sum = 0;
+    for (size_t i = 0; i < voxels; i++) {
+        both += a->data[i] && b->data[i];
+        sum += (size_t)(a->data[i] != 0) + (size_t)(b->data[i] != 0);
+    }
+    return sum ? 2.0 * (double)both / (double)sum : 1.0;
+}
+
+static rp_status watch(adaptation *a, uint64_t epoch, rp_error *err)
+{
+    const rp_adapt_watch *w = a->loop.options->watch;
+    rp_adapt_state *state = &a->loop.state;
+    const double started = rp_seconds();
+    const rp_progress silent = {.cancelled = a->progress ? a->progress->cancelled : NULL,
+                                .context = a->progress ? a->progress->context : NULL};
+    rp_predict_options how;
+    rp_prediction found = {0};
+    rp_predict_defaults(&how);
+    how.prior = a->contour;
+    how.memory_bytes = a->loop.options->memory_bytes;
+    rp_status status = rp_predict(a->loop.model, w->image, &how, &silent, &found, err);
+    if (status) return status;
+    state->validation[state->validated++] = (double)epoch;
+    state->validation[state->validated++] = dice_of(&found.mask, w->mask);
+    rp_prediction_release(&found);
+    a->watch_seconds += rp_seconds() - started;
+    return RP_OK;
+}
+
+static rp_status stepped(void *context, rp_error *err)
+{
+    adaptation *a = context;
+    const rp_adapt_state *state = &a->loop.state;
+    const uint64_t all = a->loop.steps_per_epoch, epoch = state->step / all;
+    const int every = a->loop.options->watch->every;
+    if (state->step % all != 0 || (epoch % (uint64_t)every != 0 && state->step != state->steps))
+        return RP_OK;
+    if (state->validated && state->validation[state->validated - WATCH_RECORD] >= (double)epoch)
+        return RP_OK; /* a resumed run starts with a call for what was done before */
+    return watch(a, epoch, err);
+}
+
+static rp_status prepare_watch(adaptation *a, rp_error *err)
+{
+    const rp_adapt_watch *w = a->loop.options->watch;
+    rp_adapt_state *state = &a->loop.state;
+    if (!w) return RP_OK;
+    if (w->every < 1)
+        return rp_fail(err, RP_ERR_ARGUMENT, "watching every %d epochs is impossible", w->every);
+    if (!rp_grid_same(&w->image->grid, &w->mask->grid, 1e-3))
+        return rp_fail(err, RP_ERR_ARGUMENT, "the watched image and its contour differ in grid");
+    state->validation_room =
+        WATCH_RECORD * ((uint64_t)a->loop.options->epochs / (uint64_t)w->every + 1);
+    state->validation = rp_alloc((size_t)state->validation_room, sizeof *state->validation);
+    if (!state->validation) return rp_fail(err, RP_ERR_MEMORY, "no memory for what is watched");
+    a->loop.stepped = stepped;
+    return RP_OK;
+}
+
+/* A checkpoint that holds Dice of one visit is not continued with another. */
+static void fingerprint_watch(adaptation *a)
+{
+    const rp_adapt_watch *w = a->loop.options->watch;
+    rp_fingerprint *f = &a->loop.state.fingerprint;
+    char text[3 * RP_SHA256_HEX + 32], image[RP_SHA256_HEX], mask[RP_SHA256_HEX];
+    if (!w) return;
+    const size_t voxels = rp_grid_voxels(&w->image->grid);
+    rp_sha256(w->image->data, voxels * sizeof *w->image->data, image);
+    rp_sha256(w->mask->data, voxels, mask);
+    snprintf(text, sizeof text, "%s %s %s %d", f->hash[0], image, mask, w->every);
+    f->name[0] = "image, or another one watched";
+    rp_sha256(text, strlen(text), f->hash[0]);
+}
+
+static rp_status take_watched(const adaptation *a, rp_adapt_curve *curve, rp_error *err)
+{
+    const rp_adapt_state *state = &a->loop.state;
+    const size_t count = (size_t)(state->validated / WATCH_RECORD);
+    if (!count) return RP_OK;
+    curve->watch_epoch = rp_alloc(count, sizeof *curve->watch_epoch);
+    curve->watch_dice = rp_alloc(count, sizeof *curve->watch_dice);
+    if (!curve->watch_epoch || !curve->watch_dice) {
+        rp_adapt_curve_release(curve);
+        return rp_fail(err, RP_ERR_MEMORY, "no memory for the curve");
+    }
+    for (curve->watches = 0; curve->watches < count; curve->watches++) {
+        const double *record = state->validation + WATCH_RECORD * curve->watches;
+        curve->watch_epoch[curve->watches] = (int)record[0];
+        curve->watch_dice[curve->watches] = record[1];
+    }
+    return RP_OK;
+}
+
+int rp_adapt_epochs_to(const rp_adapt_curve *curve, double share)
+{
+    for (size_t i = 0; i < curve->watches; i++)
+        if (curve->watch_dice[i] >= share * curve->watch_dice[curve->watches - 1])
+            return curve->watch_epoch[i];
+    return -1;
+}
+
+/* ---- set-up --------------------------------------------------------------------------------- */
+
 static rp_status allocate(adaptation *a, rp_error *err)
 {
     const size_t voxels = rp_sampler_voxels(&a->sampler);
-    a->input = rp_alloc(voxels, sizeof *a->input);
+    a->input = rp_alloc((size_t)a->loop.channels * voxels, sizeof *a->input);
     a->target = rp_alloc(voxels, sizeof *a->target);
     if (!a->input || !a->target)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for a crop of %zu voxels", voxels);
@@ -82,7 +198,9 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     rp_status status =
         rp_working_pair(&a->loop.model->preprocessing, image, mask, &a->image, &a->mask, err);
     if (!status) status = rp_sampler_init(&a->sampler, &a->image, &a->mask, a->loop.options, err);
+    a->sampler.prior = a->loop.channels == 2;
     if (!status) status = allocate(a, err);
+    if (!status) status = prepare_watch(a, err);
     if (status) return status;
     const size_t voxels = rp_grid_voxels(&a->image.grid);
     rp_fingerprint *f = &a->loop.state.fingerprint;
@@ -90,6 +208,7 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     f->name[1] = "contour";
     rp_sha256(a->image.data, voxels * sizeof *a->image.data, f->hash[0]);
     rp_sha256(a->mask.data, voxels * sizeof *a->mask.data, f->hash[1]);
+    fingerprint_watch(a);
     return rp_loop_start(&a->loop, err);
 }
 
@@ -118,19 +237,25 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                              .stage = "adapt",
                              .work = "the adaptation",
                              .steps_per_epoch = (uint64_t)options->copies,
-                             .sample = sample}};
+                             .sample = sample},
+                    .contour = mask,
+                    .progress = progress};
     const double started = rp_seconds();
     a.loop.context = &a;
     *curve = (rp_adapt_curve){0};
-    rp_status status = rp_loop_check(&a.loop, err);
+    rp_status status = options->prior_channel ? rp_model_add_prior(model, err) : RP_OK;
+    /* A model that was given a prior once goes on with it. */
+    a.loop.channels = rp_fcd_config_of(model->net)->in_channels == 2 ? 2 : 1;
+    if (!status) status = rp_loop_check(&a.loop, err);
     if (!status) status = prepare(&a, image, mask, err);
     const uint64_t resumed = a.loop.state.step;
     if (!status) status = rp_loop_run(&a.loop, progress, err);
     if (!status) status = rp_loop_curve(&a.loop, curve, err);
+    if (!status) status = take_watched(&a, curve, err);
     if (!status) {
         set_provenance(model, image, mask, options);
         curve->resumed_epochs = (int)(resumed / (uint64_t)options->copies);
-        curve->seconds = rp_seconds() - started;
+        curve->seconds = rp_seconds() - started - a.watch_seconds;
     }
     release(&a);
     return status;

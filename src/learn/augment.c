@@ -141,6 +141,22 @@ static void change_intensity(const rp_sampler *s, const rp_warp *warp, size_t ro
     }
 }
 
+/* ---- prior ------------------------------------------------------------------------------- */
+
+static void copy_prior_row(const warp_job *job, int y, int z)
+{
+    const rp_sampler *s = job->sampler;
+    const int *extent = s->mask->grid.size, *low = job->warp->prior_low;
+    const int at_y = low[1] + y, at_z = low[2] + z;
+    const size_t row = (size_t)z * (size_t)s->size[1] + (size_t)y;
+    float *out = job->input + rp_sampler_voxels(s) + row * (size_t)s->size[0];
+    memset(out, 0, (size_t)s->size[0] * sizeof *out);
+    if (at_y < 0 || at_y >= extent[1] || at_z < 0 || at_z >= extent[2]) return;
+    const uint8_t *mask = s->mask->data + rp_grid_index(&s->mask->grid, 0, at_y, at_z);
+    for (int x = 0; x < s->size[0]; x++)
+        if (low[0] + x >= 0 && low[0] + x < extent[0]) out[x] = mask[low[0] + x] != 0;
+}
+
 /* ---- slices ------------------------------------------------------------------------------ */
 
 static void warp_row(const warp_job *job, int y, int z, const double *displacement)
@@ -177,6 +193,7 @@ static void warp_slice(void *context, size_t slice, int worker)
     for (int y = 0; y < s->size[1]; y++) {
         if (plane) contract_y(&s->lattice, y, plane, row);
         warp_row(job, y, (int)slice, row);
+        if (s->prior) copy_prior_row(job, y, (int)slice);
     }
 }
 

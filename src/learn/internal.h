@@ -49,8 +49,9 @@ rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *
 
 /* ---- prediction -------------------------------------------------------------------------- */
 
-/** Probability of an image that is on the working grid and preprocessed already. */
-rp_status rp_predict_working(const rp_model *model, const rp_image *working,
+/** Probability of an image that is on the working grid and preprocessed already; prior on the same
+ *  grid for a model of two inputs, else NULL. */
+rp_status rp_predict_working(const rp_model *model, const rp_image *working, const rp_mask *prior,
                              const rp_predict_options *options, const rp_progress *progress,
                              rp_image *probability, int *tiles, size_t *memory_bytes,
                              rp_error *err);

@@ -10,7 +10,7 @@ rp_status rp_loop_check(const rp_loop *loop, rp_error *err)
 {
     const rp_adapt_options *o = loop->options;
     const rp_fcd_config *config = rp_fcd_config_of(loop->model->net);
-    if (config->in_channels != 1)
+    if (config->in_channels != loop->channels)
         return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
                        config->in_channels);
     if (o->epochs < 1 || o->epochs > 1000000 || o->copies < 1 || o->copies > 1000)

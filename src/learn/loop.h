@@ -11,6 +11,7 @@ typedef struct rp_loop {
     const char *stage;               /**< of the progress: "adapt" */
     const char *work;                /**< in messages: "the adaptation" */
     uint64_t steps_per_epoch;
+    int channels; /**< of the model's input, as `sample` fills them */
     /** Input [z][y][x] 0..1 and target 0/1 of a step, which depend on the step alone; valid until
      *  the next call. Steps come in order, from the one that start resumed at. */
     rp_status (*sample)(void *context, uint64_t step, const float **input, const uint8_t **target,

@@ -371,6 +371,40 @@ rp_status rp_model_create(const rp_fcd_config *config, const rp_preprocessing *p
     return RP_OK;
 }
 
+/* Weights of the stem are [out][in][taps]; every other tensor keeps its shape. */
+static void widen_stem(const rp_parameter *from, rp_parameter *to)
+{
+    const size_t filters = (size_t)from->shape[0], taps = from->count / filters;
+    memset(to->value, 0, to->count * sizeof *to->value);
+    for (size_t f = 0; f < filters; f++)
+        memcpy(to->value + 2 * f * taps, from->value + f * taps, taps * sizeof *to->value);
+}
+
+rp_status rp_model_add_prior(rp_model *model, rp_error *err)
+{
+    rp_fcd_config config = *rp_fcd_config_of(model->net);
+    rp_fcd *wide = NULL;
+    if (config.in_channels == 2) return RP_OK;
+    if (config.in_channels != 1)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "the model takes %d images at once: it cannot take a contour besides",
+                       config.in_channels);
+    config.in_channels = 2;
+    rp_status status = rp_fcd_create(&config, 0, &wide, err);
+    if (status) return status;
+    for (size_t i = 0; i < rp_fcd_parameter_count(wide); i++) {
+        const rp_parameter *from = rp_fcd_parameter(model->net, i);
+        rp_parameter *to = rp_fcd_parameter(wide, i);
+        if (from->count == to->count)
+            memcpy(to->value, from->value, to->count * sizeof *to->value);
+        else
+            widen_stem(from, to);
+    }
+    rp_fcd_destroy(model->net);
+    model->net = wide;
+    return RP_OK;
+}
+
 void rp_model_release(rp_model *model)
 {
     if (!model) return;

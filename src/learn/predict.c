@@ -175,16 +175,23 @@ static rp_status plan_tiles(const rp_fcd_config *config, const int extent[3],
 
 /* ---- running it -------------------------------------------------------------------------- */
 
-static rp_status predict_whole(rp_fcd *net, const rp_image *image, size_t budget,
+/* What the network sees of a volume: [channel][z][y][x]. */
+typedef struct volume_input {
+    const rp_grid *grid;
+    const float *data;
+    int channels;
+} volume_input;
+
+static rp_status predict_whole(rp_fcd *net, const volume_input *input, size_t budget,
                                const rp_progress *progress, float *out, rp_error *err)
 {
     rp_session *session = NULL;
     rp_status status =
-        rp_session_create(net, image->grid.size, RP_RUN_PREDICT, budget, &session, err);
+        rp_session_create(net, input->grid->size, RP_RUN_PREDICT, budget, &session, err);
     rp_progress_report(progress, "segment", 0, 1, NULL);
     if (!status && rp_progress_cancelled(progress))
         status = rp_fail(err, RP_ERR_CANCELLED, "stopped before the prediction");
-    if (!status) status = rp_session_forward(session, image->data, 0.0f, 0, 0, err);
+    if (!status) status = rp_session_forward(session, input->data, 0.0f, 0, 0, err);
     if (!status) rp_session_probability(session, 1, out);
     if (!status) rp_progress_report(progress, "segment", 1, 1, NULL);
     rp_session_destroy(session);
@@ -198,19 +205,20 @@ typedef struct tiling {
 } tiling;
 
 /* What lies beyond the image is air, as the network pads the whole volume itself. */
-static void cut_tile(const tiling *t, const rp_image *image, const int start[3])
+static void cut_tile(const tiling *t, const rp_grid *grid, const float *channel, const int start[3],
+                     float *out)
 {
-    const int *size = image->grid.size;
+    const int *size = grid->size;
     const axis_cut *axis = t->axis;
-    memset(t->input, 0,
-           (size_t)axis[0].tile * (size_t)axis[1].tile * (size_t)axis[2].tile * sizeof *t->input);
+    memset(out, 0,
+           (size_t)axis[0].tile * (size_t)axis[1].tile * (size_t)axis[2].tile * sizeof *out);
     int width = size[0] - start[0] < axis[0].tile ? size[0] - start[0] : axis[0].tile;
     if (width <= 0) return;
     for (int z = 0; z < axis[2].tile && start[2] + z < size[2]; z++)
         for (int y = 0; y < axis[1].tile && start[1] + y < size[1]; y++)
-            memcpy(t->input + ((size_t)z * (size_t)axis[1].tile + (size_t)y) * (size_t)axis[0].tile,
-                   image->data + rp_grid_index(&image->grid, start[0], start[1] + y, start[2] + z),
-                   (size_t)width * sizeof *t->input);
+            memcpy(out + ((size_t)z * (size_t)axis[1].tile + (size_t)y) * (size_t)axis[0].tile,
+                   channel + rp_grid_index(grid, start[0], start[1] + y, start[2] + z),
+                   (size_t)width * sizeof *out);
 }
 
 static void add_tile(const tiling *t, const rp_grid *grid, const int index[3], const int start[3])
@@ -229,11 +237,13 @@ static void add_tile(const tiling *t, const rp_grid *grid, const int index[3], c
         }
 }
 
-static rp_status run_tiles(const tiling *t, rp_session *session, const rp_image *image,
+static rp_status run_tiles(const tiling *t, rp_session *session, const volume_input *input,
                            const rp_progress *progress, rp_error *err)
 {
     const axis_cut *axis = t->axis;
     const int total = axis[0].count * axis[1].count * axis[2].count;
+    const size_t voxels = rp_grid_voxels(input->grid);
+    const size_t tile = (size_t)axis[0].tile * (size_t)axis[1].tile * (size_t)axis[2].tile;
     for (int i = 0; i < total; i++) {
         const int index[3] = {i % axis[0].count, i / axis[0].count % axis[1].count,
                               i / axis[0].count / axis[1].count};
@@ -242,21 +252,23 @@ static rp_status run_tiles(const tiling *t, rp_session *session, const rp_image 
         rp_progress_report(progress, "segment", i, total, NULL);
         if (rp_progress_cancelled(progress))
             return rp_fail(err, RP_ERR_CANCELLED, "stopped after tile %d of %d", i, total);
-        cut_tile(t, image, start);
+        for (int c = 0; c < input->channels; c++)
+            cut_tile(t, input->grid, input->data + (size_t)c * voxels, start,
+                     t->input + (size_t)c * tile);
         rp_status status = rp_session_forward(session, t->input, 0.0f, 0, 0, err);
         if (status) return status;
         rp_session_probability(session, 1, t->probability);
-        add_tile(t, &image->grid, index, start);
+        add_tile(t, input->grid, index, start);
     }
     /* The weights sum to 1 but for rounding. */
-    const size_t voxels = rp_grid_voxels(&image->grid);
     for (size_t i = 0; i < voxels; i++) t->out[i] = fminf(t->out[i], 1.0f);
     rp_progress_report(progress, "segment", total, total, NULL);
     return RP_OK;
 }
 
-static rp_status predict_tiles(rp_fcd *net, const rp_image *image, const int tile[3], size_t budget,
-                               const rp_progress *progress, float *out, int *tiles, rp_error *err)
+static rp_status predict_tiles(rp_fcd *net, const volume_input *input, const int tile[3],
+                               size_t budget, const rp_progress *progress, float *out, int *tiles,
+                               rp_error *err)
 {
     tiling t = {.out = out};
     rp_session *session = NULL;
@@ -266,7 +278,7 @@ static rp_status predict_tiles(rp_fcd *net, const rp_image *image, const int til
     size_t voxels = 1;
     *tiles = 1;
     for (int a = 0; a < 3 && !status; a++) {
-        int padded = round_up(image->grid.size[a], stride);
+        int padded = round_up(input->grid->size[a], stride);
         t.axis[a] = (axis_cut){.padded = padded,
                                .tile = tile[a],
                                .count = tiles_along(padded, tile[a], unit),
@@ -277,12 +289,12 @@ static rp_status predict_tiles(rp_fcd *net, const rp_image *image, const int til
         status = make_weights(&t.axis[a], err);
     }
     if (status) goto done;
-    t.input = rp_alloc(voxels, sizeof *t.input);
+    t.input = rp_alloc((size_t)input->channels * voxels, sizeof *t.input);
     t.probability = rp_alloc(voxels, sizeof *t.probability);
     if (!t.input || !t.probability)
         status = rp_fail(err, RP_ERR_MEMORY, "no memory for a tile of %zu voxels", voxels);
     if (!status) status = rp_session_create(net, tile, RP_RUN_PREDICT, budget, &session, err);
-    if (!status) status = run_tiles(&t, session, image, progress, err);
+    if (!status) status = run_tiles(&t, session, input, progress, err);
 done:
     rp_session_destroy(session);
     for (int a = 0; a < 3; a++) rp_free(t.axis[a].weight);
@@ -308,7 +320,23 @@ rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
     return status;
 }
 
-rp_status rp_predict_working(const rp_model *model, const rp_image *working,
+/* The image, and behind it the prior of a model of two inputs; *both is NULL for one input. */
+static rp_status join_channels(const rp_image *working, const rp_mask *prior, int channels,
+                               float **both, volume_input *input, rp_error *err)
+{
+    const size_t voxels = rp_grid_voxels(&working->grid);
+    *both = NULL;
+    *input = (volume_input){&working->grid, working->data, channels};
+    if (channels == 1) return RP_OK;
+    *both = rp_alloc(2 * voxels, sizeof **both);
+    if (!*both) return rp_fail(err, RP_ERR_MEMORY, "no memory for an input of %zu voxels", voxels);
+    memcpy(*both, working->data, voxels * sizeof **both);
+    for (size_t i = 0; i < voxels; i++) (*both)[voxels + i] = prior->data[i] != 0;
+    input->data = *both;
+    return RP_OK;
+}
+
+rp_status rp_predict_working(const rp_model *model, const rp_image *working, const rp_mask *prior,
                              const rp_predict_options *o, const rp_progress *progress,
                              rp_image *probability, int *tiles, size_t *memory_bytes, rp_error *err)
 {
@@ -319,11 +347,33 @@ rp_status rp_predict_working(const rp_model *model, const rp_image *working,
     if (!status)
         status = rp_session_bytes(config, tile[0] ? tile : working->grid.size, RP_RUN_PREDICT,
                                   memory_bytes, err);
+    volume_input input;
+    RP_AUTOFREE float *both = NULL;
+    if (!status) status = join_channels(working, prior, config->in_channels, &both, &input, err);
     if (!status) status = rp_image_init(probability, &working->grid, err);
     if (status) return status;
-    return tile[0] ? predict_tiles(model->net, working, tile, budget, progress, probability->data,
+    return tile[0] ? predict_tiles(model->net, &input, tile, budget, progress, probability->data,
                                    tiles, err)
-                   : predict_whole(model->net, working, budget, progress, probability->data, err);
+                   : predict_whole(model->net, &input, budget, progress, probability->data, err);
+}
+
+static rp_status check_options(const rp_fcd_config *config, const rp_predict_options *options,
+                               rp_error *err)
+{
+    if (config->in_channels > 2)
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
+                       config->in_channels);
+    if (config->in_channels == 2 && !options->prior)
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "the model was adapted with the baseline contour as a second input: it "
+                       "needs that contour (the prior) to contour an image");
+    if (!(options->threshold > 0.0 && options->threshold < 1.0))
+        return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",
+                       options->threshold);
+    if (options->prior && !(options->prior_reach_mm > 0.0))
+        return rp_fail(err, RP_ERR_ARGUMENT, "a reach of %g mm is not above 0",
+                       options->prior_reach_mm);
+    return RP_OK;
 }
 
 rp_status rp_predict(const rp_model *model, const rp_image *image,
@@ -332,21 +382,17 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
 {
     const rp_fcd_config *config = rp_fcd_config_of(model->net);
     rp_image working = {0}, probability = {0};
+    rp_mask prior = {0};
     *out = (rp_prediction){.tiles = 1};
-    if (config->in_channels != 1)
-        return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
-                       config->in_channels);
-    if (!(options->threshold > 0.0 && options->threshold < 1.0))
-        return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",
-                       options->threshold);
-    if (options->prior && !(options->prior_reach_mm > 0.0))
-        return rp_fail(err, RP_ERR_ARGUMENT, "a reach of %g mm is not above 0",
-                       options->prior_reach_mm);
-    rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
+    rp_status status = check_options(config, options, err);
+    if (!status) status = rp_preprocess_image(&model->preprocessing, image, &working, err);
+    if (!status && config->in_channels == 2)
+        status = rp_mask_resample(options->prior, &working.grid, &prior, err);
     if (!status)
-        status = rp_predict_working(model, &working, options, progress, &probability, &out->tiles,
-                                    &out->memory_bytes, err);
+        status = rp_predict_working(model, &working, &prior, options, progress, &probability,
+                                    &out->tiles, &out->memory_bytes, err);
     rp_image_release(&working);
+    rp_mask_release(&prior);
     if (!status)
         status = rp_image_resample(&probability, &image->grid, 0.0f, &out->probability, err);
     rp_image_release(&probability);

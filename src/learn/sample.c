@@ -291,4 +291,8 @@ void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
             warp->matrix[i][j] = rotation[i][j] * (spacing[j] / spacing[i]) / warp->scale;
     }
     if (warp->forced) keep_tumour_inside(sampler, warp);
+    for (int i = 0; i < 3; i++) /* drawn last, so that a model without prior sees the same crops */
+        warp->prior_low[i] =
+            warp->low[i] +
+            (int)lround(rp_random_range(&random, -a->shift_mm, a->shift_mm) / spacing[i]);
 }

@@ -20,6 +20,7 @@ typedef struct rp_warp {
     bool forced; /**< placed so that it holds tumour */
     double pivot_source[3], pivot_crop[3], matrix[3][3];
     double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
+    int prior_low[3]; /**< source voxel under the first one of the crop's prior */
     double brightness;
 } rp_warp;
 
@@ -29,6 +30,7 @@ typedef struct rp_sampler {
     rp_augmentation augmentation;
     double tumour_share;
     uint64_t seed;
+    bool prior;     /**< a second input channel: the contour before the perturbation */
     int size[3];    /**< of the crop, clipped to the image */
     size_t *tumour; /**< linear index of every voxel inside */
     size_t tumour_count;
@@ -50,7 +52,8 @@ size_t rp_sampler_voxels(const rp_sampler *sampler);
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
 /** Displacement of the lattice in source voxels at a crop position. */
 void rp_lattice_at(const rp_lattice *lattice, const double position[3], double displacement[3]);
-/** Samples input [z][y][x] 0..1 and target [z][y][x] 0/1 by a planned map. */
+/** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1) and target [z][y][x]
+ * 0/1 by a planned map. */
 void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
 
 #endif

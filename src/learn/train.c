@@ -90,7 +90,7 @@ static rp_status validate_case(training *t, const rp_train_case *one, double *di
     rp_status status = rp_nifti_read_image(one->image_path, &image, err);
     if (!status) status = rp_nifti_read_mask(one->mask_path, false, &mask, err);
     if (!status)
-        status = rp_predict_working(t->loop.model, &image, &t->predict, &silent, &probability,
+        status = rp_predict_working(t->loop.model, &image, NULL, &t->predict, &silent, &probability,
                                     &tiles, &bytes, err);
     size_t both = 0, sum = 0;
     const size_t voxels = status ? 0 : rp_grid_voxels(&image.grid);
@@ -321,6 +321,7 @@ rp_status rp_train(rp_model *model, const rp_train_case *cases, size_t case_coun
                        .options = &t.options,
                        .stage = "train",
                        .work = "the training",
+                       .channels = 1,
                        .steps_per_epoch = case_count * (uint64_t)options->base.copies,
                        .sample = sample,
                        .stepped = stepped};

@@ -424,6 +424,50 @@ def test_half(case, model, probability):
         path.unlink()
 
 
+def test_watch(case, words, reference, mask):
+    """Nothing is learnt from the visit that is watched, and its last Dice is that of the contour that segment draws."""
+    model = case.root / "watched" / "model.safetensors"
+    words = [model if w == case.root / "steps" / "model.safetensors" else w for w in words]
+    run = command(*words, "--watch", case.followup, "--watch-contour", case.truth, "--watch-every", 25)
+    check("watching leaves the model as it is", run.returncode == 0 and digest(model) == reference, run.stderr)
+    rows = pathlib.Path(f"{model}.watch.csv").read_text().splitlines()
+    check("what was watched has its header", rows[0] == "epoch,seconds,dice", rows)
+    cells = [r.split(",") for r in rows[1:]]
+    check("it has its rhythm, and the last epoch", [c[0] for c in cells] == ["25", "50", "60"], cells)
+    scores = json.loads(command("compare-masks", "--json", "--reference", case.truth, "--prediction", mask).stdout)
+    check("its last Dice is the contour's", abs(float(cells[-1][2]) - scores["dice"]) < 1e-6, (cells, scores["dice"]))
+    check("the summary tells it", f"Dice {float(cells[-1][2]):.3f} in the end" in run.stdout, run.stdout)
+    run = command(*words, "--watch", case.followup)
+    check("--watch wants its contour", run.returncode == 2 and "go together" in run.stderr, run.stderr)
+
+
+def test_prior(case, words, mask):
+    config, model = case.root / "prior.yaml", case.root / "prior" / "model.safetensors"
+    config.write_text((CONFIG % EPOCHS).replace("epochs:", "prior_channel: true, epochs:"))
+    words = [model if w == case.root / "steps" / "model.safetensors" else config if w == case.config else w
+             for w in words]
+    run = command(*words)
+    check("adapt takes the contour as a second input", run.returncode == 0, run.stderr)
+    run = command("info", model)
+    check("info tells of two inputs", "in_channels: 2" in run.stdout, run.stdout)
+    out = case.root / "prior" / "mask.nii.gz"
+    run = command("segment", "--model", model, "--image", case.followup, "--out", out)
+    check("segment without it says what is missing", run.returncode == 1 and "needs that contour" in run.stderr and
+          not out.exists(), run.stderr)
+    run = command("segment", "--model", model, "--image", case.followup, "--out", out, "--prior", case.contour)
+    check("segment takes the prior", run.returncode == 0, run.stderr)
+    scores = json.loads(command("compare-masks", "--json", "--reference", case.truth, "--prediction", out).stdout)
+    check("the contour is one", scores["dice"] > 0.5, scores["dice"])
+    run = command("segment", "--model", model, "--image", case.followup, "--out", case.contour, "--prior", case.contour)
+    check("the prior is an input", run.returncode == 3, run.stderr)
+    run = command("segment", "--model", case.root / "steps" / "model.safetensors", "--image", case.followup, "--out",
+                  case.root / "prior" / "batch.nii.gz", "--norm", "batch")
+    check("segment takes another norm", run.returncode == 0 and
+          digest(case.root / "prior" / "batch.nii.gz") != digest(mask), run.stderr)
+    run = command("segment", "--model", model, "--image", case.followup, "--out", out, "--norm", "none")
+    check("norms have names", run.returncode == 2 and "running, batch or instance" in run.stderr, run.stderr)
+
+
 def test_steps(case, reference):
     model, mask = case.root / "steps" / "model.safetensors", case.root / "steps" / "mask.nii.gz"
     words = ["adapt", "--image", case.baseline, "--contour", case.contour, "--out", model, "--config", case.config]
@@ -440,6 +484,8 @@ def test_steps(case, reference):
         check("segment finds what assess found", (found == assessed).all())
         check("every voxel of the mask is probable", probability[found].min() >= 0.5)
         test_half(case, model, probability)
+    test_watch(case, words, reference, mask)
+    test_prior(case, words, mask)
     struct = case.root / "steps" / "s.dcm"
     run = command("segment", "--model", model, "--image", case.followup, "--out", struct, "--memory", "1G")
     check("segment writes RTSTRUCT", run.returncode == 0 and
