@@ -25,6 +25,7 @@ enum {
     KEY_SEED,
     KEY_JOBS,
     KEY_NO_REGISTRATION,
+    KEY_SHOW,
     KEY_CASE
 };
 
@@ -43,6 +44,8 @@ static const struct argp_option options[] = {
     {"jobs", KEY_JOBS, "N", 0, "Patients side by side, which share threads and memory (default: 1)",
      0},
     {"no-registration", KEY_NO_REGISTRATION, NULL, 0, "Without elastix, though it is there", 0},
+    {"show", KEY_SHOW, "PATIENT", 0,
+     "Draw this patient's contours besides the best, the median and the worst; repeatable", 0},
     {"case", KEY_CASE, "PATIENT", OPTION_HIDDEN, "This patient alone", 0},
     {0}};
 
@@ -95,6 +98,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_NO_REGISTRATION:
         a->no_registration = true;
+        return 0;
+    case KEY_SHOW:
+        a->shown[a->shown_count++] = argument;
         return 0;
     case KEY_CASE:
         a->only = argument;
@@ -204,6 +210,21 @@ static rp_status choose_patients(evaluate_run *run, rp_cohort_problems *problems
                    a->manifest, a->split);
 }
 
+static rp_status check_shown(const evaluate_run *run, rp_error *err)
+{
+    const evaluate_arguments *a = run->arguments;
+    for (size_t n = 0; n < a->shown_count && !a->only; n++) {
+        bool known = false;
+        for (size_t i = 0; i < run->patient_count && !known; i++)
+            known = strcmp(run->patients[i].patient->id, a->shown[n]) == 0;
+        if (!known)
+            return rp_fail(err, RP_ERR_ARGUMENT,
+                           "%s: --show=%s is no patient that is evaluated in split '%s'",
+                           a->manifest, a->shown[n], a->split);
+    }
+    return RP_OK;
+}
+
 /* Unreadable cases are told at the start, and do not stop the others. */
 static rp_status check_files(evaluate_run *run, rp_cohort_problems *problems, rp_error *err)
 {
@@ -236,6 +257,7 @@ static rp_status read_cohort(evaluate_run *run, rp_error *err)
     rp_cohort_problems problems = {0};
     rp_status status = cmd_cohort_read(run->arguments->manifest, &run->cohort, err);
     if (!status) status = choose_patients(run, &problems, err);
+    if (!status) status = check_shown(run, err);
     if (!status) status = take_columns(run, err);
     if (!status) status = check_files(run, &problems, err);
     rp_cohort_problems_release(&problems);
@@ -338,8 +360,9 @@ static rp_status perform(evaluate_run *run, rp_error *err)
     if (!status) status = cmd_prepare_folder(a->out, err);
     if (!status) status = read_cohort(run, err);
     if (status) return status;
-    run->registers = !a->no_registration && evaluate_can_register();
-    if (!run->registers && !a->no_registration && !a->only)
+    if (a->no_registration || !evaluate_can_register(run->registers))
+        strcpy(run->registers, "none");
+    if (strcmp(run->registers, "none") == 0 && !a->no_registration && !a->only)
         fputs("reprise: elastix is not installed: registration is left out\n", stderr);
     if (a->jobs > 1) run_side_by_side(run, a->jobs);
     status = run_cases(run, err);
@@ -365,6 +388,13 @@ int cmd_evaluate(int argc, char **argv)
 {
     evaluate_arguments arguments = {.split = "validation", .argc = argc, .argv = argv};
     rp_error err = {0};
+    /* Each --show takes a word of the command line at least. */
+    RP_AUTOFREE const char **shown = rp_alloc((size_t)argc, sizeof *shown);
+    if (!shown) {
+        rp_fail(&err, RP_ERR_MEMORY, "out of memory");
+        return cmd_fail(&err);
+    }
+    arguments.shown = shown;
     if (argp_parse(&parser, argc, argv, 0, NULL, &arguments)) return CMD_USAGE;
     evaluate_run run = {.arguments = &arguments, .started = rp_seconds()};
     /* A process for one patient ends with the one that started it, so that no two work on the same.

@@ -14,6 +14,8 @@ typedef struct evaluate_arguments {
     int crop[3];
     uint64_t seed;
     bool has_seed, no_registration;
+    const char **shown; /* --show: patients whose contours the report draws besides */
+    size_t shown_count;
     int argc;
     char **argv;
 } evaluate_arguments;
@@ -34,7 +36,8 @@ typedef struct evaluate_run {
     size_t patient_count;
     char *model_path; /* of the general model; NULL: none */
     char model_sha256[RP_SHA256_HEX];
-    bool registers; /* elastix and transformix are there and wanted */
+    char registers[64]; /* elastix and its version where both its programs are there and wanted,
+                           else "none" */
     rp_evaluation evaluation;
     size_t *patient_of_case; /* index into patients of each case */
     double started;
@@ -47,8 +50,8 @@ rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient
 /* Every mask that a case has, under its file name: "idol_post.nii.gz". rp_alloc'd. */
 char *evaluate_mask_path(const evaluate_patient *patient, rp_source source);
 
-/* elastix and transformix answer on this machine. */
-bool evaluate_can_register(void);
+/* What elastix says of its version; false where it or transformix does not answer. */
+bool evaluate_can_register(char version[64]);
 /* The baseline's mask, propagated onto the follow-up's grid by a rigid and then a B-spline
  * registration of the follow-up (fixed) and the baseline. Works in `folder`, which it empties. */
 rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,

@@ -74,7 +74,7 @@ static rp_status make_parts(work *w, rp_error *err)
     hash_text(text, w->part[5]);
     hash_text(RP_VERSION, w->part[6]);
     hash_text(rp_kernels_get()->name, w->part[7]);
-    hash_text(w->run->registers ? "elastix" : "none", w->part[8]);
+    hash_text(w->run->registers, w->part[8]);
     return RP_OK;
 }
 
@@ -218,7 +218,7 @@ static rp_status run_registration(work *w, rp_error *err)
     rp_error why = {0};
     rp_mask moved = {0};
     const double started = rp_seconds();
-    if (!w->run->registers) return RP_OK;
+    if (strcmp(w->run->registers, "none") == 0) return RP_OK;
     RP_AUTOFREE char *folder = rp_path_join(w->patient->folder, "registration");
     if (!folder) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_progress_report(progress_of(w), "register", 0.0, 1.0, "");

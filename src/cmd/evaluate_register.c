@@ -11,29 +11,64 @@
 
 extern char **environ;
 
-/* Runs a program without output; its exit code, -1 where it could not be run or was killed. */
-static int run_program(char *const arguments[])
+/* Starts a program whose output goes to a descriptor, or nowhere where that is negative. */
+static bool start_program(char *const arguments[], int output, pid_t *child)
 {
     posix_spawn_file_actions_t actions;
-    pid_t child;
-    int ended = -1;
-    if (posix_spawn_file_actions_init(&actions)) return -1;
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (posix_spawn_file_actions_init(&actions)) return false;
+    if (output < 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    else
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+    const int failed = posix_spawnp(child, arguments[0], &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (failed) return -1;
+    return !failed;
+}
+
+/* Its exit code, -1 where it was killed. */
+static int wait_for_program(pid_t child)
+{
+    int ended = -1;
     while (waitpid(child, &ended, 0) < 0) {
         if (cmd_interrupted()) kill(child, SIGTERM);
     }
     return WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
 }
 
-bool evaluate_can_register(void)
+/* Runs a program without output; its exit code, -1 where it could not be run or was killed. */
+static int run_program(char *const arguments[])
+{
+    pid_t child;
+    return start_program(arguments, -1, &child) ? wait_for_program(child) : -1;
+}
+
+/* The first line that a program prints. */
+static bool first_line(char *const arguments[], char *line, size_t size)
+{
+    int ends[2];
+    pid_t child;
+    size_t used = 0;
+    char rest[256];
+    if (pipe2(ends, O_CLOEXEC)) return false;
+    const bool started = start_program(arguments, ends[1], &child);
+    close(ends[1]);
+    for (ssize_t got = started; got > 0;) {
+        char *to = used + 1 < size ? line + used : rest;
+        got = read(ends[0], to, used + 1 < size ? size - 1 - used : sizeof rest);
+        if (got > 0 && used + 1 < size) used += (size_t)got;
+    }
+    close(ends[0]);
+    line[used] = 0;
+    line[strcspn(line, "\r\n")] = 0;
+    return started && wait_for_program(child) == 0 && line[0];
+}
+
+bool evaluate_can_register(char version[64])
 {
     char *const elastix[] = {"elastix", "--version", NULL};
     char *const transformix[] = {"transformix", "--version", NULL};
-    return run_program(elastix) == 0 && run_program(transformix) == 0;
+    return first_line(elastix, version, 64) && run_program(transformix) == 0;
 }
 
 /* ---- parameters ---------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ rp_status evaluate_write_reports(evaluate_run *run, const rp_json *record, const
         .record = record,
         .curve = {l.epoch, l.loss, l.training_dice, l.validation_dice, l.count},
         .load = load_visit,
+        .named = a->shown,
+        .named_count = a->shown_count,
         .context = run};
     if (!status) status = rp_report_write_evaluation_html(html, &report, err);
     if (!status) status = rp_report_write_evaluation_pdf(pdf, &report, err);

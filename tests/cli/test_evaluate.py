@@ -105,6 +105,23 @@ def again(checks, cohort, root, reference):
                   [] if done.returncode == 3 and "settings" in done.stderr else [done.stderr])
 
 
+def shown(checks, cohort, root):
+    """Each of three is best, median or worst, so a fourth is needed to be chosen by name."""
+    def complete_fourth(rows):
+        rows[7]["contour"] = "p3-followup-mask.nii"
+
+    out = os.path.join(root, "shown")
+    command = cohort.command(out, cohort.manifest("four.csv", complete_fourth))
+    faults = []
+    for wanted in ([], [f"--show=p{i}" for i in range(4)]):
+        done = h.run(*command, *wanted)
+        faults += [done.stderr] if done.returncode else []
+        with open(os.path.join(out, "evaluation.html"), encoding="utf-8") as file:
+            if ("Chosen" in file.read()) != bool(wanted):
+                faults.append(f"patients chosen by name with {wanted}")
+    checks.report("a patient chosen by name", faults)
+
+
 def interrupted(checks, cohort, root, reference):
     for sent in (signal.SIGKILL, signal.SIGINT):
         out = os.path.join(root, sent.name)
@@ -159,6 +176,7 @@ def refusals(checks, cohort, root):
                                  "--model=absent.safetensors"], 1, "absent.safetensors")
     refused(checks, "too little memory", [*cohort.command(os.path.join(root, "m"), good),
                                           "--memory=100K"], 1, "MiB")
+    refused(checks, "to show somebody else", [*cohort.command(os.path.join(root, "n"), good), "--show=p7"], 1, "p7")
     refused(checks, "no output", ["evaluate", f"--manifest={good}"], 2, "--out")
 
 
@@ -179,6 +197,8 @@ def registration(checks, cohort, root):
         told = [f["kind"] for f in case["failures"]]
         if "registered_post" not in case["scores"] and "not registered" not in told:
             faults.append(f"{case['patient']}: neither registered nor told: {told}")
+    if not found["registration"].startswith("elastix"):
+        faults.append(f"does not tell elastix and its version: {found['registration']}")
     checks.report("registration", faults)
 
 
@@ -191,6 +211,7 @@ def main():
         reference = complete(checks, cohort, root)
         again(checks, cohort, root, reference)
         interrupted(checks, cohort, root, reference)
+        shown(checks, cohort, root)
         refusals(checks, cohort, root)
         registration(checks, cohort, root)
     finally:
