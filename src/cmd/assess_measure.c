@@ -11,7 +11,7 @@ static rp_status measure_one(const assess *a, const rp_mask *mask, assess_measur
 static rp_status classify(const assess *a, const rp_lesion *followup, rp_response_result *out,
                           rp_error *err)
 {
-    return cmd_classify_lesion(&a->baseline.lesion, followup,
+    return cmd_classify_lesion(&a->baseline.lesion, followup, false,
                                a->baseline_ct.series.image.grid.spacing[2], out, err);
 }
 

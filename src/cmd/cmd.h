@@ -121,6 +121,7 @@ typedef struct cmd_contour {
 typedef struct cmd_contour_options {
     bool allow_series_mismatch; /* contour of another series or frame of reference */
     bool allow_patient_mismatch;
+    bool allow_empty; /* a NIfTI mask without any voxel says that the lesion is gone */
 } cmd_contour_options;
 
 /* RP_ERR_REFUSED, naming the file: another patient's contour or one in another frame of reference

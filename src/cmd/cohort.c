@@ -28,13 +28,14 @@ rp_status cmd_cohort_load(const rp_cohort_visit *visit, const rp_progress *progr
                           cmd_contour *contour, bool *image_at_fault, rp_error *err)
 {
     const cmd_ct_options options = {.series = visit->series[0] ? visit->series : NULL};
+    const cmd_contour_options how = {.allow_empty = visit->kind != RP_VISIT_BASELINE};
     if (contour) *contour = (cmd_contour){0};
     rp_status status = cmd_ct_load(visit->image, &options, progress, ct, err);
     if (image_at_fault) *image_at_fault = status != RP_OK;
     if (status || !contour || !visit->contour[0]) return status;
     RP_AUTOFREE char *spec =
         visit->roi[0] ? rp_format("%s:%s", visit->contour, visit->roi) : rp_strdup(visit->contour);
-    status = spec ? cmd_contour_load(spec, ct, NULL, contour, err)
+    status = spec ? cmd_contour_load(spec, ct, &how, contour, err)
                   : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", visit->contour);
     if (status) cmd_ct_release(ct);
     return status;

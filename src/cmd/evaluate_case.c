@@ -147,7 +147,7 @@ static rp_status score(work *w, rp_source source, const rp_mask *mask, double st
         status = rp_measure_overlap(&w->contour[visit].mask, mask, tolerances_mm,
                                     sizeof tolerances_mm / sizeof *tolerances_mm, &s->overlap, err);
     if (!status && visit == 1)
-        status = cmd_classify_lesion(&w->one->manual[0], &s->lesion,
+        status = cmd_classify_lesion(&w->one->manual[0], &s->lesion, false,
                                      w->ct[0].series.image.grid.spacing[2], &s->response, err);
     return status;
 }
@@ -261,6 +261,7 @@ static rp_status describe(work *w, rp_error *err)
     return complete ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
 }
 
+/* A person who draws nothing at the follow-up says that the lesion is gone. */
 static rp_status measure_manual(work *w, rp_error *err)
 {
     rp_status status = RP_OK;
@@ -269,7 +270,7 @@ static rp_status measure_manual(work *w, rp_error *err)
         status = cmd_measure_lesion(&w->run->settings, &w->contour[v].mask, &w->one->manual[v],
                                     &components, err);
     if (!status)
-        status = cmd_classify_lesion(&w->one->manual[0], &w->one->manual[1],
+        status = cmd_classify_lesion(&w->one->manual[0], &w->one->manual[1], true,
                                      w->ct[0].series.image.grid.spacing[2],
                                      &w->one->manual_response, err);
     return status;
@@ -303,6 +304,9 @@ rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient
     for (int v = 0; v < 2 && !status; v++)
         status =
             cmd_cohort_load(patient->visit[v], progress_of(&w), &w.ct[v], &w.contour[v], NULL, err);
+    /* What the loader refuses is this patient's fault alone; a refusal below ends the evaluation.
+     */
+    if (status == RP_ERR_REFUSED) status = RP_ERR_FORMAT;
     if (!status) status = make_parts(&w, err);
     if (!status)
         status = rp_path_exists(finished) ? read_finished(&w, finished, err) : compute(&w, err);

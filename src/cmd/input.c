@@ -241,13 +241,13 @@ rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_e
     return status;
 }
 
-static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct,
+static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct, bool may_be_empty,
                            cmd_contour *contour, rp_error *err)
 {
     rp_status status = cmd_mask_read(file, label, &contour->mask, err);
     if (status) return status;
     cmd_find_label(file, NULL, contour->label);
-    if (rp_mask_count(&contour->mask) == 0)
+    if (rp_mask_count(&contour->mask) == 0 && !may_be_empty)
         return rp_fail(err, RP_ERR_REFUSED, "%s: the mask is empty", file);
     return place(file, &contour->mask, ct, err);
 }
@@ -277,12 +277,13 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     if (rp_path_is_directory(file))
         status = rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", file);
     else if (rp_nifti_probe(file))
-        status = load_mask(file, roi, ct, contour, err);
+        status = load_mask(file, roi, ct, options->allow_empty && !roi, contour, err);
     else if (rp_rtstruct_probe(file))
         status = load_rtstruct(file, roi, ct, options, contour, err);
     else
         status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
-    if (!status) status = check_extent(file, ct, &contour->mask, err);
+    const bool gone = !status && options->allow_empty && rp_mask_count(&contour->mask) == 0;
+    if (!status && !gone) status = check_extent(file, ct, &contour->mask, err);
     if (!status) status = rp_sha256_file(file, contour->sha256, err);
     if (status) cmd_contour_release(contour);
     return status;

@@ -9,8 +9,8 @@
 rp_status cmd_measure_lesion(const cmd_settings *settings, const rp_mask *mask, rp_lesion *lesion,
                              int32_t *components, rp_error *err);
 /* One target lesion by RECIST 1.1. Nothing found is a failure to segment, never a complete
- * response. */
-rp_status cmd_classify_lesion(const rp_lesion *baseline, const rp_lesion *followup,
+ * response, unless a person says that the lesion is gone. */
+rp_status cmd_classify_lesion(const rp_lesion *baseline, const rp_lesion *followup, bool gone,
                               double slice_spacing_mm, rp_response_result *out, rp_error *err);
 
 #endif

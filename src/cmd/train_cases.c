@@ -100,6 +100,13 @@ static rp_status add_visit(train_run *run, const rp_cohort_patient *patient,
     *source = (train_source){.patient = patient, .visit = visit};
     rp_status status = cmd_cohort_load(visit, cmd_progress(&a->common), &ct, &contour, NULL, err);
     if (status) return rp_fail_in(err, status, "%s:%zu", a->manifest, visit->row);
+    if (rp_mask_count(&contour.mask) == 0) {
+        /* The lesion is gone: there is nothing to learn its look from. */
+        run->without_contour++;
+        cmd_contour_release(&contour);
+        cmd_ct_release(&ct);
+        return RP_OK;
+    }
     status = prepare_visit(run, source, &ct, &contour, &run->cases[run->case_count], err);
     if (status) rp_fail_in(err, status, "%s:%zu: %s", a->manifest, visit->row, visit->contour);
     const char *labels[] = {visit->label, ct.label, contour.label};

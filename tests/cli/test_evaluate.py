@@ -122,6 +122,36 @@ def shown(checks, cohort, root):
     checks.report("a patient chosen by name", faults)
 
 
+def gone(checks, cohort, root):
+    """A follow-up mask without a voxel: the lesion is gone, which only a person can say."""
+    def nothing_left(rows):
+        image, mask = h.voxels(0)
+        h.write_nifti(cohort.path("gone.nii"), np.zeros_like(mask))
+        rows[3]["contour"] = "gone.nii"
+
+    out = os.path.join(root, "gone")
+    manifest = cohort.manifest("gone.csv", nothing_left)
+    done = h.run(*cohort.command(out, manifest))
+    found = outcome(out)
+    case = found["cases"][1]
+    faults = [done.stderr] if done.returncode else []
+    if case["manual_response"]["response"] != "CR" or case["manual_response"]["change_percent"] != -100:
+        faults.append(f"manual response {case['manual_response']}")
+    for source, score in case["scores"].items():
+        expected = 1 if score["empty"] else 0
+        if score["overlap"]["dice"] != expected or (score["empty"] and score["response"]["response"] != "NE"):
+            faults.append(f"{source}: {score}")
+    checks.report("a complete response", faults)
+
+    def baseline_gone(rows):
+        h.write_nifti(cohort.path("nothing.nii"), np.zeros_like(h.voxels(0)[1]))
+        rows[2]["contour"] = "nothing.nii"
+
+    refused(checks, "no lesion at baseline", cohort.command(os.path.join(root, "none"),
+                                                           cohort.manifest("none.csv", baseline_gone)),
+            1, "none.csv:4", "nothing.nii", "empty", "1 of 3")
+
+
 def interrupted(checks, cohort, root, reference):
     for sent in (signal.SIGKILL, signal.SIGINT):
         out = os.path.join(root, sent.name)
@@ -212,6 +242,7 @@ def main():
         again(checks, cohort, root, reference)
         interrupted(checks, cohort, root, reference)
         shown(checks, cohort, root)
+        gone(checks, cohort, root)
         refusals(checks, cohort, root)
         registration(checks, cohort, root)
     finally:

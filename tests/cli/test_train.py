@@ -174,6 +174,19 @@ def refusals(checks, cohort, root):
     manifest = cohort.manifest("bad.csv", two_bad_files)
     refused(checks, "all unreadable cases at once", cohort.command(out, manifest), 1, "bad.csv:3",
             "bad.csv:6", "2 problems", out=out)
+
+    def lesion_gone(rows):
+        rows[1]["contour"] = "empty.nii"
+
+    gone = os.path.join(root, "gone")
+    done = h.run(*cohort.command(gone, cohort.manifest("gone.csv", lesion_gone), "--epochs=1"))
+    faults = [done.stderr] if done.returncode else []
+    if not faults:
+        with open(os.path.join(gone, "run.json"), encoding="utf-8") as file:
+            run = json.load(file)
+        if len(run["cases"]) != 7 or run["manifest"]["visits_without_contour_left_out"] != 1:
+            faults.append(str(run["cases"]))
+    checks.report("a visit whose lesion is gone is left out", faults)
     manifest = cohort.manifest("none.csv", no_validation)
     refused(checks, "nobody to validate on", cohort.command(out, manifest), 1, "none.csv",
             "validation", out=out)
