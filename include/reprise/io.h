@@ -22,10 +22,10 @@ extern "C" {
 bool rp_nifti_probe(const char *path);
 
 typedef struct rp_nifti_info {
-    int version;          /**< 1 or 2 */
+    int version; /**< 1 or 2 */
     bool swapped, gzip;
-    int datatype;         /**< NIfTI code */
-    rp_grid grid;         /**< as delivered by the readers */
+    int datatype; /**< NIfTI code */
+    rp_grid grid; /**< as delivered by the readers */
     double scl_slope, scl_inter;
     const char *geometry; /**< "sform", "qform" or "pixdim" : what the grid was taken from */
 } rp_nifti_info;
@@ -130,6 +130,10 @@ size_t rp_json_length(const rp_json *array);
 /** Objects too have a length and children by index, in the order of the text; this is the key of
  *  one. Borrowed; NULL for arrays and beyond the end. */
 const char *rp_json_key_at(const rp_json *object, size_t index);
+/** False for NULL too. */
+bool rp_json_is_array(const rp_json *value);
+bool rp_json_is_object(const rp_json *value);
+bool rp_json_is_null(const rp_json *value);
 /** The value itself as a number (an int too), int or string; false or NULL for any other type. */
 bool rp_json_as_number(const rp_json *value, double *out);
 bool rp_json_as_int(const rp_json *value, int64_t *out);
@@ -140,6 +144,33 @@ bool rp_json_get_int(const rp_json *object, const char *key, int64_t *out);
 bool rp_json_get_bool(const rp_json *object, const char *key, bool *out);
 /** Borrowed string or NULL. */
 const char *rp_json_get_string(const rp_json *object, const char *key);
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+typedef struct rp_csv_row {
+    size_t line; /**< on which it starts; 1 is the first of the file */
+    char **cells;
+    size_t count;
+} rp_csv_row;
+
+typedef struct rp_csv_table {
+    rp_csv_row *rows; /**< without those that hold nothing */
+    size_t count;
+} rp_csv_table;
+
+/** Takes note of what is wrong in a line; RP_OK goes on with the next. */
+typedef rp_status (*rp_csv_complain)(void *context, size_t line, const char *text, rp_error *err);
+
+/**
+ * CSV as RFC 4180 has it, UTF-8 (a byte order mark is passed over), separated by commas, or by
+ * semicolons where its first line has no comma. Lines end in LF, CRLF or CR. The rows that can be
+ * told are delivered although others are no CSV. RP_ERR_MEMORY and what complain returns.
+ */
+rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_complain complain, void *context,
+                       rp_csv_table *table, rp_error *err);
+void rp_csv_release(rp_csv_table *table);
+/** One cell and what follows it; in quotes where it needs them. */
+rp_status rp_csv_write(rp_outfile *out, const char *cell, const char *after, rp_error *err);
 
 #ifdef __cplusplus
 }

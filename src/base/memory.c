@@ -69,6 +69,20 @@ char *rp_strdup(const char *text)
     return copy;
 }
 
+rp_status rp_grow(void *items_address, size_t count, size_t size, rp_error *err)
+{
+    enum { FIRST = 8 };
+    void **items = items_address;
+    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
+    if (!full) return RP_OK;
+    void *more = rp_alloc(count ? 2 * count : FIRST, size);
+    if (!more) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    if (count) memcpy(more, *items, count * size);
+    rp_free(*items);
+    *items = more;
+    return RP_OK;
+}
+
 char *rp_format(const char *format, ...)
 {
     va_list args, again;

@@ -4,7 +4,8 @@
 #ifndef REPRISE_COHORT_COLUMNS_H
 #define REPRISE_COHORT_COLUMNS_H
 
-#include "csv.h"
+#include "reprise/cohort.h"
+#include "reprise/io.h"
 
 typedef enum known_column {
     COLUMN_PATIENT,

@@ -18,7 +18,7 @@ typedef struct said {
 enum { NONE = -1, NAMELESS = -2 }; /* beside the columns, which count from 0 */
 
 typedef struct reader {
-    const csv_table *table;
+    const rp_csv_table *table;
     char *folder;
     size_t width;
     int *meaning;               /* of each cell: a column, or NONE for a clinical one */
@@ -82,14 +82,14 @@ static rp_status warn_of_likeness(const reader *r, size_t line, const char *name
     return RP_OK;
 }
 
-static bool is_used(const csv_table *table, size_t place)
+static bool is_used(const rp_csv_table *table, size_t place)
 {
     for (size_t i = 1; i < table->count; i++)
         if (place < table->rows[i].count && table->rows[i].cells[place][0]) return true;
     return false;
 }
 
-static rp_status read_column(reader *r, const csv_row *header, size_t place)
+static rp_status read_column(reader *r, const rp_csv_row *header, size_t place)
 {
     const char *name = header->cells[place];
     const int known = find_known(name);
@@ -122,7 +122,7 @@ static rp_status read_header(reader *r)
     static const known_column required[] = {COLUMN_PATIENT, COLUMN_VISIT, COLUMN_IMAGE,
                                             COLUMN_CONTOUR};
     if (r->table->count == 0) return COMPLAIN(r, 0, "", "the file is empty");
-    const csv_row *header = &r->table->rows[0];
+    const rp_csv_row *header = &r->table->rows[0];
     r->width = header->count;
     r->meaning = rp_alloc(r->width, sizeof *r->meaning);
     if (!r->meaning) return rp_fail(r->err, RP_ERR_MEMORY, "manifest: out of memory");
@@ -137,7 +137,7 @@ static rp_status read_header(reader *r)
 
 /* ---- cells ------------------------------------------------------------------------------- */
 
-static const char *cell(const reader *r, const csv_row *row, known_column c)
+static const char *cell(const reader *r, const rp_csv_row *row, known_column c)
 {
     return r->present[c] && r->place[c] < row->count ? row->cells[r->place[c]] : "";
 }
@@ -194,7 +194,7 @@ static const char *split_name(const char *text)
     return digits && digits <= 3 && !text[digits] && text[0] != '0' ? text : NULL;
 }
 
-static rp_status read_kind(const reader *r, const csv_row *row, rp_cohort_visit *v, bool *fine)
+static rp_status read_kind(const reader *r, const rp_csv_row *row, rp_cohort_visit *v, bool *fine)
 {
     const char *text = cell(r, row, COLUMN_VISIT);
     if (IS_ANY(text, "followup", "follow-up"))
@@ -206,15 +206,15 @@ static rp_status read_kind(const reader *r, const csv_row *row, rp_cohort_visit 
     return RP_OK;
 }
 
-static rp_status note_half_read(reader *r, const csv_row *row)
+static rp_status note_half_read(reader *r, const rp_csv_row *row)
 {
     rp_status status =
-        grow(&r->half_read.items, r->half_read.count, sizeof *r->half_read.items, r->err);
+        rp_grow(&r->half_read.items, r->half_read.count, sizeof *r->half_read.items, r->err);
     if (!status) r->half_read.items[r->half_read.count++] = cell(r, row, COLUMN_PATIENT);
     return status;
 }
 
-static rp_status read_date(reader *r, const csv_row *row, rp_cohort_visit *v)
+static rp_status read_date(reader *r, const rp_csv_row *row, rp_cohort_visit *v)
 {
     static char none[] = "";
     v->date = (char *)cell(r, row, COLUMN_DATE);
@@ -224,7 +224,7 @@ static rp_status read_date(reader *r, const csv_row *row, rp_cohort_visit *v)
     return status ? status : COMPLAIN(r, row->line, "date", "no date of the form 2024-01-31");
 }
 
-static rp_status check_cells(const reader *r, const csv_row *row, const rp_cohort_visit *v)
+static rp_status check_cells(const reader *r, const rp_csv_row *row, const rp_cohort_visit *v)
 {
     rp_status status = RP_OK;
     if (!status && v->label[0] && !IS_ANY(v->label, "synthetic", "simulated"))
@@ -257,7 +257,7 @@ static bool is_figure(const char *name)
     return IS_ANY(name, "age", "afp", "pivka_ii", "followup_months", "event");
 }
 
-static rp_status check_clinical(const reader *r, const csv_row *row, char **cells)
+static rp_status check_clinical(const reader *r, const rp_csv_row *row, char **cells)
 {
     rp_status status = RP_OK;
     for (size_t i = 0; !status && i < r->cohort->clinical_count; i++) {
@@ -272,7 +272,7 @@ static rp_status check_clinical(const reader *r, const csv_row *row, char **cell
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
-static rp_status note_split(reader *r, const csv_row *row, rp_cohort_patient *p, said *s)
+static rp_status note_split(reader *r, const rp_csv_row *row, rp_cohort_patient *p, said *s)
 {
     const char *text = cell(r, row, COLUMN_SPLIT), *name = split_name(text);
     if (!name)
@@ -294,7 +294,7 @@ static rp_status note_split(reader *r, const csv_row *row, rp_cohort_patient *p,
     return RP_OK;
 }
 
-static rp_status note_evaluable(reader *r, const csv_row *row, rp_cohort_patient *p, said *s)
+static rp_status note_evaluable(reader *r, const rp_csv_row *row, rp_cohort_patient *p, said *s)
 {
     const char *text = cell(r, row, COLUMN_EVALUABLE);
     if (!text[0]) return RP_OK;
@@ -314,14 +314,14 @@ static rp_status note_evaluable(reader *r, const csv_row *row, rp_cohort_patient
     return RP_OK;
 }
 
-static rp_status add_row(reader *r, const csv_row *row, const rp_cohort_visit *visit)
+static rp_status add_row(reader *r, const rp_csv_row *row, const rp_cohort_visit *visit)
 {
     rp_cohort_patient *p = NULL;
     rp_status status =
         rp_cohort_add_visit(r->cohort, cell(r, row, COLUMN_PATIENT), visit, &p, r->err);
     if (status) return status;
     if (r->cohort->patient_count > r->said_count) {
-        status = grow(&r->said, r->said_count, sizeof *r->said, r->err);
+        status = rp_grow(&r->said, r->said_count, sizeof *r->said, r->err);
         if (status) return status;
         r->said[r->said_count++] = (said){0};
     }
@@ -331,7 +331,7 @@ static rp_status add_row(reader *r, const csv_row *row, const rp_cohort_visit *v
 }
 
 /* The cells that are clinical, in the cohort's order; borrowed. */
-static char **clinical_cells(const reader *r, const csv_row *row)
+static char **clinical_cells(const reader *r, const rp_csv_row *row)
 {
     char **cells = rp_alloc(r->cohort->clinical_count, sizeof *cells);
     size_t count = 0;
@@ -342,7 +342,7 @@ static char **clinical_cells(const reader *r, const csv_row *row)
 
 /* What can be told of a row whose cells are where they should be. A row without patient or visit
  * stays out of the cohort, for every check between rows would stumble over it. */
-static rp_status read_cells(reader *r, const csv_row *row, rp_cohort_visit *v)
+static rp_status read_cells(reader *r, const rp_csv_row *row, rp_cohort_visit *v)
 {
     bool fine = r->present[COLUMN_PATIENT] && r->present[COLUMN_VISIT];
     const char *fault = id_fault(cell(r, row, COLUMN_PATIENT));
@@ -362,7 +362,7 @@ static rp_status read_cells(reader *r, const csv_row *row, rp_cohort_visit *v)
     return fine ? add_row(r, row, v) : note_half_read(r, row);
 }
 
-static rp_status read_row(reader *r, const csv_row *row)
+static rp_status read_row(reader *r, const rp_csv_row *row)
 {
     if (row->count != r->width) {
         rp_status status = note_half_read(r, row);
@@ -389,9 +389,14 @@ static int compare_problems(const void *a, const void *b)
     return columns ? columns : strcmp(p->text, q->text);
 }
 
-static rp_status read_table(reader *r, const uint8_t *text, size_t size, csv_table *table)
+static rp_status note_line(void *problems, size_t line, const char *text, rp_error *err)
 {
-    rp_status status = csv_parse(text, size, table, r->problems, r->err);
+    return rp_cohort_problem_add(problems, line, "", false, err, "%s", text);
+}
+
+static rp_status read_table(reader *r, const uint8_t *text, size_t size, rp_csv_table *table)
+{
+    rp_status status = rp_csv_parse(text, size, note_line, r->problems, table, r->err);
     r->table = table;
     if (!status) status = read_header(r);
     for (size_t i = 1; !status && i < table->count; i++) status = read_row(r, &table->rows[i]);
@@ -418,7 +423,7 @@ rp_status rp_cohort_read(const char *path, rp_cohort *cohort, rp_cohort_problems
 {
     RP_AUTOFREE uint8_t *text = NULL;
     size_t size = 0;
-    csv_table table = {0};
+    rp_csv_table table = {0};
     *cohort = (rp_cohort){0};
     *problems = (rp_cohort_problems){0};
     rp_status status = rp_file_read(path, &text, &size, err);
@@ -432,7 +437,7 @@ rp_status rp_cohort_read(const char *path, rp_cohort *cohort, rp_cohort_problems
     } else {
         status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     }
-    csv_release(&table);
+    rp_csv_release(&table);
     rp_free(r.meaning);
     rp_free(r.said);
     rp_free(r.half_read.items);

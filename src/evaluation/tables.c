@@ -20,16 +20,7 @@ static void words(table *t, const char *text)
 {
     if (t->inside) put(t, ",");
     t->inside = true;
-    if (!strpbrk(text, ",\"\r\n")) {
-        put(t, text);
-        return;
-    }
-    put(t, "\"");
-    for (; *text; text++) {
-        const char one[3] = {*text, *text == '"' ? '"' : '\0', '\0'};
-        put(t, one);
-    }
-    put(t, "\"");
+    if (!t->status) t->status = rp_csv_write(t->out, text, "", t->err);
 }
 
 static void number(table *t, double value)

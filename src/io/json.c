@@ -497,6 +497,11 @@ bool rp_json_is_object(const rp_json *value)
     return value && value->kind == KIND_OBJECT;
 }
 
+bool rp_json_is_null(const rp_json *value)
+{
+    return value && value->kind == KIND_NULL;
+}
+
 bool rp_json_as_number(const rp_json *value, double *out)
 {
     if (!value || (value->kind != KIND_NUMBER && value->kind != KIND_INT)) return false;

@@ -10,7 +10,4 @@ char *rp_json_compact_text(const rp_json *value);
 rp_status rp_json_parse_buffer(const char *origin, const void *text, size_t size, rp_json **value,
                                rp_error *err);
 
-bool rp_json_is_array(const rp_json *value);
-bool rp_json_is_object(const rp_json *value);
-
 #endif

@@ -1,5 +1,5 @@
 /* CSV in and out. */
-#include "csv.h"
+#include "reprise/io.h"
 
 #include <string.h>
 
@@ -8,23 +8,10 @@ typedef struct parser {
     size_t line;
     char separator;
     char *buffer; /* as long as the text, so that every cell fits */
-    rp_cohort_problems *problems;
+    rp_csv_complain complain;
+    void *context;
     rp_error *err;
 } parser;
-
-rp_status grow(void *items_address, size_t count, size_t size, rp_error *err)
-{
-    enum { FIRST = 8 };
-    void **items = items_address;
-    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
-    if (!full) return RP_OK;
-    void *more = rp_alloc(count ? 2 * count : FIRST, size);
-    if (!more) return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
-    if (count) memcpy(more, *items, count * size);
-    rp_free(*items);
-    *items = more;
-    return RP_OK;
-}
 
 /* ---- UTF-8 ------------------------------------------------------------------------------- */
 
@@ -41,18 +28,16 @@ static size_t character_length(const uint8_t *c, size_t left)
     return overlong || beyond ? 0 : length;
 }
 
-static rp_status check_text(const uint8_t *text, size_t size, rp_cohort_problems *problems,
-                            rp_error *err)
+static rp_status check_text(const parser *p, const uint8_t *text, size_t size)
 {
     size_t line = 1;
     for (size_t i = 0; i < size;) {
         const size_t length = character_length(text + i, size - i);
         if (length == 0)
-            return rp_cohort_problem_add(problems, line, "", false, err,
-                                         "not UTF-8 from here on; save the table as 'CSV UTF-8'");
+            return p->complain(p->context, line,
+                               "not UTF-8 from here on; save the table as 'CSV UTF-8'", p->err);
         if (text[i] == 0)
-            return rp_cohort_problem_add(problems, line, "", false, err,
-                                         "a zero byte: this is no text file");
+            return p->complain(p->context, line, "a zero byte: this is no text file", p->err);
         if (text[i] == '\n') line++;
         i += length;
     }
@@ -107,9 +92,10 @@ static rp_status quoted_cell(parser *p, size_t row_line, size_t *length)
     const bool ended = at_line_end(p) || *p->at == p->separator;
     if (closed && ended) return RP_OK;
     while (!at_line_end(p) && *p->at != p->separator) p->at++;
-    return rp_cohort_problem_add(p->problems, row_line, "", false, p->err,
-                                 closed ? "characters behind a closing quote"
-                                        : "a quote is opened and never closed");
+    return p->complain(p->context, row_line,
+                       closed ? "characters behind a closing quote"
+                              : "a quote is opened and never closed",
+                       p->err);
 }
 
 static void plain_cell(parser *p, size_t *length)
@@ -119,11 +105,11 @@ static void plain_cell(parser *p, size_t *length)
         (*length)--;
 }
 
-static rp_status add_cell(parser *p, csv_row *row)
+static rp_status add_cell(parser *p, rp_csv_row *row)
 {
     size_t length = 0;
     skip_blanks(p);
-    rp_status status = grow(&row->cells, row->count, sizeof *row->cells, p->err);
+    rp_status status = rp_grow(&row->cells, row->count, sizeof *row->cells, p->err);
     if (status) return status;
     if (p->at < p->end && *p->at == '"')
         status = quoted_cell(p, row->line, &length);
@@ -132,12 +118,12 @@ static rp_status add_cell(parser *p, csv_row *row)
     if (status) return status;
     p->buffer[length] = '\0';
     row->cells[row->count] = rp_strdup(p->buffer);
-    if (!row->cells[row->count]) return rp_fail(p->err, RP_ERR_MEMORY, "manifest: out of memory");
+    if (!row->cells[row->count]) return rp_fail(p->err, RP_ERR_MEMORY, "table: out of memory");
     row->count++;
     return RP_OK;
 }
 
-static rp_status parse_row(parser *p, csv_row *row)
+static rp_status parse_row(parser *p, rp_csv_row *row)
 {
     row->line = p->line;
     for (;;) {
@@ -150,13 +136,13 @@ static rp_status parse_row(parser *p, csv_row *row)
     return RP_OK;
 }
 
-static void release_row(csv_row *row)
+static void release_row(rp_csv_row *row)
 {
     rp_string_list_free(row->cells, row->count);
-    *row = (csv_row){0};
+    *row = (rp_csv_row){0};
 }
 
-static bool is_blank(const csv_row *row)
+static bool is_blank(const rp_csv_row *row)
 {
     for (size_t i = 0; i < row->count; i++)
         if (row->cells[i][0]) return false;
@@ -177,12 +163,12 @@ static char find_separator(const parser *p)
     return semicolon ? ';' : ',';
 }
 
-static rp_status parse_rows(parser *p, csv_table *table)
+static rp_status parse_rows(parser *p, rp_csv_table *table)
 {
     while (p->at < p->end) {
-        csv_row row = {0};
+        rp_csv_row row = {0};
         rp_status status = parse_row(p, &row);
-        if (!status) status = grow(&table->rows, table->count, sizeof row, p->err);
+        if (!status) status = rp_grow(&table->rows, table->count, sizeof row, p->err);
         if (status || is_blank(&row)) {
             release_row(&row);
             if (status) return status;
@@ -193,8 +179,8 @@ static rp_status parse_rows(parser *p, csv_table *table)
     return RP_OK;
 }
 
-rp_status csv_parse(const uint8_t *text, size_t size, csv_table *table,
-                    rp_cohort_problems *problems, rp_error *err)
+rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_complain complain, void *context,
+                       rp_csv_table *table, rp_error *err)
 {
     const size_t mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     RP_AUTOFREE char *buffer = rp_alloc(size + 1, 1);
@@ -202,22 +188,23 @@ rp_status csv_parse(const uint8_t *text, size_t size, csv_table *table,
                 .end = (const char *)text + size,
                 .line = 1,
                 .buffer = buffer,
-                .problems = problems,
+                .complain = complain,
+                .context = context,
                 .err = err};
-    *table = (csv_table){0};
-    if (!buffer) return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
+    *table = (rp_csv_table){0};
+    if (!buffer) return rp_fail(err, RP_ERR_MEMORY, "table: out of memory");
     p.separator = find_separator(&p);
-    rp_status status = check_text(text, size, problems, err);
+    rp_status status = check_text(&p, text, size);
     if (!status) status = parse_rows(&p, table);
-    if (status) csv_release(table);
+    if (status) rp_csv_release(table);
     return status;
 }
 
-void csv_release(csv_table *table)
+void rp_csv_release(rp_csv_table *table)
 {
     for (size_t i = 0; i < table->count; i++) release_row(&table->rows[i]);
     rp_free(table->rows);
-    *table = (csv_table){0};
+    *table = (rp_csv_table){0};
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -229,7 +216,7 @@ static bool needs_quotes(const char *cell)
     return length && (strchr(" \t", cell[0]) || strchr(" \t", cell[length - 1]));
 }
 
-rp_status csv_write(rp_outfile *out, const char *cell, const char *after, rp_error *err)
+rp_status rp_csv_write(rp_outfile *out, const char *cell, const char *after, rp_error *err)
 {
     if (!needs_quotes(cell)) return rp_outfile_printf(out, err, "%s%s", cell, after);
     rp_status status = rp_outfile_printf(out, err, "\"");
