@@ -1,33 +1,14 @@
 /* RECIST 1.1 for one target lesion. */
 #include "reprise/response.h"
 
-#include <math.h>
+#include "compare.h"
+
 #include <stdio.h>
 
 /* The guideline's numbers. */
 static const double partial_fraction = 0.7, progress_fraction = 1.2, progress_least_mm = 5;
 static const double normal_node_mm = 10, target_node_mm = 15, target_lesion_mm = 10;
-static const double thick_slice_mm = 5, too_small_default_mm = 5;
-
-/*
- * Lengths arrive as decimals (70.0 of 100.0) whose binary images, products and differences are off
- * by some 1e-16 of their size. Values within 1e-9 of the larger one count as equal, far below what
- * any scanner resolves.
- */
-static double slack(double a, double b)
-{
-    return 1e-9 * fmax(fabs(a), fabs(b));
-}
-
-static bool at_most(double a, double b, double scale)
-{
-    return a <= b + slack(scale, b);
-}
-
-static bool at_least(double a, double b, double scale)
-{
-    return a >= b - slack(scale, b);
-}
+static const double too_small_default_mm = 5;
 
 const char *rp_response_code(rp_response r)
 {
@@ -81,18 +62,8 @@ static double followup_value(const rp_response_input *in)
 
 static bool measurable(const rp_response_input *in)
 {
-    double least = target_lesion_mm;
-    if (in->nodal)
-        least = target_node_mm;
-    else if (!at_most(in->slice_spacing_mm, thick_slice_mm, in->slice_spacing_mm))
-        least = 2 * in->slice_spacing_mm;
-    return at_least(in->baseline_mm, least, in->baseline_mm);
-}
-
-static bool progressed(double value, double nadir)
-{
-    return at_least(value, progress_fraction * nadir, value) &&
-           at_least(value - nadir, progress_least_mm, value);
+    return is_measurable(in->nodal, in->baseline_mm, in->slice_spacing_mm, target_lesion_mm,
+                         target_node_mm);
 }
 
 static bool complete(const rp_response_input *in, double value)
@@ -102,16 +73,6 @@ static bool complete(const rp_response_input *in, double value)
 }
 
 /* ---- the sentence ------------------------------------------------------------------------ */
-
-/* Decimals with which a value does not look equal to a limit from which it differs. */
-static int decimals(double value, double limit)
-{
-    int digits = 1;
-    if (fabs(value - limit) <= slack(value, limit)) return digits;
-    for (double unit = 10; digits < 6 && round(value * unit) == round(limit * unit); unit *= 10)
-        digits++;
-    return digits;
-}
 
 static void explain_progress(const rp_response_input *in, double value, double nadir,
                              rp_response_result *r)
@@ -200,7 +161,7 @@ rp_status rp_response_classify(const rp_response_input *input, rp_response_resul
     } else if (!evaluated) {
         snprintf(r.rule, sizeof r.rule, "NE: the lesion was not evaluated at this visit.");
     } else {
-        if (progressed(value, nadir))
+        if (grown(value, nadir, progress_fraction, progress_least_mm))
             r.response = RP_PD;
         else if (complete(input, value))
             r.response = RP_CR;

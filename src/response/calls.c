@@ -1,0 +1,168 @@
+/* The calls of each visit by RECIST 1.1; mRECIST and volumes differ in values and factors only. */
+#include "internal.h"
+
+/* What earlier visits leave behind. */
+typedef struct memory {
+    bool target_cr, target_response; /* since the last PD of the targets */
+    bool overall_cr;                 /* since the last PD */
+} memory;
+
+typedef struct decision {
+    rp_call call;
+    const char *rule;
+    int lesion;
+} decision;
+
+int first_in_state(const course *c, size_t visit, rp_lesion_role role, rp_finding_state state)
+{
+    for (size_t l = 0; l < c->lesions; l++)
+        if (role_of(c, l) == role && state_at(c, visit, l) == state) return (int)l;
+    return NO_INDEX;
+}
+
+/* ---- targets ----------------------------------------------------------------------------- */
+
+/* Among the targets evaluated at both visits, the one whose value times sign rose most. */
+static int largest_change(const course *c, size_t visit, size_t since, double sign)
+{
+    int lesion = NO_INDEX;
+    double largest = 0;
+    for (size_t l = 0; l < c->lesions; l++) {
+        const double now = c->value[visit * c->lesions + l];
+        const double before = c->value[since * c->lesions + l], change = sign * (now - before);
+        if (role_of(c, l) != RP_ROLE_TARGET || isnan(change)) continue;
+        if (lesion == NO_INDEX || !at_most(change, largest, fmax(now, before))) {
+            lesion = (int)l;
+            largest = change;
+        }
+    }
+    return lesion;
+}
+
+static bool has_reappeared(const course *c, size_t visit)
+{
+    for (size_t l = 0; l < c->lesions; l++)
+        if (role_of(c, l) == RP_ROLE_TARGET && !c->timeline->lesions[l].nodal &&
+            c->value[visit * c->lesions + l] > 0)
+            return true;
+    return false;
+}
+
+static bool all_gone(const course *c, size_t visit)
+{
+    for (size_t l = 0; l < c->lesions; l++)
+        if (role_of(c, l) == RP_ROLE_TARGET && !c->gone[visit * c->lesions + l]) return false;
+    return true;
+}
+
+static decision decide_targets(const course *c, size_t visit, const memory *m)
+{
+    const rp_visit_result *r = &c->results[visit];
+    const rp_response_options *o = c->options;
+    if (!c->targets) return (decision){RP_CALL_NA, NULL, NO_INDEX};
+    if (grown(r->evaluated_sum, r->nadir, progression_factor(c), o->progression_minimum_mm))
+        return (decision){RP_CALL_PD, "PD-sum",
+                          largest_change(c, visit, (size_t)r->nadir_visit, 1)};
+    if (o->reappearance_is_pd && m->target_cr && has_reappeared(c, visit))
+        return (decision){RP_CALL_PD, "PD-reappearance", NO_INDEX};
+    if (!r->complete) return (decision){RP_CALL_NE, "NE", NO_INDEX};
+    if (all_gone(c, visit)) return (decision){RP_CALL_CR, "CR", NO_INDEX};
+    if (at_most(r->sum, r->partial_limit, r->sum))
+        return (decision){RP_CALL_PR, "PR", largest_change(c, visit, 0, -1)};
+    if (o->keep_pr && m->target_response) return (decision){RP_CALL_PR, "PR-kept", NO_INDEX};
+    return (decision){RP_CALL_SD, "SD", NO_INDEX};
+}
+
+/* ---- non-targets ------------------------------------------------------------------------- */
+
+static bool non_target_is_gone(const course *c, size_t visit, size_t lesion)
+{
+    finding_at f = found(c, visit, lesion);
+    if (f->state == RP_FOUND_ABSENT) return true;
+    return c->timeline->lesions[lesion].nodal && !isnan(f->short_axis_mm) &&
+           !at_least(f->short_axis_mm, c->options->node_normal_mm, f->short_axis_mm);
+}
+
+static rp_call call_non_targets(const course *c, size_t visit)
+{
+    if (!c->non_targets) return RP_CALL_NA;
+    if (first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION) != NO_INDEX)
+        return RP_CALL_PD;
+    if (first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_NOT_EVALUATED) != NO_INDEX)
+        return RP_CALL_NE;
+    for (size_t l = 0; l < c->lesions; l++)
+        if (role_of(c, l) == RP_ROLE_NON_TARGET && !non_target_is_gone(c, visit, l))
+            return RP_CALL_NN;
+    return RP_CALL_CR;
+}
+
+static bool non_target_has_reappeared(const course *c, size_t visit)
+{
+    for (size_t l = 0; l < c->lesions; l++)
+        if (role_of(c, l) == RP_ROLE_NON_TARGET && !c->timeline->lesions[l].nodal &&
+            state_at(c, visit, l) == RP_FOUND_PRESENT)
+            return true;
+    return false;
+}
+
+/* ---- overall ----------------------------------------------------------------------------- */
+
+rp_call rp_overall_response(rp_call target, rp_call non_target, bool new_lesion)
+{
+    if (new_lesion || target == RP_CALL_PD || non_target == RP_CALL_PD) return RP_CALL_PD;
+    if (target == RP_CALL_NA) return non_target;
+    if (target == RP_CALL_CR && (non_target == RP_CALL_NN || non_target == RP_CALL_NE))
+        return RP_CALL_PR;
+    return target;
+}
+
+static const char *rule_without_targets(rp_call call)
+{
+    return call == RP_CALL_CR ? "NT-CR" : call == RP_CALL_NN ? "NT-NN" : "NT-NE";
+}
+
+/* The first rule that applies names the call. */
+static decision decide(const course *c, size_t visit, const decision *targets, const memory *m)
+{
+    const rp_visit_result *r = &c->results[visit];
+    const int fresh = first_in_state(c, visit, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL);
+    if (r->new_lesion) return (decision){RP_CALL_PD, "PD-new", fresh};
+    if (r->target == RP_CALL_PD) return *targets;
+    if (r->non_target == RP_CALL_PD)
+        return (decision){RP_CALL_PD, "PD-non-target",
+                          first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION)};
+    if (c->options->reappearance_is_pd && m->overall_cr && non_target_has_reappeared(c, visit))
+        return (decision){RP_CALL_PD, "PD-reappearance", NO_INDEX};
+    const rp_call call = rp_overall_response(r->target, r->non_target, false);
+    if (r->target == RP_CALL_NA) return (decision){call, rule_without_targets(call), NO_INDEX};
+    if (r->target == RP_CALL_CR && call == RP_CALL_PR)
+        return (decision){call, "CR-non-target-remains", NO_INDEX};
+    return *targets;
+}
+
+static void remember(memory *m, const rp_visit_result *r)
+{
+    if (r->target == RP_CALL_PD) m->target_cr = m->target_response = false;
+    if (r->target == RP_CALL_CR) m->target_cr = true;
+    if (r->target == RP_CALL_CR || r->target == RP_CALL_PR) m->target_response = true;
+    if (r->recist == RP_CALL_PD) m->overall_cr = false;
+    if (r->recist == RP_CALL_CR) m->overall_cr = true;
+}
+
+void call_visits(course *c)
+{
+    memory m = {0};
+    c->results[0].lesion = NO_INDEX;
+    for (size_t v = 1; v < c->visits; v++) {
+        rp_visit_result *r = &c->results[v];
+        const decision targets = decide_targets(c, v, &m);
+        r->target = targets.call;
+        r->non_target = call_non_targets(c, v);
+        r->new_lesion = first_in_state(c, v, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL) != NO_INDEX;
+        const decision overall = decide(c, v, &targets, &m);
+        r->recist = r->overall = overall.call;
+        r->rule = overall.rule;
+        r->lesion = overall.lesion;
+        remember(&m, r);
+    }
+}
