@@ -98,6 +98,26 @@ rp_status rp_report_write_evaluation_html(const char *path, const rp_evaluation_
                                           rp_error *err);
 rp_status rp_report_write_evaluation_pdf(const char *path, const rp_evaluation_report *report,
                                          rp_error *err);
+/* ---- courses of many patients --------------------------------------------------------------- */
+
+/** One patient's results over the visits; borrowed. */
+typedef struct rp_response_course {
+    const char *patient; /**< as figures name the patient: a pseudonym */
+    const rp_timeline_result *result;
+} rp_response_course;
+
+/**
+ * The change of each patient's sum from baseline over the weeks (spider), and the best of it until
+ * progression (waterfall), coloured by best overall response, with the limits of response and, from
+ * the baseline, of progression. SVG, or PNG where the path ends in .png; whole or not at all.
+ * label: "synthetic", "simulated" or "". RP_ERR_ARGUMENT: no patient, or patients by different
+ * criteria.
+ */
+rp_status rp_report_write_spider(const char *path, const rp_response_course *courses, size_t count,
+                                 const char *label, rp_error *err);
+rp_status rp_report_write_waterfall(const char *path, const rp_response_course *courses,
+                                    size_t count, const char *label, rp_error *err);
+
 /** Loss and Dice by epoch as one SVG file; label as of an evaluation. */
 rp_status rp_report_write_learning_curve(const char *path, const rp_learning_curve *curve,
                                          const char *label, rp_error *err);

@@ -1,5 +1,6 @@
 /* Groups, looks and heads that all figures of the evaluation share. */
 #include "evaluation_parts.h"
+#include "figure_file.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,35 +54,11 @@ const rp_evaluation_view *rp_figure_view(const rp_figure *figure)
     return figure->data;
 }
 
-/* The label stands in the figure itself, so that it stays where the figure is copied from here. */
-static double add_label(rp_canvas *canvas, const rp_figure *figure, const char *label)
-{
-    char words[40];
-    rp_type type = {10.5, RP_INK, RP_MIDDLE, true, 0};
-    const rp_style ground = {0xb88700, 1, RP_SOLID, 0xfff3c4, 1};
-    if (!*label) return 0;
-    snprintf(words, sizeof words, "%.30s", label);
-    for (char *at = words; *at; at++)
-        if (*at >= 'a' && *at <= 'z') *at = (char)(*at - 'a' + 'A');
-    double width = rp_type_width(words, type.size, true) + 14;
-    rp_canvas_rectangle(canvas, &(rp_box){figure->width - width - 1, 3, width, 17}, &ground);
-    rp_canvas_text(canvas, figure->width - 1 - 0.5 * width, 15.2, words, &type);
-    return width + 8;
-}
-
 double rp_figure_head(rp_canvas *canvas, const rp_figure *figure, const char *title,
                       const char *words)
 {
-    const rp_type bold = {14, RP_INK, RP_START, true, 0},
-                  plain = {12, RP_MUTED, RP_START, false, 0};
-    char fitted[300];
-    double taken = add_label(canvas, figure, rp_figure_view(figure)->evaluation->label);
-    rp_type_fit(title, bold.size * 1.07, figure->width - taken, fitted, sizeof fitted);
-    rp_canvas_text(canvas, 0, 16, fitted, &bold);
-    if (!words || !*words) return 34;
-    rp_type_fit(words, plain.size, figure->width, fitted, sizeof fitted);
-    rp_canvas_text(canvas, 0, 34, fitted, &plain);
-    return 52;
+    return rp_figure_heading(canvas, figure, rp_figure_view(figure)->evaluation->label, title,
+                             words);
 }
 
 void rp_figure_empty(rp_canvas *canvas, const rp_figure *figure, const char *words)

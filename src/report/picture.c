@@ -101,13 +101,22 @@ static cairo_status_t png_bytes(void *closure, const unsigned char *data, unsign
     return png->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
+rp_status rp_png_encode(void *surface, rp_text *png, rp_error *err)
+{
+    cairo_status_t status = cairo_surface_status(surface);
+    if (status == CAIRO_STATUS_SUCCESS)
+        status = cairo_surface_write_to_png_stream(surface, png_bytes, png);
+    if (status == CAIRO_STATUS_SUCCESS) return RP_OK;
+    return rp_fail(err, RP_ERR_MEMORY, "report: cannot encode a picture: %s",
+                   cairo_status_to_string(status));
+}
+
 rp_status rp_grey_encode(const rp_grey *grey, rp_text *out, rp_error *err)
 {
     rp_text png = {0};
     cairo_surface_t *surface =
         cairo_image_surface_create(CAIRO_FORMAT_A8, grey->width, grey->height);
     uint8_t *rows = cairo_image_surface_get_data(surface); /* NULL where creation failed */
-    cairo_status_t status = cairo_surface_status(surface);
     if (rows) {
         size_t width = (size_t)grey->width,
                stride = (size_t)cairo_image_surface_get_stride(surface);
@@ -115,17 +124,15 @@ rp_status rp_grey_encode(const rp_grey *grey, rp_text *out, rp_error *err)
         for (size_t y = 0; y < (size_t)grey->height; y++)
             memcpy(rows + y * stride, grey->data + y * width, width);
         cairo_surface_mark_dirty(surface);
-        status = cairo_surface_write_to_png_stream(surface, png_bytes, &png);
     }
-    if (status == CAIRO_STATUS_SUCCESS) {
+    const rp_status status = rp_png_encode(surface, &png, err);
+    if (!status) {
         rp_text_add(out, "data:image/png;base64,");
         rp_text_base64(out, (const uint8_t *)png.data, png.length);
     }
     rp_text_release(&png);
     cairo_surface_destroy(surface);
-    if (status == CAIRO_STATUS_SUCCESS) return RP_OK;
-    return rp_fail(err, RP_ERR_MEMORY, "report: cannot encode a picture: %s",
-                   cairo_status_to_string(status));
+    return status;
 }
 
 void rp_grey_release(rp_grey *grey)

@@ -17,6 +17,8 @@ typedef struct rp_grey {
 } rp_grey;
 
 void rp_grey_release(rp_grey *grey);
+/** Adds a cairo_surface_t of pixels as the bytes of a PNG file. */
+rp_status rp_png_encode(void *surface, rp_text *png, rp_error *err);
 /** Adds "data:image/png;base64,...". */
 rp_status rp_grey_encode(const rp_grey *grey, rp_text *out, rp_error *err);
 
