@@ -1,5 +1,5 @@
-/* reprise respond: the RECIST response from a baseline and a follow-up mask. */
-#include "cmd.h"
+/* reprise respond: the response from a baseline and a follow-up mask, or from timelines. */
+#include "respond_timeline.h"
 
 #include <math.h>
 
@@ -18,6 +18,7 @@ enum {
 
 typedef struct respond_options {
     cmd_common common;
+    respond_timeline timeline;
     const char *baseline, *followup, *baseline_image, *followup_image;
     rp_diameter_definition definition;
     double nadir_mm; /* 0: the baseline */
@@ -45,6 +46,9 @@ static const struct argp_option options[] = {
 
 static error_t check_complete(const respond_options *o, struct argp_state *state)
 {
+    const bool masks = o->baseline || o->followup || o->baseline_image || o->followup_image;
+    if (o->timeline.path && masks) argp_error(state, "--timeline needs no masks");
+    if (o->timeline.path) return 0;
     if (!o->baseline) argp_error(state, "--baseline-mask is missing");
     if (!o->followup) argp_error(state, "--followup-mask is missing");
     return 0;
@@ -55,7 +59,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     respond_options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
+        state->child_inputs[0] = &o->timeline;
+        state->child_inputs[1] = &o->common;
         return 0;
     case KEY_BASELINE:
         o->baseline = argument;
@@ -184,6 +189,8 @@ static rp_status run(const respond_options *o, rp_error *err)
     visit before = {0}, after = {0};
     rp_response_result result;
     rp_status status = cmd_common_apply(&o->common, err);
+    if (!status && o->timeline.path)
+        return respond_to_timelines(&o->timeline, &o->common, o->json, err);
     if (!status) status = measure_visit(o, o->baseline, o->baseline_image, &before, err);
     if (!status) status = measure_visit(o, o->followup, o->followup_image, &after, err);
     if (!status) status = classify(o, &before, &after, &result, err);
@@ -195,14 +202,24 @@ static rp_status run(const respond_options *o, rp_error *err)
 
 int cmd_respond(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&respond_timeline_argp, 0, NULL, 0}, {&cmd_common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
         .children = children,
-        .doc = "RECIST 1.1 response of one target lesion from two masks.\v"
+        .doc = "Response of one target lesion from two masks by RECIST 1.1, or of all lesions of "
+               "patients over all visits from a timeline.\v"
                "Each mask counts as one lesion, whatever number of parts it has."};
-    respond_options o = {.definition = RP_DIAMETER_CONVEX};
+    respond_options o = {.definition = RP_DIAMETER_CONVEX,
+                         .timeline = {.criteria = RP_RECIST_1_1,
+                                      .confirmation_days = -1,
+                                      .minimum_sd_days = -1,
+                                      .too_small_mm = -1.0,
+                                      .reader_error_mm = -1.0,
+                                      .reader_error_percent = -1.0,
+                                      .keep_pr = true,
+                                      .reappearance_is_pd = true}};
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     return run(&o, &err) ? cmd_fail(&err) : CMD_DONE;
