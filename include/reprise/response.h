@@ -56,12 +56,11 @@ typedef struct rp_response_result {
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err);
 
-/* ---- a patient's lesions over visits: the timeline --------------------------------------------
- */
+/* ---- a patient's lesions over visits: the timeline ----------------------------------------- */
 
 typedef enum rp_criteria { RP_RECIST_1_1, RP_IRECIST, RP_MRECIST, RP_VOLUMETRIC } rp_criteria;
-const char *
-rp_criteria_code(rp_criteria criteria); /**< "recist1.1", "irecist", "mrecist", "volume" */
+/** "recist1.1", "irecist", "mrecist", "volume". */
+const char *rp_criteria_code(rp_criteria criteria);
 const char *rp_criteria_name(rp_criteria criteria); /**< "RECIST 1.1" ... */
 /** False where no criteria have that code. */
 bool rp_criteria_find(const char *code, rp_criteria *criteria);
@@ -148,8 +147,7 @@ void rp_timeline_release(rp_timeline *timeline);
 /** Days since 1970-01-01; false for what is no date of the form YYYY-MM-DD from 1900 to 9999. */
 bool rp_date_days(const char *date, int *days);
 
-/* ---- options of a protocol --------------------------------------------------------------------
- */
+/* ---- options of a protocol ----------------------------------------------------------------- */
 
 typedef struct rp_response_options {
     rp_criteria criteria;
@@ -163,7 +161,8 @@ typedef struct rp_response_options {
     double node_normal_mm;         /**< nodes below are normal */
     double node_target_mm;         /**< nodes from here on can be targets */
     double target_mm;              /**< other lesions from here on can be targets */
-    double reader_error_mm, reader_error_percent;   /**< for borderline flags; 0: none */
+    double reader_error_mm,
+        reader_error_percent; /**< for borderline flags; 0: none; of volumes the percent alone */
     int irecist_earliest_days, irecist_latest_days; /**< to confirm progression, since iUPD */
     double irecist_further_mm;                      /**< further growth that confirms progression */
 } rp_response_options;
@@ -172,8 +171,7 @@ rp_response_options rp_response_defaults(rp_criteria criteria);
 /** RP_ERR_ARGUMENT, naming the option by its name in docs/response.md. */
 rp_status rp_response_options_check(const rp_response_options *options, rp_error *err);
 
-/* ---- checking ---------------------------------------------------------------------------------
- */
+/* ---- checking ------------------------------------------------------------------------------ */
 
 typedef enum rp_severity {
     RP_SEVERITY_WARNING,
@@ -209,8 +207,7 @@ void rp_timeline_problems_release(rp_timeline_problems *problems);
 rp_status rp_timeline_check(const rp_timeline *timeline, const rp_response_options *options,
                             rp_timeline_problems *problems, rp_error *err);
 
-/* ---- the response over the visits -------------------------------------------------------------
- */
+/* ---- the response over the visits ---------------------------------------------------------- */
 
 typedef enum rp_call {
     RP_CALL_NONE, /**< there is no call: the baseline */
@@ -255,8 +252,10 @@ typedef struct rp_visit_result {
     double baseline_change_percent, nadir_change_percent; /**< of sum; NaN where it is, or from 0 */
     double partial_limit, progression_limit;              /**< sums that are just PR, just PD */
     rp_call target, non_target;
-    bool new_lesion; /**< an unequivocal one */
-    rp_call recist;  /**< overall, before iRECIST makes iUPD or iCPD of PD */
+    const char *target_rule; /**< that decided the targets' response; NULL without targets */
+    int target_lesion;       /**< that tipped it; -1: none */
+    bool new_lesion;         /**< an unequivocal one */
+    rp_call recist;          /**< overall, before iRECIST makes iUPD or iCPD of PD */
     rp_call overall;
     const char *rule; /**< "PD-sum", ...: docs/response.md; NULL at baseline */
     int lesion;       /**< that tipped it; -1: none */

@@ -20,6 +20,11 @@ enum {
     KEY_NO_KEEP_PR,
     KEY_NO_REAPPEARANCE,
     KEY_TOO_SMALL,
+    KEY_PROGRESSION_MINIMUM,
+    KEY_NODE_NORMAL,
+    KEY_IRECIST_EARLIEST,
+    KEY_IRECIST_LATEST,
+    KEY_IRECIST_FURTHER,
     KEY_READER_ERROR,
     KEY_INELIGIBLE
 };
@@ -40,9 +45,16 @@ static const struct argp_option options[] = {
     {"confirmation-days", KEY_CONFIRMATION_DAYS, "N", 0, "Least days until then (28)", 0},
     {"min-sd-days", KEY_SD_DAYS, "N", 0, "Least days of SD as best response (42)", 0},
     {"no-keep-pr", KEY_NO_KEEP_PR, NULL, 0, "PR does not stay until progression", 0},
-    {"no-reappearance", KEY_NO_REAPPEARANCE, NULL, 0,
+    {"no-reappearance-pd", KEY_NO_REAPPEARANCE, NULL, 0,
      "A lesion that is seen again after CR is no progression by itself", 0},
     {"too-small", KEY_TOO_SMALL, "MM", 0, "Value of what is too small to measure (5)", 0},
+    {"progression-minimum", KEY_PROGRESSION_MINIMUM, "MM", 0,
+     "Least growth above the nadir for PD (5; none by mRECIST and volume)", 0},
+    {"node-normal", KEY_NODE_NORMAL, "MM", 0, "Nodes with a short axis below are normal (10)", 0},
+    {"irecist-earliest", KEY_IRECIST_EARLIEST, "N", 0, "Days until iUPD may be confirmed (28)", 0},
+    {"irecist-latest", KEY_IRECIST_LATEST, "N", 0, "Days until it should be, else it is noted (56)",
+     0},
+    {"irecist-further", KEY_IRECIST_FURTHER, "MM", 0, "Growth that confirms it (5)", 0},
     {"reader-error", KEY_READER_ERROR, "MM|P%", 0,
      "Flag what lies as close to a threshold as borderline", 0},
     {"allow-ineligible", KEY_INELIGIBLE, NULL, 0,
@@ -67,6 +79,12 @@ static void take_days(const char *option, char *argument, struct argp_state *sta
         argp_error(state, "%s takes days from 0 to 36500, not '%s'", option, argument);
 }
 
+static void take_length(const char *option, char *argument, struct argp_state *state, double *mm)
+{
+    if (!cmd_parse_number(argument, mm) || *mm < 0.0)
+        argp_error(state, "%s takes a length in mm, not '%s'", option, argument);
+}
+
 static error_t parse_protocol(int key, char *argument, struct argp_state *state)
 {
     respond_timeline *o = state->input;
@@ -87,8 +105,22 @@ static error_t parse_protocol(int key, char *argument, struct argp_state *state)
         o->reappearance_is_pd = false;
         return 0;
     case KEY_TOO_SMALL:
-        if (!cmd_parse_number(argument, &o->too_small_mm) || o->too_small_mm < 0.0)
-            argp_error(state, "--too-small takes a length in mm, not '%s'", argument);
+        take_length("--too-small", argument, state, &o->too_small_mm);
+        return 0;
+    case KEY_PROGRESSION_MINIMUM:
+        take_length("--progression-minimum", argument, state, &o->progression_minimum_mm);
+        return 0;
+    case KEY_NODE_NORMAL:
+        take_length("--node-normal", argument, state, &o->node_normal_mm);
+        return 0;
+    case KEY_IRECIST_EARLIEST:
+        take_days("--irecist-earliest", argument, state, &o->irecist_earliest_days);
+        return 0;
+    case KEY_IRECIST_LATEST:
+        take_days("--irecist-latest", argument, state, &o->irecist_latest_days);
+        return 0;
+    case KEY_IRECIST_FURTHER:
+        take_length("--irecist-further", argument, state, &o->irecist_further_mm);
         return 0;
     case KEY_READER_ERROR:
         take_reader_error(o, argument, state);
@@ -143,7 +175,12 @@ static rp_response_options protocol(const respond_timeline *o)
     p.reappearance_is_pd = o->reappearance_is_pd;
     if (o->confirmation_days >= 0) p.confirmation_days = o->confirmation_days;
     if (o->minimum_sd_days >= 0) p.minimum_sd_days = o->minimum_sd_days;
+    if (o->irecist_earliest_days >= 0) p.irecist_earliest_days = o->irecist_earliest_days;
+    if (o->irecist_latest_days >= 0) p.irecist_latest_days = o->irecist_latest_days;
     if (o->too_small_mm >= 0.0) p.too_small_mm = o->too_small_mm;
+    if (o->progression_minimum_mm >= 0.0) p.progression_minimum_mm = o->progression_minimum_mm;
+    if (o->node_normal_mm >= 0.0) p.node_normal_mm = o->node_normal_mm;
+    if (o->irecist_further_mm >= 0.0) p.irecist_further_mm = o->irecist_further_mm;
     if (o->reader_error_mm >= 0.0) p.reader_error_mm = o->reader_error_mm;
     if (o->reader_error_percent >= 0.0) p.reader_error_percent = o->reader_error_percent;
     return p;

@@ -11,8 +11,9 @@ typedef struct respond_timeline {
     rp_criteria criteria;
     bool allow_ineligible;
     /* Negative: not given. */
-    int confirmation_days, minimum_sd_days;
-    double too_small_mm, reader_error_mm, reader_error_percent;
+    int confirmation_days, minimum_sd_days, irecist_earliest_days, irecist_latest_days;
+    double too_small_mm, progression_minimum_mm, node_normal_mm, irecist_further_mm;
+    double reader_error_mm, reader_error_percent;
     bool confirmation, keep_pr, reappearance_is_pd;
 } respond_timeline;
 

@@ -45,14 +45,19 @@ char *arena_copy(rp_arena **arena, const char *text)
     return copy;
 }
 
+/* Sentences are short: most are formatted once. */
 char *arena_format(rp_arena **arena, const char *format, ...)
 {
+    char first[256];
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    const int length = vsnprintf(NULL, 0, format, arguments);
+    const int length = vsnprintf(first, sizeof first, format, arguments);
     char *text = length < 0 ? NULL : arena_take(arena, (size_t)length + 1, 1);
-    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    if (text && (size_t)length < sizeof first)
+        memcpy(text, first, (size_t)length);
+    else if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     va_end(arguments);
     return text;

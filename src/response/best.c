@@ -194,7 +194,7 @@ static void find_durations(const course *c, rp_timeline_result *result)
         result->duration_days = days_since(c, result->response_visit, end);
 }
 
-/* The visit of progression counts here, and iUPD too: a sum is a sum. */
+/* The visit of progression counts here, iUPD does not. */
 static void find_depth(const course *c, rp_timeline_result *result)
 {
     const int end = counted_end(c, result);
@@ -203,6 +203,7 @@ static void find_depth(const course *c, rp_timeline_result *result)
     for (int v = 1; v < (int)c->visits && v <= end; v++) {
         const rp_visit_result *r = &c->results[v];
         if (isnan(r->baseline_change_percent)) continue;
+        if (is_immune(c) && (v == end || plain(r->overall) == RP_CALL_PD)) continue;
         if (result->depth_visit != NO_INDEX &&
             at_least(r->sum, c->results[result->depth_visit].sum, r->sum))
             continue;

@@ -152,11 +152,13 @@ static void remember(memory *m, const rp_visit_result *r)
 void call_visits(course *c)
 {
     memory m = {0};
-    c->results[0].lesion = NO_INDEX;
+    c->results[0].lesion = c->results[0].target_lesion = NO_INDEX;
     for (size_t v = 1; v < c->visits; v++) {
         rp_visit_result *r = &c->results[v];
         const decision targets = decide_targets(c, v, &m);
         r->target = targets.call;
+        r->target_rule = targets.rule;
+        r->target_lesion = targets.lesion;
         r->non_target = call_non_targets(c, v);
         r->new_lesion = first_in_state(c, v, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL) != NO_INDEX;
         const decision overall = decide(c, v, &targets, &m);

@@ -62,11 +62,13 @@ static confirmation confirm_by_targets(const course *c, size_t visit, const run 
 {
     const rp_visit_result *now = &c->results[visit], *last = &c->results[u->last];
     const double more = now->evaluated_sum - last->evaluated_sum;
-    const bool grew = last->target == RP_CALL_PD &&
+    const bool grew = last->target == RP_CALL_PD && now->target == RP_CALL_PD &&
                       at_least(more, c->options->irecist_further_mm, now->evaluated_sum);
     const bool first_time = now->target == RP_CALL_PD && !u->targets;
-    if (grew || first_time) return (confirmation){"iCPD-target", NO_INDEX};
-    return (confirmation){NULL, NO_INDEX};
+    if (grew) return (confirmation){"iCPD-sum", now->target_lesion};
+    if (!first_time) return (confirmation){NULL, NO_INDEX};
+    const bool by_sum = strcmp(now->target_rule, "PD-sum") == 0;
+    return (confirmation){by_sum ? "iCPD-sum" : "iCPD-reappearance", now->target_lesion};
 }
 
 static confirmation confirm_by_non_targets(const course *c, size_t visit, const run *u)
@@ -161,7 +163,7 @@ static bool step(course *c, size_t visit, run *u, bool *confirmed)
         return note_late(c, visit, days);
     }
     if (r->recist == RP_CALL_PD || by.rule) {
-        if (r->recist != RP_CALL_PD) r->rule = "iUPD-target";
+        if (r->recist != RP_CALL_PD) r->rule = "iUPD-further";
         note_progression(c, visit, u);
         return !by.rule || add_note(c->memory, &r->notes, &r->note_count, "too early to confirm");
     }

@@ -56,9 +56,8 @@ rp_status rp_response_options_check(const rp_response_options *o, rp_error *err)
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "irecist_latest_days (%d) must not be below irecist_earliest_days (%d)",
                        o->irecist_latest_days, o->irecist_earliest_days);
-    if (o->criteria == RP_VOLUMETRIC && (o->progression_minimum_mm > 0 || o->reader_error_mm > 0))
+    if (o->criteria == RP_VOLUMETRIC && o->progression_minimum_mm > 0)
         return rp_fail(err, RP_ERR_ARGUMENT,
-                       "progression_minimum_mm and reader_error_mm are lengths and mean nothing to "
-                       "sums of volumes");
+                       "progression_minimum_mm is a length and means nothing to sums of volumes");
     return RP_OK;
 }

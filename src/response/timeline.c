@@ -176,7 +176,7 @@ rp_status rp_timeline_add_visit(rp_timeline *t, const rp_timeline_visit *visit, 
 /* The id as the lesion has it, where there is such a lesion: most findings then need no copy. */
 static const char *known_id(rp_timeline *t, const char *id)
 {
-    for (size_t i = 0; id && i < t->lesion_count; i++)
+    for (size_t i = 0; id && i < t->lesion_count && i < RP_TIMELINE_MOST; i++)
         if (strcmp(t->lesions[i].id, id) == 0) return t->lesions[i].id;
     return arena_copy(&t->memory, id);
 }

@@ -65,11 +65,11 @@ static char *explain_growth(const course *c, const rp_visit_result *r)
     const char *percent =
         r->nadir > 0 ? arena_format(c->memory, " (%.1f%%)", 100 * more / r->nadir) : "";
     return arena_format(
-        c->memory, "%s, %.1f %s, is %.1f %s%s above %s %.1f %s%s; progression needs %s%s%s%s",
+        c->memory, "%s, %.1f %s, is %.1f %s%s above %s %.1f %s at %s; progression needs %s%s%s%s",
         sum_words(c, r), e, unit(c), more, unit(c), percent ? percent : "",
         r->nadir_visit ? "the smallest so far," : "the baseline's", r->nadir, unit(c),
-        r->nadir_visit ? arena_format(c->memory, " at %s", visit_id(c, r->nadir_visit)) : "",
-        growth_words(c), c->targets > 1 && r->lesion != NO_INDEX ? "; most by " : "",
+        visit_id(c, r->nadir_visit), growth_words(c),
+        c->targets > 1 && r->lesion != NO_INDEX ? "; most by " : "",
         c->targets > 1 ? lesion_words(c, r->lesion) : "",
         c->targets > 1 && r->lesion != NO_INDEX
             ? arena_format(c->memory, ", %+.1f %s", change, unit(c))
@@ -171,7 +171,9 @@ static char *explain_confirmed(const course *c, const rp_visit_result *r)
 {
     if (strcmp(r->rule, "iCPD-before") == 0)
         return arena_copy(c->memory, "progression was confirmed before");
-    if (r->lesion == NO_INDEX)
+    if (strcmp(r->rule, "iCPD-reappearance") == 0)
+        return arena_copy(c->memory, "a target that is there again confirms the progression");
+    if (strcmp(r->rule, "iCPD-sum") == 0)
         return arena_format(c->memory,
                             "the targets confirm the progression: %.1f mm are evaluated, the "
                             "smallest sum before was %.1f mm",
@@ -187,7 +189,7 @@ static char *explain(const course *c, const rp_visit_result *r)
     if (strncmp(r->rule, "iUPD", 4) == 0) rule = r->rule + 2;
     if (strncmp(r->rule, "iCPD", 4) == 0) return explain_confirmed(c, r);
     if (strcmp(rule, "PD-sum") == 0) return explain_growth(c, r);
-    if (strcmp(rule, "PD-target") == 0)
+    if (strcmp(rule, "PD-further") == 0)
         return arena_copy(c->memory, "the targets grew further since the progression before");
     if (strcmp(rule, "PD-reappearance") == 0) return explain_reappearance(c, r);
     if (strcmp(rule, "PD-new") == 0)

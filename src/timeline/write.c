@@ -112,8 +112,8 @@ static void set_sums(rp_json *json, const rp_timeline *t, const rp_visit_result 
     rp_json_set_string(json, "nadir_visit",
                        v->nadir_visit >= 0 ? t->visits[v->nadir_visit].id : NULL);
     rp_json_set_number(json, "nadir_change_percent", v->nadir_change_percent);
-    rp_json_set_number(json, volume ? "partial_limit_cc" : "partial_limit_mm", v->partial_limit);
-    rp_json_set_number(json, volume ? "progression_limit_cc" : "progression_limit_mm",
+    rp_json_set_number(json, volume ? "pr_limit_cc" : "pr_limit_mm", v->partial_limit);
+    rp_json_set_number(json, volume ? "pd_limit_cc" : "pd_limit_mm",
                        v->progression_limit);
 }
 
@@ -139,6 +139,7 @@ static rp_json *visit_result_json(const rp_timeline *t, size_t i, const rp_visit
 static rp_json *options_json(const rp_response_options *o)
 {
     rp_json *json = rp_json_object();
+    rp_json_set_string(json, "criteria", rp_criteria_code(o->criteria));
     rp_json_set_bool(json, "confirmation", o->confirmation);
     rp_json_set_int(json, "confirmation_days", o->confirmation_days);
     rp_json_set_int(json, "minimum_sd_days", o->minimum_sd_days);

@@ -1,433 +1,502 @@
-"""The response criteria once more, in plain Python and exact arithmetic, written from the rules of docs/response.md
-alone: RECIST 1.1, iRECIST, mRECIST and the response by volume over a timeline. Slow and literal on purpose; it shares
-nothing with the program that it checks.
-
-A timeline is the dictionary that its JSON holds, with lengths as strings or numbers of few decimals; they are taken as
-the decimals that they are.
-"""
+"""The response rules over a timeline, by brute force: what tests/oracle/test_response.py compares
+the program with. Literal rather than fast, and exact: numbers are the decimals as typed, and an
+operation that would round raises."""
 import datetime
-import functools
-import math
-from fractions import Fraction
+import decimal
+from decimal import Decimal
 
-DEFAULTS = {"criteria": "recist1.1", "confirmation": False, "confirmation_days": 28, "minimum_sd_days": 42,
-            "keep_pr": True, "too_small_mm": 5, "progression_minimum_mm": 5, "reappearance_is_pd": True,
-            "node_normal_mm": 10, "reader_error_mm": 0, "reader_error_percent": 0, "irecist_earliest_days": 28,
-            "irecist_latest_days": 56, "irecist_further_mm": 5}
+EXACT = decimal.getcontext()
+EXACT.prec = 400
+EXACT.traps[decimal.Inexact] = True
+
+ZERO = Decimal(0)
+SIXTH_OF_PI = Decimal("0.523598775598298873077107230546583814032861566562517636829157")
+# Share of the baseline sum for PR, share of the nadir for PD; volume: the cubes of the diameters'.
+SHARES = {"volume": (Decimal("0.343"), Decimal("1.728"))}
+DIAMETER_SHARES = (Decimal("0.7"), Decimal("1.2"))
+
+DEFAULTS = {
+    "confirmation": False, "confirmation_days": 28, "minimum_sd_days": 42, "keep_pr": True,
+    "too_small_mm": 5, "progression_minimum_mm": 5, "reappearance_is_pd": True,
+    "node_normal_mm": 10, "node_target_mm": 15, "target_mm": 10, "reader_error_mm": 0,
+    "reader_error_percent": 0, "irecist_earliest_days": 28, "irecist_latest_days": 56,
+    "irecist_further_mm": 5,
+}
 
 
-@functools.lru_cache(maxsize=None)
-def exact(value):
-    """The decimal as it was typed."""
-    return Fraction(str(value))
-
-
-def options(**given):
-    chosen = dict(DEFAULTS)
-    if given.get("criteria") in ("mrecist", "volume"):
+def options_of(criteria, **given):
+    """All options of a criteria, the defaults where not given."""
+    chosen = dict(DEFAULTS, criteria=criteria)
+    if criteria in ("mrecist", "volume"):
         chosen["progression_minimum_mm"] = 0
+    unknown = set(given) - set(chosen)
+    if unknown:
+        raise ValueError(f"no such options: {unknown}")
     chosen.update(given)
     return chosen
 
 
-class Patient:
-    """One timeline with the answers to every question about a single lesion at a single visit."""
+def exact(number):
+    """The decimal that was typed: a float's shortest text is what JSON has."""
+    return Decimal(str(number))
 
-    def __init__(self, timeline, chosen):
-        self.t, self.o = timeline, chosen
-        self.volume = chosen["criteria"] == "volume"
-        self.lesions = timeline["lesions"]
-        self.targets = [x for x in self.lesions if x["role"] == "target"]
-        self.others = [x for x in self.lesions if x["role"] == "non-target"]
-        self.new = [x for x in self.lesions if x["role"] == "new"]
-        self.visits = timeline["visits"]
-        self.days = [(datetime.date.fromisoformat(v["date"]) -
-                      datetime.date.fromisoformat(self.visits[0]["date"])).days for v in self.visits]
-        self.finding = [{f["lesion"]: f for f in v["findings"]} for v in self.visits]
-        self.nodal = {x["id"]: bool(x.get("nodal")) for x in self.lesions}
 
-    def state(self, v, lesion):
-        return self.finding[v].get(lesion, {"state": "not evaluated"})["state"]
+def percent(part, whole):
+    """100 part / whole as a float, None where whole is 0 or either is undefined."""
+    if part is None or whole is None or whole == 0:
+        return None
+    return 100.0 * float(part) / float(whole)
 
-    # ---- targets
 
-    def length(self, f, lesion):
-        """What counts of a measured target, before any state: mm."""
-        if self.nodal[lesion]:
-            return exact(f["short_axis_mm"])
-        return exact(f["viable_mm"] if self.o["criteria"] == "mrecist" else f["longest_mm"])
+def plain(number):
+    return None if number is None else float(number)
 
-    def parts(self, f, lesion):
-        use = "parts_viable_mm" if self.o["criteria"] == "mrecist" and not self.nodal[lesion] else "parts_mm"
-        return sum(map(exact, f[use]))
 
-    def value(self, v, lesion):
-        """Size of a target; None: not evaluated. By volume the sphere of what is too small is a float."""
-        f = self.finding[v].get(lesion)
-        state = self.state(v, lesion)
+class Case:
+    """A timeline by visits, and what each lesion measures."""
+
+    def __init__(self, timeline, options):
+        self.options = options
+        self.criteria = options["criteria"]
+        lesions = timeline["lesions"]
+        self.lesions = {lesion["id"]: lesion for lesion in lesions}
+        self.targets = [x["id"] for x in lesions if x["role"] == "target"]
+        self.non_targets = [x["id"] for x in lesions if x["role"] == "non-target"]
+        self.new = [x["id"] for x in lesions if x["role"] == "new"]
+        self.ids = [visit["id"] for visit in timeline["visits"]]
+        self.dates = [visit["date"] for visit in timeline["visits"]]
+        self.days = [datetime.date.fromisoformat(date).toordinal() for date in self.dates]
+        self.findings = [{f["lesion"]: f for f in visit["findings"]}
+                         for visit in timeline["visits"]]
+        self.node_normal = exact(options["node_normal_mm"])
+        self.too_small = exact(options["too_small_mm"])
+        self.values = [[self.value(k, lesion) for lesion in self.targets]
+                       for k in range(len(self.ids))]
+
+    def nodal(self, lesion):
+        return bool(self.lesions[lesion].get("nodal", False))
+
+    def state(self, k, lesion):
+        """The state of a finding; a new lesion that was not looked at has none."""
+        finding = self.findings[k].get(lesion)
+        if finding is not None:
+            return finding["state"]
+        return None if self.lesions[lesion]["role"] == "new" else "not evaluated"
+
+    def ends_in(self, k, lesion):
+        """The lesion that a merged one is part of, after all merges."""
+        while self.state(k, lesion) == "merged":
+            lesion = self.findings[k][lesion]["into"]
+        return lesion
+
+    def value(self, k, lesion):
+        """What a target adds to the sum, in mm or cc; None where it is not evaluated."""
+        state = self.state(k, lesion)
         if state == "not evaluated":
             return None
         if state == "absent":
-            return Fraction(0)
+            return ZERO
         if state == "merged":
-            return None if self.value(v, f["into"]) is None else Fraction(0)
+            return None if self.value(k, self.ends_in(k, lesion)) is None else ZERO
         if state == "too small":
-            small = exact(self.o["too_small_mm"])
-            return Fraction(math.pi / 6 * float(small) ** 3 / 1000) if self.volume else small
-        if self.volume:
-            return exact(f["volume_cc"])
-        return self.parts(f, lesion) if state == "split" else self.length(f, lesion)
+            if self.criteria == "volume":
+                return SIXTH_OF_PI * self.too_small ** 3 * Decimal("0.001")
+            return self.too_small
+        finding = self.findings[k][lesion]
+        if self.criteria == "volume":
+            return exact(finding["volume_cc"])
+        viable = self.criteria == "mrecist" and not self.nodal(lesion)
+        if state == "split":
+            return sum(map(exact, finding["parts_viable_mm" if viable else "parts_mm"]), ZERO)
+        if viable:
+            return exact(finding["viable_mm"])
+        return exact(finding["short_axis_mm" if self.nodal(lesion) else "longest_mm"])
 
-    def gone(self, v, lesion):
-        f, state = self.finding[v].get(lesion), self.state(v, lesion)
+    def short_axis(self, k, lesion):
+        """Of a nodal target, in mm; None where it has none of its own."""
+        finding, state = self.findings[k].get(lesion), self.state(k, lesion)
+        if state == "measured":
+            return exact(finding["short_axis_mm"])
+        if state == "split":
+            return sum(map(exact, finding["parts_mm"]), ZERO)
+        return self.too_small if state == "too small" else None
+
+    def gone(self, k, lesion):
+        """Whether nothing pathological is left of a target."""
+        state = self.state(k, lesion)
+        if state == "not evaluated":
+            return False
         if state == "absent":
             return True
         if state == "merged":
-            return self.gone(v, f["into"])
-        if state == "not evaluated":
-            return False
-        if not self.nodal[lesion]:
-            return self.value(v, lesion) == 0
-        return self.axis(v, lesion) < exact(self.o["node_normal_mm"])
+            return self.gone(k, self.ends_in(k, lesion))
+        if self.nodal(lesion):
+            return self.short_axis(k, lesion) < self.node_normal
+        return self.value(k, lesion) == 0
 
-    def axis(self, v, lesion):
-        """Short axis by which a node is judged, also by volume."""
-        f, state = self.finding[v].get(lesion), self.state(v, lesion)
-        if state == "too small":
-            return exact(self.o["too_small_mm"])
-        if state == "split":
-            return sum(map(exact, f["parts_mm"]))
-        return exact(f["short_axis_mm"])
+    def evaluated_sum(self, k):
+        return sum((v for v in self.values[k] if v is not None), ZERO)
 
-    def sums(self, v):
-        """Sum over the evaluated targets, and whether that is all of them."""
-        values = [self.value(v, x["id"]) for x in self.targets]
-        known = [x for x in values if x is not None]
-        return sum(known, Fraction(0)), bool(values) and len(known) == len(values)
+    def complete_sum(self, k):
+        """None where there are no targets or one of them is not evaluated."""
+        if not self.targets or None in self.values[k]:
+            return None
+        return self.evaluated_sum(k)
 
+    def nadir(self, k):
+        """(sum, visit) before visit k, the earliest of equals; (None, None) where there is none."""
+        best = (None, None)
+        for j in range(k):
+            s = self.complete_sum(j)
+            if s is not None and (best[0] is None or s < best[0]):
+                best = (s, j)
+        return best
 
-def assess(timeline, chosen):
-    """Everything that the program's JSON has for a patient, but sentences and notes."""
-    p = Patient(timeline, chosen)
-    visits = [baseline_visit(p)]
-    for v in range(1, len(p.visits)):
-        visits.append(one_visit(p, v, visits))
-    if chosen["criteria"] == "irecist":
-        immune(p, visits)
-    else:
-        for r in visits:
-            r["overall"] = r["recist"]
-    return over_visits(p, visits)
+    def first(self, k, lesions, state):
+        """The first of the lesions, in the order of the file, that is in a state at visit k."""
+        for lesion in lesions:
+            if self.state(k, lesion) == state:
+                return lesion
+        return None
 
 
-# ---- visits ----------------------------------------------------------------------------------------------------------
-
-def baseline_visit(p):
-    total, complete = p.sums(0)
-    return {"sum": total if complete else None, "evaluated": total if p.targets else None, "nadir": None,
-            "nadir_visit": None, "target": None, "non_target": None, "recist": None, "overall": None, "rule": None,
-            "lesion": None, "parts": set(), "borderline": []}
+def held(calls, wanted, ended_by):
+    """Whether one of the earlier calls is wanted and none after it is the one that ends it."""
+    return any(calls[j] in wanted and ended_by not in calls[j + 1:] for j in range(len(calls)))
 
 
-def nadir_before(p, v, visits):
-    best = None
-    for i in range(v):
-        if visits[i]["sum"] is not None and (best is None or visits[i]["sum"] < visits[best]["sum"]):
-            best = i
-    return best
+# ---- one visit -----------------------------------------------------------------------------------
 
 
-def factors(p):
-    return (Fraction(343, 1000), Fraction(1728, 1000)) if p.volume else (Fraction(7, 10), Fraction(12, 10))
+def limits(case, k):
+    """(PR at or below, PD at or above) of the sum at visit k; None where undefined."""
+    if not case.targets:
+        return None, None
+    shrink, grow = SHARES.get(case.criteria, DIAMETER_SHARES)
+    baseline, nadir = case.complete_sum(0), case.nadir(k)[0]
+    if nadir is None:
+        return shrink * baseline, None
+    minimum = exact(case.options["progression_minimum_mm"])
+    return shrink * baseline, max(grow * nadir, nadir + minimum)
 
 
-def since_progression(visits, v, key):
-    """Calls of the earlier visits, from the last PD on."""
-    calls = []
-    for i in range(1, v):
-        if visits[i][key] == "PD":
-            calls = []
-        else:
-            calls.append(visits[i][key])
-    return calls
-
-
-def target_response(p, v, visits, r):
-    """(call, rule)"""
-    if not p.targets:
+def target_response(case, k, earlier):
+    """(response, rule) of the targets at visit k; earlier are the responses of the visits before,
+    None for the baseline's."""
+    if not case.targets:
         return "NA", None
-    shrink, grow = factors(p)
-    least = exact(p.o["progression_minimum_mm"])
-    e, complete, n = r["evaluated"], r["sum"] is not None, r["nadir"]
-    e = e if e is not None else Fraction(0)
-    if e >= grow * n and e - n >= least and e > n:
+    pr_limit, pd_limit = limits(case, k)
+    e, s, n = case.evaluated_sum(k), case.complete_sum(k), case.nadir(k)[0]
+    if e >= pd_limit and e > n:
         return "PD", "PD-sum"
-    earlier = since_progression(visits, v, "target")
-    back = [x["id"] for x in p.targets if not p.nodal[x["id"]] and (p.value(v, x["id"]) or 0) > 0]
-    if p.o["reappearance_is_pd"] and "CR" in earlier and back:
-        return "PD", "PD-reappearance"
-    if not complete:
+    if case.options["reappearance_is_pd"] and held(earlier, ("CR",), "PD"):
+        for lesion, value in zip(case.targets, case.values[k]):
+            if not case.nodal(lesion) and value is not None and value > 0:
+                return "PD", "PD-reappearance"
+    if s is None:
         return "NE", "NE"
-    if all(p.gone(v, x["id"]) for x in p.targets):
+    if all(case.gone(k, lesion) for lesion in case.targets):
         return "CR", "CR"
-    if r["sum"] <= shrink * visits[0]["sum"]:
+    if s <= pr_limit:
         return "PR", "PR"
-    if p.o["keep_pr"] and ("PR" in earlier or "CR" in earlier):
+    if case.options["keep_pr"] and held(earlier, ("CR", "PR"), "PD"):
         return "PR", "PR-kept"
     return "SD", "SD"
 
 
-def non_target_response(p, v):
-    if not p.others:
+def non_target_response(case, k):
+    if not case.non_targets:
         return "NA"
-    states = [p.state(v, x["id"]) for x in p.others]
+    states = [case.state(k, lesion) for lesion in case.non_targets]
     if "progression" in states:
         return "PD"
     if "not evaluated" in states:
         return "NE"
-
-    def cleared(lesion):
-        f = p.finding[v][lesion]
-        if f["state"] == "absent":
-            return True
-        axis = f.get("short_axis_mm")
-        return p.nodal[lesion] and axis is not None and exact(axis) < exact(p.o["node_normal_mm"])
-
-    return "CR" if all(cleared(x["id"]) for x in p.others) else "NN"
+    for lesion in case.non_targets:
+        axis = case.findings[k][lesion].get("short_axis_mm")
+        normal = case.nodal(lesion) and axis is not None and exact(axis) < case.node_normal
+        if case.state(k, lesion) == "present" and not normal:
+            return "NN"
+    return "CR"
 
 
-def one_visit(p, v, visits):
-    total, complete = p.sums(v)
-    lowest = nadir_before(p, v, visits)
-    known = any(p.value(v, x["id"]) is not None for x in p.targets)
-    r = {"sum": total if complete else None, "evaluated": total if known else None,
-         "nadir": visits[lowest]["sum"] if lowest is not None else None, "nadir_visit": lowest, "lesion": None}
-    r["target"], target_rule = target_response(p, v, visits, r)
-    r["non_target"] = non_target_response(p, v)
-    unequivocal = [x["id"] for x in p.new if p.state(v, x["id"]) == "unequivocal"]
-    r["unequivocal"] = unequivocal
-    earlier = since_progression(visits, v, "recist")
-    again = [x["id"] for x in p.others if not p.nodal[x["id"]] and p.state(v, x["id"]) == "present"]
-    reappeared = p.o["reappearance_is_pd"] and "CR" in earlier and bool(again)
-    r["parts"] = {name for name, is_part in (("new", unequivocal), ("target", r["target"] == "PD"),
-                                            ("non-target", r["non_target"] == "PD")) if is_part}
-    if unequivocal:
-        r["recist"], r["rule"], r["lesion"] = "PD", "PD-new", unequivocal[0]
-    elif r["target"] == "PD":
-        r["recist"], r["rule"] = "PD", target_rule
-        r["lesion"] = tipping(p, v, lowest, +1) if target_rule == "PD-sum" else None
-    elif r["non_target"] == "PD":
-        r["recist"], r["rule"] = "PD", "PD-non-target"
-        r["lesion"] = next(x["id"] for x in p.others if p.state(v, x["id"]) == "progression")
-    elif reappeared:
-        r["recist"], r["rule"] = "PD", "PD-reappearance"
-    elif not p.targets:
-        r["recist"], r["rule"] = r["non_target"], "NT-" + r["non_target"]
-    elif r["target"] == "CR" and r["non_target"] in ("NN", "NE"):
-        r["recist"], r["rule"] = "PR", "CR-non-target-remains"
-    else:
-        r["recist"], r["rule"] = r["target"], target_rule
-        if target_rule == "PR":
-            r["lesion"] = tipping(p, v, 0, -1)
-    r["borderline"] = borderline(p, v, visits, r)
-    return r
+def overall_response(case, k, target, target_rule, non_target, earlier):
+    """(overall, rule, lesion that tipped it) at visit k by RECIST 1.1."""
+    new = case.first(k, case.new, "unequivocal")
+    if new is not None:
+        return "PD", "PD-new", new
+    if target == "PD":
+        return "PD", target_rule, largest_growth(case, k) if target_rule == "PD-sum" else None
+    if non_target == "PD":
+        return "PD", "PD-non-target", case.first(k, case.non_targets, "progression")
+    if case.options["reappearance_is_pd"] and held(earlier, ("CR",), "PD"):
+        if case.first(k, [x for x in case.non_targets if not case.nodal(x)], "present"):
+            return "PD", "PD-reappearance", None
+    if target == "NA":
+        return non_target, "NT-" + non_target, None
+    if target == "CR" and non_target in ("NN", "NE"):
+        return "PR", "CR-non-target-remains", None
+    return target, target_rule, largest_fall(case, k) if target_rule == "PR" else None
 
 
-def tipping(p, v, reference, direction):
-    """The target whose size changed the most in a direction; the first of equals, None without any such change."""
-    best, most = None, Fraction(0)
-    for x in p.targets:
-        now, before = p.value(v, x["id"]), p.value(reference, x["id"])
-        if now is None or before is None:
-            continue
-        change = direction * (now - before)
-        if change > most:
-            best, most = x["id"], change
-    return best
+def largest_growth(case, k):
+    """The evaluated target that grew most since the nadir, the first of equals; None where none
+    grew."""
+    n = case.nadir(k)[1]
+    growth = [(now - case.values[n][i], -i) for i, now in enumerate(case.values[k])
+              if now is not None]
+    most, place = max(growth)
+    return case.targets[-place] if most > 0 else None
 
 
-def borderline(p, v, visits, r):
-    if r["sum"] is None:
+def largest_fall(case, k):
+    """The target that shrank most since the baseline, the first of equals."""
+    fall = [(case.values[0][i] - now, -i) for i, now in enumerate(case.values[k])]
+    return case.targets[-max(fall)[1]]
+
+
+def borderline(case, k):
+    """The thresholds of visit k that a reader's error could cross: (name, lesion, distance)."""
+    s, options = case.complete_sum(k), case.options
+    mm = ZERO if case.criteria == "volume" else exact(options["reader_error_mm"])
+    share = exact(options["reader_error_percent"]) * Decimal("0.01")
+    if s is None or max(mm, share * s) == 0:
         return []
-    percent = exact(p.o["reader_error_percent"]) / 100
-
-    def error(size):
-        relative = percent * size
-        return relative if p.volume else max(exact(p.o["reader_error_mm"]), relative)
-
-    shrink, grow = factors(p)
-    least = exact(p.o["progression_minimum_mm"])
     found = []
-    for name, at in (("PR", shrink * visits[0]["sum"]), ("PD", max(grow * r["nadir"], r["nadir"] + least))):
-        e = error(r["sum"])
-        if e > 0 and abs(r["sum"] - at) <= e:
-            found.append((name, None, abs(r["sum"] - at)))
-    if all(p.gone(v, x["id"]) for x in p.targets if not p.nodal[x["id"]]):
-        for x in p.targets:
-            if not p.nodal[x["id"]] or p.state(v, x["id"]) in ("absent", "merged"):
-                continue
-            axis = p.axis(v, x["id"])
-            e = max(exact(p.o["reader_error_mm"]), percent * axis)
-            away = abs(axis - exact(p.o["node_normal_mm"]))
-            if e > 0 and away <= e:
-                found.append(("node", x["id"], away))
+    for name, limit in zip(("PR", "PD"), limits(case, k)):
+        if abs(s - limit) <= max(mm, share * s):
+            found.append((name, None, abs(s - limit)))
+    if all(case.gone(k, x) for x in case.targets if not case.nodal(x)):
+        for lesion in filter(case.nodal, case.targets):
+            axis = case.short_axis(k, lesion)
+            if axis is None or case.state(k, lesion) == "too small":
+                continue  # nobody measured an axis
+            distance = abs(axis - case.node_normal)
+            if distance <= max(mm, share * axis):
+                found.append(("node", lesion, distance))
     return found
 
 
-# ---- iRECIST ---------------------------------------------------------------------------------------------------------
-
-def new_sum(p, v, lesions):
-    """Sizes of new lesions; None where one has none."""
-    total = Fraction(0)
-    for lesion in lesions:
-        f = p.finding[v][lesion]
-        size = f.get("short_axis_mm" if p.nodal[lesion] else "longest_mm")
-        if size is None:
-            return None
-        total += exact(size)
-    return total
+# ---- iRECIST -------------------------------------------------------------------------------------
 
 
-def confirmation(p, v, last, visits, run):
-    """(rule, lesion) by which visit v confirms the pending iUPD whose latest visit is `last`, or None; run: parts of
-    all its visits."""
-    now, before = visits[v], visits[last]
-    further = exact(p.o["irecist_further_mm"])
-    both = [x for x in now["unequivocal"] if x in before.get("unequivocal", [])]
-    if len(both) < len(now["unequivocal"]):
-        return "iCPD-new", next(x for x in now["unequivocal"] if x not in both)
-    sizes = [(x, new_sum(p, v, [x]), new_sum(p, last, [x])) for x in both]
-    sizes = [s for s in sizes if s[1] is not None and s[2] is not None]
-    if sizes and sum(s[1] for s in sizes) - sum(s[2] for s in sizes) >= further:
-        return "iCPD-new", sizes[0][0]
-    grew = "target" in before["parts"] and now["evaluated"] is not None and before["evaluated"] is not None and \
-        now["evaluated"] >= before["evaluated"] + further
-    if grew or "target" in now["parts"] and "target" not in run:
-        return "iCPD-target", None
-    worse = [x["id"] for x in p.others if p.state(v, x["id"]) == "progression"]
-    more = [x for x in worse if p.state(last, x) != "progression"]
-    if worse and ("non-target" not in run or more):
-        return "iCPD-non-target", (more or worse)[0]
-    return None
+def new_size(case, k, lesion):
+    """The measure of a new lesion in mm; None where it was not measured."""
+    size = case.findings[k][lesion].get("short_axis_mm" if case.nodal(lesion) else "longest_mm")
+    return None if size is None else exact(size)
 
 
-def immune(p, visits):
-    first = last = confirmed = None
-    run = set()
-    for v in range(1, len(visits)):
-        r = visits[v]
-        call, rule = r["recist"], r["rule"]
-        if confirmed is not None:
-            r["overall"], r["rule"], r["lesion"] = "iCPD", "iCPD-before", None
-        elif call == "NE":
-            r["overall"] = "NE"
-        elif call != "PD":
-            r["overall"] = "i" + call
-            r["rule"] = {"CR-non-target-remains": "iCR-non-target-remains"}.get(rule, "i" + rule)
-            first, run = None, set()
-        else:
-            r["overall"], r["rule"] = "iUPD", rule.replace("PD-", "iUPD-")
-            by = confirmation(p, v, last, visits, run) if first is not None else None
-            if first is None:
-                first, run = v, set()
-            elif by and p.days[v] - p.days[first] >= p.o["irecist_earliest_days"]:
-                r["overall"], confirmed = "iCPD", v
-                r["rule"], r["lesion"] = by
-            if r["overall"] == "iUPD":
-                run |= r["parts"]
-                last = v
-    p.confirmed_run = first if confirmed is not None else None
-    p.confirmed_at = confirmed
-
-
-# ---- over the visits -------------------------------------------------------------------------------------------------
-
-def progression_visit(p, visits):
-    """(visit of progression's date, visit of the call)"""
-    if p.o["criteria"] == "irecist":
-        return p.confirmed_run, p.confirmed_at
-    for v in range(1, len(visits)):
-        if visits[v]["recist"] != "PD":
-            continue
-        dated = v
-        for lesion in visits[v]["unequivocal"]:
-            i = v - 1
-            while i > 0 and p.state(i, lesion) == "equivocal":
-                dated = min(dated, i)
-                i -= 1
-        return dated, v
+def confirmation(case, k, run, visits):
+    """(why, lesion): whether visit k confirms the iUPD of the run (its iUPD visits so far), as the
+    last word of the rule, and by which lesion; (None, None) where it does not. The rules ask for
+    any of several reasons; named is the first in the order new lesion, target, non-target, in
+    which a visit's call is found too. visits: the calls by RECIST."""
+    p, further = run[-1], exact(case.options["irecist_further_mm"])
+    now = [x for x in case.new if case.state(k, x) == "unequivocal"]
+    known = [x for x in now if case.state(p, x) == "unequivocal"]
+    for lesion in now:
+        if lesion not in known:
+            return "new", lesion
+    known = [x for x in known if None not in (new_size(case, p, x), new_size(case, k, x))]
+    grown = sum((new_size(case, k, x) - new_size(case, p, x) for x in known), ZERO)
+    if known and grown >= further:
+        return "new", known[0]
+    if visits[p]["target"] == visits[k]["target"] == "PD" and \
+            case.evaluated_sum(k) >= case.evaluated_sum(p) + further:
+        return "sum", largest_growth(case, k)
+    if visits[k]["target"] == "PD" and all(visits[j]["target"] != "PD" for j in run):
+        by_sum = visits[k]["target_rule"] == "PD-sum"
+        return ("sum", largest_growth(case, k)) if by_sum else ("reappearance", None)
+    progressing = [x for x in case.non_targets if case.state(k, x) == "progression"]
+    for lesion in progressing:
+        if case.state(p, lesion) != "progression":
+            return "non-target", lesion
+    if progressing and all(visits[j]["non_target"] != "PD" for j in run):
+        return "non-target", progressing[0]
     return None, None
 
 
-def confirmed_pair(calls, days, good, between, least):
-    for i, a in enumerate(calls):
+def immune_responses(case, visits):
+    """(calls as (overall, rule, lesion), first visit (u) of the run that was confirmed or None).
+    visits: the calls by RECIST."""
+    calls, run, confirmed = [(None, None, None)], [], None
+    for k in range(1, len(visits)):
+        overall, rule, lesion = (visits[k][name] for name in ("overall", "rule", "lesion"))
+        if confirmed is not None:
+            calls.append(("iCPD", "iCPD-before", None))
+            continue
+        why, by = confirmation(case, k, run, visits) if run else (None, None)
+        waited = case.days[k] - case.days[run[0]] if run else 0
+        if why and waited >= case.options["irecist_earliest_days"]:
+            confirmed = k
+            calls.append(("iCPD", "iCPD-" + why, by))
+        elif overall == "PD":
+            run.append(k)
+            calls.append(("iUPD", "iU" + rule, lesion))
+        elif why:  # too early, and growth on what RECIST doesn't call PD
+            run.append(k)
+            calls.append(("iUPD", "iUPD-" + why, by))
+        elif overall == "NE":
+            calls.append((overall, rule, lesion))
+        else:
+            run = []
+            calls.append(("i" + overall, "i" + rule, lesion))
+    return calls, run[0] if confirmed is not None else None
+
+
+# ---- all visits ----------------------------------------------------------------------------------
+
+
+def progression_visit(case, calls):
+    """The visit from which progression dates, by RECIST 1.1; None where there is none."""
+    if "PD" not in calls:
+        return None
+    found = calls.index("PD")
+    dated = found
+    for lesion in case.new:
+        if case.state(found, lesion) != "unequivocal":
+            continue
+        for j in range(found - 1, 0, -1):
+            if case.state(j, lesion) == "absent":
+                break
+            if case.state(j, lesion) == "equivocal":
+                dated = min(dated, j)
+    return dated
+
+
+def confirming_first(case, calls, wanted, between):
+    """The first visit of the first pair of wanted calls far enough apart, None where none is."""
+    for i in range(len(calls)):
         for j in range(i + 1, len(calls)):
-            if a in good and calls[j] in good and days[j] - days[i] >= least and \
-                    all(c in between for c in calls[i + 1:j]):
+            if (calls[i] in wanted and calls[j] in wanted
+                    and case.days[j] - case.days[i] >= case.options["confirmation_days"]
+                    and all(c in between for c in calls[i + 1:j])):
                 return i
     return None
 
 
-def best_response(p, calls, days, progressed):
-    """(call, index of the response's first visit among calls)"""
-    o = p.o
+def best_response(case, calls):
+    """(best of CR, PR, SD, NN or None, visit of the response or None); calls: of the visits that
+    count, with PD and iUPD as "PD" and the baseline's None."""
+    confirm = case.options["confirmation"]
+    stable = ("CR", "PR", "SD", "NN") if confirm else ("SD", "NN")
+    for best, wanted in (("CR", ("CR",)), ("PR", ("CR", "PR") if confirm else ("PR",))):
+        if confirm:
+            first = confirming_first(case, calls, wanted, wanted + ("NE",))
+            if first is not None:
+                return best, first
+        elif best in calls:
+            return best, min(j for j, c in enumerate(calls) if c in ("CR", "PR"))
+    for k, call in enumerate(calls):
+        if call in stable and case.days[k] - case.days[0] >= case.options["minimum_sd_days"]:
+            return ("SD" if case.targets else "NN"), None
+    return None, None
 
-    def first(good):
-        return next((i for i, c in enumerate(calls) if c in good), None)
 
-    lasting = [c for c, d in zip(calls, days) if d >= o["minimum_sd_days"]]
-    stable = "SD" if p.targets else "NN"
-    if o["confirmation"]:
-        i = confirmed_pair(calls, days, {"CR"}, {"CR", "NE"}, o["confirmation_days"])
-        if i is not None:
-            return "CR", i
-        i = confirmed_pair(calls, days, {"CR", "PR"}, {"CR", "PR", "NE"}, o["confirmation_days"])
-        if i is not None:
-            return "PR", i
-        if any(c in ("CR", "PR", "SD", "NN") for c in lasting):
-            return stable, None
+def over_recist(case, calls):
+    """(best, visit of the response, visit of progression, visits that count)."""
+    progression = progression_visit(case, calls)
+    counted = calls if progression is None else calls[:progression] + ["PD"]
+    best, response = best_response(case, counted)
+    if best is None:
+        best = "NE" if progression is None else "PD"
+    return best, response, progression, range(1, len(counted))
+
+
+def over_irecist(case, calls, progression):
+    """As over_recist; progression: first visit of the run that was confirmed."""
+    before = calls if progression is None else calls[:progression]
+    counted = [k for k in range(1, len(before)) if before[k] != "iUPD"]
+    best, response = best_response(case, [
+        None if c is None else "NE" if c == "iUPD" else c.removeprefix("i") for c in before])
+    if best is not None:
+        best = "i" + best
+    elif progression is not None:
+        best = "iCPD"
     else:
-        if "CR" in calls:
-            return "CR", first({"CR", "PR"})
-        if "PR" in calls:
-            return "PR", first({"CR", "PR"})
-        if any(c in ("SD", "NN") for c in lasting):
-            return stable, None
-    return ("PD" if progressed else "NE"), None
+        best = "iUPD" if "iUPD" in calls else "NE"
+    return best, response, progression, counted
 
 
-def over_visits(p, visits):
-    dated, called = progression_visit(p, visits)
-    immune_criteria = p.o["criteria"] == "irecist"
-    calls, days, index = [], [], []
-    for v in range(1, len(visits)):
-        if dated is not None and v >= dated:
-            break
-        call = visits[v]["recist"]
-        if immune_criteria and visits[v]["overall"] in ("iUPD", "iCPD"):
-            call = "NE"
-        calls.append(call)
-        days.append(p.days[v])
-        index.append(v)
-    best, at = best_response(p, calls, days, dated is not None)
-    if immune_criteria:
-        if best in ("CR", "PR", "SD", "NN"):
-            best = "i" + best
-        elif dated is not None:
-            best = "iCPD"
-        else:
-            best = "iUPD" if any(r["overall"] == "iUPD" for r in visits) else "NE"
-    response = index[at] if at is not None else None
-    last = max([v for v in range(1, len(visits)) if visits[v]["overall"] != "NE"], default=0)
-    end = dated if dated is not None else last
-    counted = [v for v in range(1, len(visits)) if dated is None or v <= dated]
-    depths = [(v, change(visits[v]["sum"], visits[0]["sum"])) for v in counted
-              if visits[v]["sum"] is not None and visits[0]["sum"]]
-    depth = min(depths, key=lambda d: d[1]) if depths else (None, None)
-    return {"visits": visits, "best": best, "response": response, "progression": dated,
-            "duration": p.days[end] - p.days[response] if response is not None else None,
-            "censored": dated is None, "free": p.days[end], "depth": depth[1], "depth_visit": depth[0]}
+def duration(case, start, progression, calls):
+    """(days, whether censored) from the visit start to progression or the last evaluated visit."""
+    if start is None:
+        return None, None
+    end = progression
+    if end is None:
+        end = max(j for j, c in enumerate(calls) if c != "NE")
+    return case.days[end] - case.days[start], progression is None
 
 
-def change(now, before):
-    return None if now is None or not before else 100 * (now - before) / before
+def depth(case, counted):
+    """(smallest change in percent, visit's id) over the visits that count."""
+    baseline, best = case.complete_sum(0), None
+    for k in counted:
+        s = case.complete_sum(k)
+        if s is not None and baseline and (best is None or s < best[0]):
+            best = (s, k)
+    if best is None:
+        return None, None
+    return percent(best[0] - baseline, baseline), case.ids[best[1]]
+
+
+def visit_result(case, k):
+    """What is known of a visit before its call."""
+    unit = "cc" if case.criteria == "volume" else "mm"
+    evaluated = any(v is not None for v in case.values[k])
+    s, baseline = case.complete_sum(k), case.complete_sum(0)
+    n, at = case.nadir(k)
+    pr_limit, pd_limit = limits(case, k)
+    change = None if s is None else s - baseline
+    growth = None if s is None or n is None else s - n
+    return {
+        "id": case.ids[k], "date": case.dates[k], "sum_" + unit: plain(s),
+        "evaluated_sum_" + unit: plain(case.evaluated_sum(k)) if evaluated else None,
+        "baseline_change_percent": percent(change, baseline),
+        "nadir_" + unit: plain(n), "nadir_visit": None if at is None else case.ids[at],
+        "nadir_change_percent": percent(growth, n),
+        "pr_limit_" + unit: plain(pr_limit), "pd_limit_" + unit: plain(pd_limit),
+        "target": None, "non_target": None, "overall": None, "rule": None, "lesion": None,
+        "borderline": [] if k == 0 else [
+            {"threshold": name, "lesion": lesion,
+             "distance_mm" if name == "node" else "distance_" + unit: plain(distance)}
+            for name, lesion, distance in borderline(case, k)],
+    }
+
+
+def respond(timeline, options):
+    """The result of one consistent timeline, in the fields of the program's JSON, without the
+    sentences and notes."""
+    case = Case(timeline, options)
+    visits, targets, calls = [visit_result(case, 0)], [None], [None]
+    for k in range(1, len(case.ids)):
+        target, target_rule = target_response(case, k, targets)
+        non_target = non_target_response(case, k)
+        overall, rule, lesion = overall_response(case, k, target, target_rule, non_target, calls)
+        targets.append(target)
+        calls.append(overall)
+        visits.append(dict(visit_result(case, k), target=target, target_rule=target_rule,
+                           non_target=non_target, overall=overall, rule=rule, lesion=lesion))
+    if case.criteria == "irecist":
+        immune, run = immune_responses(case, visits)
+        for visit, (overall, rule, lesion) in zip(visits, immune):
+            visit.update(overall=overall, rule=rule, lesion=lesion)
+        calls = [overall for overall, _, _ in immune]
+        best, response, progression, counted = over_irecist(case, calls, run)
+    else:
+        best, response, progression, counted = over_recist(case, calls)
+    for visit in visits:
+        visit.pop("target_rule", None)
+    days, censored = duration(case, response, progression, calls)
+    free, free_censored = duration(case, 0, progression, calls)
+    deepest, deepest_visit = depth(case, counted)
+    return {
+        "patient": timeline["patient"], "criteria": case.criteria,
+        "label": timeline.get("label", ""), "options": options, "visits": visits,
+        "best_overall_response": best,
+        "response_date": None if response is None else case.dates[response],
+        "progression_date": None if progression is None else case.dates[progression],
+        "duration_of_response_days": days, "duration_censored": censored,
+        "progression_free_days": free, "progression_free_censored": free_censored,
+        "depth_percent": deepest, "depth_visit": deepest_visit,
+    }
