@@ -1,6 +1,6 @@
 /**
  * @file io.h
- * NIfTI images, safetensors files and JSON.
+ * NIfTI images, safetensors files, JSON and CSV.
  */
 #ifndef REPRISE_IO_H
 #define REPRISE_IO_H
@@ -22,10 +22,10 @@ extern "C" {
 bool rp_nifti_probe(const char *path);
 
 typedef struct rp_nifti_info {
-    int version; /**< 1 or 2 */
+    int version;          /**< 1 or 2 */
     bool swapped, gzip;
-    int datatype; /**< NIfTI code */
-    rp_grid grid; /**< as delivered by the readers */
+    int datatype;         /**< NIfTI code */
+    rp_grid grid;         /**< as delivered by the readers */
     double scl_slope, scl_inter;
     const char *geometry; /**< "sform", "qform" or "pixdim" : what the grid was taken from */
 } rp_nifti_info;
@@ -118,11 +118,21 @@ void rp_json_append_int(rp_json *array, int64_t value);
 void rp_json_append_string(rp_json *array, const char *value);
 /** Indented text with final newline, rp_alloc'd; NULL if anything failed on the way. */
 char *rp_json_text(const rp_json *value);
+/** The same in one line, without spaces and final newline. */
+char *rp_json_compact_text(const rp_json *value);
 rp_status rp_json_write(const char *path, const rp_json *value, rp_error *err);
 
 /** Reading; the message of a syntax error names path, line and column. */
 rp_status rp_json_read(const char *path, rp_json **value, rp_error *err);
 rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err);
+/** Takes one value of many; it is destroyed afterwards. */
+typedef rp_status (*rp_json_item)(void *context, size_t index, const rp_json *value, rp_error *err);
+/** Of a file that is an object with an array of objects or arrays under that key, each of them in
+ *  turn, from the calling thread, with the memory of some hundred at a time (all threads parse); of
+ *  any other file the whole as the only one. What stands round the array is checked last. Stops
+ *  where item fails. */
+rp_status rp_json_read_each(const char *path, const char *key, rp_json_item item, void *context,
+                            rp_error *err);
 /** Borrowed child or NULL. */
 const rp_json *rp_json_get(const rp_json *object, const char *key);
 const rp_json *rp_json_at(const rp_json *array, size_t index);
@@ -130,9 +140,9 @@ size_t rp_json_length(const rp_json *array);
 /** Objects too have a length and children by index, in the order of the text; this is the key of
  *  one. Borrowed; NULL for arrays and beyond the end. */
 const char *rp_json_key_at(const rp_json *object, size_t index);
-/** False for NULL too. */
 bool rp_json_is_array(const rp_json *value);
 bool rp_json_is_object(const rp_json *value);
+/** Of NULL too. */
 bool rp_json_is_null(const rp_json *value);
 /** The value itself as a number (an int too), int or string; false or NULL for any other type. */
 bool rp_json_as_number(const rp_json *value, double *out);
@@ -145,32 +155,34 @@ bool rp_json_get_bool(const rp_json *object, const char *key, bool *out);
 /** Borrowed string or NULL. */
 const char *rp_json_get_string(const rp_json *object, const char *key);
 
-/* ---- tables ------------------------------------------------------------------------------ */
+/* ---- CSV (RFC 4180) --------------------------------------------------------------------------- */
 
 typedef struct rp_csv_row {
-    size_t line; /**< on which it starts; 1 is the first of the file */
+    size_t line; /**< on which the row starts; 1 is the first of the file */
     char **cells;
     size_t count;
 } rp_csv_row;
 
+typedef struct rp_csv_fault {
+    size_t line;
+    const char *text; /**< what is wrong there */
+} rp_csv_fault;
+
 typedef struct rp_csv_table {
     rp_csv_row *rows; /**< without those that hold nothing */
-    size_t count;
+    rp_csv_fault *faults;
+    size_t count, fault_count;
+    char **cells, *text; /**< of all rows */
 } rp_csv_table;
 
-/** Takes note of what is wrong in a line; RP_OK goes on with the next. */
-typedef rp_status (*rp_csv_complain)(void *context, size_t line, const char *text, rp_error *err);
-
-/**
- * CSV as RFC 4180 has it, UTF-8 (a byte order mark is passed over), separated by commas, or by
- * semicolons where its first line has no comma. Lines end in LF, CRLF or CR. The rows that can be
- * told are delivered although others are no CSV. RP_ERR_MEMORY and what complain returns.
- */
-rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_complain complain, void *context,
-                       rp_csv_table *table, rp_error *err);
+/** Text of size bytes in UTF-8 (a byte order mark is passed over), separated by commas, or by
+ *  semicolons where the first line has no comma. Lines end in LF, CRLF or CR; blanks round a cell
+ *  without quotes do not count. What is no CSV or no UTF-8 is listed among the faults; the rows that
+ *  can be told are delivered nevertheless. RP_ERR_MEMORY only. */
+rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err);
 void rp_csv_release(rp_csv_table *table);
 /** One cell and what follows it; in quotes where it needs them. */
-rp_status rp_csv_write(rp_outfile *out, const char *cell, const char *after, rp_error *err);
+rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err);
 
 #ifdef __cplusplus
 }

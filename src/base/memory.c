@@ -55,6 +55,15 @@ void *rp_alloc(size_t count, size_t size)
     return block;
 }
 
+void *rp_alloc_small(size_t count, size_t size)
+{
+    size_t bytes;
+    if (hook_fails() || __builtin_mul_overflow(count, size, &bytes)) return NULL;
+    void *block = malloc(bytes ? bytes : 1);
+    if (block) memset(block, 0, bytes);
+    return block;
+}
+
 void rp_free(void *block)
 {
     free(block);
@@ -67,20 +76,6 @@ char *rp_strdup(const char *text)
     char *copy = rp_alloc(size, 1);
     if (copy) memcpy(copy, text, size);
     return copy;
-}
-
-rp_status rp_grow(void *items_address, size_t count, size_t size, rp_error *err)
-{
-    enum { FIRST = 8 };
-    void **items = items_address;
-    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
-    if (!full) return RP_OK;
-    void *more = rp_alloc(count ? 2 * count : FIRST, size);
-    if (!more) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    if (count) memcpy(more, *items, count * size);
-    rp_free(*items);
-    *items = more;
-    return RP_OK;
 }
 
 char *rp_format(const char *format, ...)

@@ -8,7 +8,7 @@ static const cmd_entry commands[] = {
     {"adapt", "make a patient model from an image and its contour", cmd_adapt},
     {"segment", "contour an image with a model", cmd_segment},
     {"measure", "diameters and volumes of the lesions in a mask", cmd_measure},
-    {"respond", "RECIST response from two masks", cmd_respond},
+    {"respond", "response from two masks, or of a patient's lesions over all visits", cmd_respond},
     {"compare-masks", "a predicted mask against a reference: Dice, surface distances, volume",
      cmd_compare_masks},
     {"simulate", "a follow-up with known truth from a real baseline", cmd_simulate},

@@ -1,5 +1,5 @@
-/* reprise respond: the response from a baseline and a follow-up mask, or from timelines. */
-#include "respond_timeline.h"
+/* reprise respond: the RECIST response from a baseline and a follow-up mask, or of a timeline. */
+#include "respond.h"
 
 #include <math.h>
 
@@ -31,6 +31,7 @@ typedef struct visit {
 } visit;
 
 static const struct argp_option options[] = {
+    {NULL, 0, NULL, 0, "One lesion at two visits:", 1},
     {"baseline-mask", KEY_BASELINE, "FILE[:ROI]", 0, "The lesion at baseline", 0},
     {"followup-mask", KEY_FOLLOWUP, "FILE[:ROI]", 0, "The lesion at follow-up", 0},
     {"baseline-image", KEY_BASELINE_IMAGE, "CT", 0, "Image of the baseline, for an RTSTRUCT", 0},
@@ -41,14 +42,20 @@ static const struct argp_option options[] = {
     {"new-lesion", KEY_NEW_LESION, NULL, 0, "An unequivocal new lesion was seen", 0},
     {"confirmed-absent", KEY_ABSENT, NULL, 0,
      "A person confirms that the lesion is gone; an empty follow-up mask is else not evaluated", 0},
+    {NULL, 0, NULL, 0, "Both ways:", 20},
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {0}};
 
 static error_t check_complete(const respond_options *o, struct argp_state *state)
 {
-    const bool masks = o->baseline || o->followup || o->baseline_image || o->followup_image;
-    if (o->timeline.path && masks) argp_error(state, "--timeline needs no masks");
-    if (o->timeline.path) return 0;
+    const bool masks = o->baseline || o->followup || o->baseline_image || o->followup_image ||
+                       o->nodal || o->new_lesion || o->confirmed_absent || o->nadir_mm > 0;
+    if (o->timeline.file && masks)
+        argp_error(state, "--timeline takes all lesions from its file: options of one lesion do "
+                          "not go with it");
+    if (o->timeline.file) return 0;
+    if (o->timeline.first_option)
+        argp_error(state, "--%s goes with --timeline only", o->timeline.first_option);
     if (!o->baseline) argp_error(state, "--baseline-mask is missing");
     if (!o->followup) argp_error(state, "--followup-mask is missing");
     return 0;
@@ -189,8 +196,6 @@ static rp_status run(const respond_options *o, rp_error *err)
     visit before = {0}, after = {0};
     rp_response_result result;
     rp_status status = cmd_common_apply(&o->common, err);
-    if (!status && o->timeline.path)
-        return respond_to_timelines(&o->timeline, &o->common, o->json, err);
     if (!status) status = measure_visit(o, o->baseline, o->baseline_image, &before, err);
     if (!status) status = measure_visit(o, o->followup, o->followup_image, &after, err);
     if (!status) status = classify(o, &before, &after, &result, err);
@@ -208,24 +213,16 @@ int cmd_respond(int argc, char **argv)
         .options = options,
         .parser = parse,
         .children = children,
-        .doc = "Response of one target lesion from two masks by RECIST 1.1, or of all lesions of "
-               "patients over all visits from a timeline.\v"
-               "Each mask counts as one lesion, whatever number of parts it has."};
+        .doc = "Response of one target lesion from two masks by RECIST 1.1, or of a patient's "
+               "lesions over all visits.\v"
+               "Each mask counts as one lesion, whatever number of parts it has. docs/response.md "
+               "describes timelines and every rule."};
     respond_options o = {.definition = RP_DIAMETER_CONVEX,
-                         .timeline = {.criteria = RP_RECIST_1_1,
-                                      .confirmation_days = -1,
-                                      .minimum_sd_days = -1,
-                                      .irecist_earliest_days = -1,
-                                      .irecist_latest_days = -1,
-                                      .too_small_mm = -1.0,
-                                      .progression_minimum_mm = -1.0,
-                                      .node_normal_mm = -1.0,
-                                      .irecist_further_mm = -1.0,
-                                      .reader_error_mm = -1.0,
-                                      .reader_error_percent = -1.0,
-                                      .keep_pr = true,
-                                      .reappearance_is_pd = true}};
+                         .timeline.options = rp_response_defaults(RP_RECIST_1_1)};
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.timeline.file)
+        return cmd_common_apply(&o.common, &err) ? cmd_fail(&err)
+                                                 : respond_to_timelines(&o.timeline, o.json);
     return run(&o, &err) ? cmd_fail(&err) : CMD_DONE;
 }

@@ -1,13 +1,11 @@
-/* reprise respond --timeline: from files of lesions to responses. */
-#include "learning.h"
-#include "respond_timeline.h"
-#include "reprise/report.h"
+/* reprise respond --timeline: the response of many lesions over many visits. */
+#include "respond.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    KEY_TIMELINE = 0x3000,
+    KEY_TIMELINE = 0x2000,
     KEY_CRITERIA,
     KEY_CSV,
     KEY_CDISC,
@@ -16,87 +14,95 @@ enum {
     KEY_WATERFALL,
     KEY_CONFIRM,
     KEY_CONFIRMATION_DAYS,
-    KEY_SD_DAYS,
+    KEY_MIN_SD_DAYS,
     KEY_NO_KEEP_PR,
     KEY_NO_REAPPEARANCE,
     KEY_TOO_SMALL,
-    KEY_PROGRESSION_MINIMUM,
+    KEY_MINIMUM,
     KEY_NODE_NORMAL,
-    KEY_IRECIST_EARLIEST,
-    KEY_IRECIST_LATEST,
-    KEY_IRECIST_FURTHER,
+    KEY_NODE_TARGET,
+    KEY_TARGET,
     KEY_READER_ERROR,
-    KEY_INELIGIBLE
+    KEY_EARLIEST,
+    KEY_LATEST,
+    KEY_FURTHER,
+    KEY_ALLOW_INELIGIBLE
 };
 
 static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "Many lesions over many visits:", 20},
-    {"timeline", KEY_TIMELINE, "FILE", 0, "Lesions and visits of one or more patients, JSON or CSV",
-     0},
+    {NULL, 0, NULL, 0, "Many lesions over many visits:", 10},
+    {"timeline", KEY_TIMELINE, "FILE", 0, "Patients with lesions and visits, JSON or CSV", 0},
     {"criteria", KEY_CRITERIA, "NAME", 0,
-     "recist1.1 (default), irecist, mrecist, or volume (exploratory)", 0},
-    {"csv", KEY_CSV, "FILE", 0, "Write a row for each patient and visit", 0},
-    {"cdisc", KEY_CDISC, "DIR", 0, "Write SDTM's domains TU, TR and RS as CSV", 0},
+     "recist1.1 (default), irecist, mrecist or volume (exploratory)", 0},
+    {"csv", KEY_CSV, "FILE", 0, "Also write the results as CSV", 0},
+    {"cdisc", KEY_CDISC, "DIR", 0, "Also write SDTM's domains TU, TR and RS as CSV", 0},
     {"study", KEY_STUDY, "ID", 0, "STUDYID of those", 0},
     {"spider", KEY_SPIDER, "FILE", 0, "Draw change over time, as .svg or .png", 0},
     {"waterfall", KEY_WATERFALL, "FILE", 0, "Draw best changes, as .svg or .png", 0},
-    {NULL, 0, NULL, 0, "What the protocol says:", 30},
+    {NULL, 0, NULL, 0, "Protocol, with --timeline:", 11},
     {"confirm", KEY_CONFIRM, NULL, 0, "CR and PR count as best response once confirmed only", 0},
-    {"confirmation-days", KEY_CONFIRMATION_DAYS, "N", 0, "Least days until then (28)", 0},
-    {"min-sd-days", KEY_SD_DAYS, "N", 0, "Least days of SD as best response (42)", 0},
+    {"confirmation-days", KEY_CONFIRMATION_DAYS, "N", 0, "At least so much later (default 28)", 0},
+    {"min-sd-days", KEY_MIN_SD_DAYS, "N", 0, "Since baseline, for SD as best response (42)", 0},
     {"no-keep-pr", KEY_NO_KEEP_PR, NULL, 0, "PR does not stay until progression", 0},
     {"no-reappearance-pd", KEY_NO_REAPPEARANCE, NULL, 0,
-     "A lesion that is seen again after CR is no progression by itself", 0},
-    {"too-small", KEY_TOO_SMALL, "MM", 0, "Value of what is too small to measure (5)", 0},
-    {"progression-minimum", KEY_PROGRESSION_MINIMUM, "MM", 0,
-     "Least growth above the nadir for PD (5; none by mRECIST and volume)", 0},
-    {"node-normal", KEY_NODE_NORMAL, "MM", 0, "Nodes with a short axis below are normal (10)", 0},
-    {"irecist-earliest", KEY_IRECIST_EARLIEST, "N", 0, "Days until iUPD may be confirmed (28)", 0},
-    {"irecist-latest", KEY_IRECIST_LATEST, "N", 0, "Days until it should be, else it is noted (56)",
-     0},
-    {"irecist-further", KEY_IRECIST_FURTHER, "MM", 0, "Growth that confirms it (5)", 0},
+     "A lesion that is there again after CR is no progression for that alone", 0},
+    {"too-small", KEY_TOO_SMALL, "MM", 0, "Value of a target too small to measure (5)", 0},
+    {"progression-minimum", KEY_MINIMUM, "MM", 0,
+     "Growth that progression needs beside 20% (5; mrecist 0)", 0},
+    {"node-normal", KEY_NODE_NORMAL, "MM", 0, "Nodes with a shorter axis are normal (10)", 0},
+    {"node-target", KEY_NODE_TARGET, "MM", 0, "Short axis that a target node needs (15)", 0},
+    {"target", KEY_TARGET, "MM", 0, "Diameter that another target needs (10)", 0},
     {"reader-error", KEY_READER_ERROR, "MM|P%", 0,
-     "Flag what lies as close to a threshold as borderline", 0},
-    {"allow-ineligible", KEY_INELIGIBLE, NULL, 0,
-     "Take targets that the criteria don't allow, such as a sixth", 0},
+     "Flag sums so close to a threshold; may be given both ways, the larger counts", 0},
+    {"irecist-earliest", KEY_EARLIEST, "DAYS", 0, "After iUPD, to confirm it (28)", 0},
+    {"irecist-latest", KEY_LATEST, "DAYS", 0, "After iUPD; later gets a note (56)", 0},
+    {"irecist-further", KEY_FURTHER, "MM", 0, "Further growth that confirms iUPD (5)", 0},
+    {"allow-ineligible", KEY_ALLOW_INELIGIBLE, NULL, 0,
+     "Take targets that are too many or too small, with a note", 0},
     {0}};
 
-static void take_reader_error(respond_timeline *o, char *argument, struct argp_state *state)
+static int parse_days(const char *name, const char *argument, struct argp_state *state)
 {
+    int days = 0;
+    if (!cmd_parse_int(argument, 0, 36500, &days))
+        argp_error(state, "%s takes a number of days, not '%s'", name, argument);
+    return days;
+}
+
+static double parse_length(const char *name, const char *argument, struct argp_state *state)
+{
+    double length = 0;
+    if (!cmd_parse_number(argument, &length) || length < 0)
+        argp_error(state, "%s takes a length in mm, not '%s'", name, argument);
+    return length;
+}
+
+static void parse_reader_error(respond_timeline *r, char *argument, struct argp_state *state)
+{
+    char number[32];
+    double value = 0;
     const size_t length = strlen(argument);
-    const bool percent = length > 1 && argument[length - 1] == '%';
-    double *to = percent ? &o->reader_error_percent : &o->reader_error_mm;
-    RP_AUTOFREE char *number = rp_strdup(argument);
-    if (number && percent) number[length - 1] = 0;
-    if (!number || !cmd_parse_number(number, to) || *to < 0.0)
-        argp_error(state, "--reader-error takes a length in mm, or percent such as 5%%, not '%s'",
+    const bool percent = length && argument[length - 1] == '%';
+    snprintf(number, sizeof number, "%.*s", (int)(percent ? length - 1 : length), argument);
+    if (length >= sizeof number || !cmd_parse_number(number, &value) || value < 0)
+        argp_error(state, "--reader-error takes a length in mm or a share such as 5%%, not '%s'",
                    argument);
+    *(percent ? &r->options.reader_error_percent : &r->options.reader_error_mm) = value;
 }
 
-static void take_days(const char *option, char *argument, struct argp_state *state, int *days)
+static error_t parse_protocol(respond_timeline *r, int key, char *argument,
+                              struct argp_state *state)
 {
-    if (!cmd_parse_int(argument, 0, 36500, days))
-        argp_error(state, "%s takes days from 0 to 36500, not '%s'", option, argument);
-}
-
-static void take_length(const char *option, char *argument, struct argp_state *state, double *mm)
-{
-    if (!cmd_parse_number(argument, mm) || *mm < 0.0)
-        argp_error(state, "%s takes a length in mm, not '%s'", option, argument);
-}
-
-static error_t parse_protocol(int key, char *argument, struct argp_state *state)
-{
-    respond_timeline *o = state->input;
+    rp_response_options *o = &r->options;
     switch (key) {
     case KEY_CONFIRM:
         o->confirmation = true;
         return 0;
     case KEY_CONFIRMATION_DAYS:
-        take_days("--confirmation-days", argument, state, &o->confirmation_days);
+        o->confirmation_days = parse_days("--confirmation-days", argument, state);
         return 0;
-    case KEY_SD_DAYS:
-        take_days("--min-sd-days", argument, state, &o->minimum_sd_days);
+    case KEY_MIN_SD_DAYS:
+        o->minimum_sd_days = parse_days("--min-sd-days", argument, state);
         return 0;
     case KEY_NO_KEEP_PR:
         o->keep_pr = false;
@@ -104,113 +110,125 @@ static error_t parse_protocol(int key, char *argument, struct argp_state *state)
     case KEY_NO_REAPPEARANCE:
         o->reappearance_is_pd = false;
         return 0;
-    case KEY_TOO_SMALL:
-        take_length("--too-small", argument, state, &o->too_small_mm);
-        return 0;
-    case KEY_PROGRESSION_MINIMUM:
-        take_length("--progression-minimum", argument, state, &o->progression_minimum_mm);
-        return 0;
-    case KEY_NODE_NORMAL:
-        take_length("--node-normal", argument, state, &o->node_normal_mm);
-        return 0;
-    case KEY_IRECIST_EARLIEST:
-        take_days("--irecist-earliest", argument, state, &o->irecist_earliest_days);
-        return 0;
-    case KEY_IRECIST_LATEST:
-        take_days("--irecist-latest", argument, state, &o->irecist_latest_days);
-        return 0;
-    case KEY_IRECIST_FURTHER:
-        take_length("--irecist-further", argument, state, &o->irecist_further_mm);
-        return 0;
     case KEY_READER_ERROR:
-        take_reader_error(o, argument, state);
+        parse_reader_error(r, argument, state);
         return 0;
-    case KEY_INELIGIBLE:
-        o->allow_ineligible = true;
+    case KEY_EARLIEST:
+        o->irecist_earliest_days = parse_days("--irecist-earliest", argument, state);
+        return 0;
+    case KEY_LATEST:
+        o->irecist_latest_days = parse_days("--irecist-latest", argument, state);
+        return 0;
+    case KEY_ALLOW_INELIGIBLE:
+        r->allow_ineligible = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static error_t parse_sizes(respond_timeline *r, int key, char *argument, struct argp_state *state)
+{
+    rp_response_options *o = &r->options;
+    switch (key) {
+    case KEY_TOO_SMALL:
+        o->too_small_mm = parse_length("--too-small", argument, state);
+        return 0;
+    case KEY_MINIMUM:
+        o->progression_minimum_mm = parse_length("--progression-minimum", argument, state);
+        r->minimum_given = true;
+        return 0;
+    case KEY_NODE_NORMAL:
+        o->node_normal_mm = parse_length("--node-normal", argument, state);
+        return 0;
+    case KEY_NODE_TARGET:
+        o->node_target_mm = parse_length("--node-target", argument, state);
+        return 0;
+    case KEY_TARGET:
+        o->target_mm = parse_length("--target", argument, state);
+        return 0;
+    case KEY_FURTHER:
+        o->irecist_further_mm = parse_length("--irecist-further", argument, state);
+        return 0;
+    default:
+        return parse_protocol(r, key, argument, state);
+    }
+}
+
+static const char *option_name(int key)
+{
+    for (size_t i = 0; i + 1 < sizeof options / sizeof *options; i++)
+        if (options[i].key == key && options[i].name) return options[i].name;
+    return NULL;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-    respond_timeline *o = state->input;
-    switch (key) {
-    case KEY_TIMELINE:
-        o->path = argument;
+    respond_timeline *r = state->input;
+    if (key == KEY_TIMELINE) {
+        r->file = argument;
         return 0;
-    case KEY_CRITERIA:
-        if (!rp_criteria_find(argument, &o->criteria))
+    }
+    if (!r->first_option) r->first_option = option_name(key);
+    switch (key) {
+    case KEY_CSV:
+        r->csv = argument;
+        return 0;
+    case KEY_CDISC:
+        r->cdisc = argument;
+        return 0;
+    case KEY_STUDY:
+        r->study = argument;
+        return 0;
+    case KEY_SPIDER:
+        r->spider = argument;
+        return 0;
+    case KEY_WATERFALL:
+        r->waterfall = argument;
+        return 0;
+    default:
+        break;
+    }
+    if (key == KEY_CRITERIA) {
+        if (!rp_criteria_find(argument, &r->options.criteria))
             argp_error(state, "--criteria takes recist1.1, irecist, mrecist or volume, not '%s'",
                        argument);
         return 0;
-    case KEY_CSV:
-        o->csv = argument;
-        return 0;
-    case KEY_CDISC:
-        o->cdisc = argument;
-        return 0;
-    case KEY_STUDY:
-        o->study = argument;
-        return 0;
-    case KEY_SPIDER:
-        o->spider = argument;
-        return 0;
-    case KEY_WATERFALL:
-        o->waterfall = argument;
-        return 0;
-    default:
-        return parse_protocol(key, argument, state);
     }
+    return parse_sizes(r, key, argument, state);
 }
 
 const struct argp respond_timeline_argp = {.options = options, .parser = parse};
 
-static rp_response_options protocol(const respond_timeline *o)
-{
-    rp_response_options p = rp_response_defaults(o->criteria);
-    p.confirmation = o->confirmation;
-    p.keep_pr = o->keep_pr;
-    p.reappearance_is_pd = o->reappearance_is_pd;
-    if (o->confirmation_days >= 0) p.confirmation_days = o->confirmation_days;
-    if (o->minimum_sd_days >= 0) p.minimum_sd_days = o->minimum_sd_days;
-    if (o->irecist_earliest_days >= 0) p.irecist_earliest_days = o->irecist_earliest_days;
-    if (o->irecist_latest_days >= 0) p.irecist_latest_days = o->irecist_latest_days;
-    if (o->too_small_mm >= 0.0) p.too_small_mm = o->too_small_mm;
-    if (o->progression_minimum_mm >= 0.0) p.progression_minimum_mm = o->progression_minimum_mm;
-    if (o->node_normal_mm >= 0.0) p.node_normal_mm = o->node_normal_mm;
-    if (o->irecist_further_mm >= 0.0) p.irecist_further_mm = o->irecist_further_mm;
-    if (o->reader_error_mm >= 0.0) p.reader_error_mm = o->reader_error_mm;
-    if (o->reader_error_percent >= 0.0) p.reader_error_percent = o->reader_error_percent;
-    return p;
-}
+/* ---- checking ---------------------------------------------------------------------------- */
 
-/* ---- problems -------------------------------------------------------------------------------- */
-
-static bool blocks(const respond_timeline *o, rp_severity severity)
+static void print_problems(const char *file, const rp_timeline_problems *problems)
 {
-    if (severity == RP_SEVERITY_INELIGIBLE) return !o->allow_ineligible;
-    return severity != RP_SEVERITY_WARNING;
-}
-
-/* Everything that is wrong, in one go. */
-static rp_status tell(const respond_timeline *o, const rp_timeline_problems *problems,
-                      rp_error *err)
-{
-    size_t blocking = 0, refused = 0;
     for (size_t i = 0; i < problems->count; i++) {
         const rp_timeline_problem *p = &problems->items[i];
         RP_AUTOFREE char *text = rp_timeline_problem_text(p);
-        const bool stops = blocks(o, p->severity);
-        blocking += stops;
-        refused += stops && p->severity == RP_SEVERITY_REFUSED;
-        fprintf(stderr, "%s: %s%s\n", o->path, stops ? "" : "warning: ", text ? text : p->text);
+        fprintf(stderr, "reprise: %s: %s%s\n", file,
+                p->severity == RP_SEVERITY_WARNING ? "warning: " : "", text ? text : p->text);
     }
-    if (!blocking) return RP_OK;
-    return rp_fail(err, refused == blocking ? RP_ERR_REFUSED : RP_ERR_FORMAT,
-                   "%s: %zu problem%s; no response was determined", o->path, blocking,
-                   blocking == 1 ? "" : "s");
+}
+
+/* Everything that blocks, told in one go; the exit code, CMD_DONE where nothing does. */
+static int judge(const respond_timeline *r, const rp_timeline_problems *problems)
+{
+    const size_t *counts = problems->counts;
+    const size_t ineligible = r->allow_ineligible ? 0 : counts[RP_SEVERITY_INELIGIBLE];
+    const size_t errors = counts[RP_SEVERITY_ERROR], refused = counts[RP_SEVERITY_REFUSED];
+    if (!errors && !refused && !ineligible) {
+        for (size_t i = 0; i < problems->count; i++)
+            if (problems->items[i].severity == RP_SEVERITY_WARNING)
+                fprintf(stderr, "reprise: %s: warning: %s\n", r->file, problems->items[i].text);
+        return CMD_DONE;
+    }
+    print_problems(r->file, problems);
+    fprintf(stderr, "reprise: %s: %zu error%s, %zu not allowed by the criteria%s\n", r->file,
+            errors, errors == 1 ? "" : "s", refused + counts[RP_SEVERITY_INELIGIBLE],
+            ineligible ? " (--allow-ineligible takes targets that are too many or too small)" : "");
+    return errors ? CMD_FAILED : CMD_REFUSED;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -224,120 +242,136 @@ static rp_status check_names(const rp_timelines *timelines, rp_timeline_problems
 {
     RP_AUTOFREE const char **names = rp_alloc(timelines->count, sizeof *names);
     rp_status status = names ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; !status && i < timelines->count; i++) names[i] = timelines->items[i].patient;
+    for (size_t i = 0; !status && i < timelines->count; i++)
+        names[i] = timelines->items[i].patient ? timelines->items[i].patient : "";
     if (!status) qsort(names, timelines->count, sizeof *names, compare_names);
     for (size_t i = 1; !status && i < timelines->count; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
+        if (*names[i] && strcmp(names[i - 1], names[i]) == 0)
             status = rp_timeline_problem_add(problems, RP_SEVERITY_ERROR, names[i], NULL, NULL, err,
                                              "is there twice");
     return status;
 }
 
-static rp_status check(const respond_timeline *o, const rp_response_options *how,
-                       const rp_timelines *timelines, rp_timeline_problems *problems, rp_error *err)
+static rp_status check_all(const respond_timeline *r, const rp_timelines *timelines,
+                           rp_timeline_problems *problems, rp_error *err)
 {
-    rp_status status = rp_response_options_check(how, err);
-    for (size_t i = 0; i < timelines->count && !status; i++)
-        status = rp_timeline_check(&timelines->items[i], how, problems, err);
-    if (!status) status = check_names(timelines, problems, err);
-    return status ? status : tell(o, problems, err);
-}
-
-/* ---- output ---------------------------------------------------------------------------------- */
-
-typedef struct assessed {
-    rp_timelines timelines;
-    rp_timeline_result *results;
-    rp_assessed *patients;
-    rp_response_course *courses;
-    const char *label;
-} assessed;
-
-static rp_status print_json(const assessed *a, rp_error *err)
-{
-    rp_json *json = rp_json_object(), *list = rp_json_array();
-    for (size_t i = 0; i < a->timelines.count; i++)
-        rp_json_append(list, rp_timeline_result_json(&a->timelines.items[i], &a->results[i]));
-    rp_json_set_string(json, "format", "reprise.response/1");
-    rp_json_set_string(json, "program_version", RP_VERSION);
-    rp_json_set(json, "results", list);
-    return cmd_print_json(json, err);
-}
-
-static rp_status write_files(const respond_timeline *o, const assessed *a, rp_error *err)
-{
-    const size_t count = a->timelines.count;
     rp_status status = RP_OK;
-    if (o->csv) status = rp_timeline_write_csv(o->csv, a->patients, count, err);
-    if (!status && o->cdisc) status = cmd_prepare_folder(o->cdisc, err);
-    if (!status && o->cdisc)
-        status =
-            rp_timeline_write_cdisc(o->cdisc, o->study ? o->study : "", a->patients, count, err);
-    if (!status && o->spider)
-        status = rp_report_write_spider(o->spider, a->courses, count, a->label, err);
-    if (!status && o->waterfall)
-        status = rp_report_write_waterfall(o->waterfall, a->courses, count, a->label, err);
+    for (size_t i = 0; !status && i < timelines->count; i++)
+        status = rp_timeline_check(&timelines->items[i], &r->options, problems, err);
+    return status ? status : check_names(timelines, problems, err);
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+enum { BATCH = 256 }; /* patients that all threads work on before their results are printed */
+
+typedef struct job {
+    rp_timeline_result result;
+    char *text; /* to print */
+    rp_status status;
+    rp_error err;
+} job;
+
+typedef struct sink {
+    const respond_timeline *respond;
+    const rp_timelines *timelines;
+    size_t first; /* of the batch */
+    job *jobs;
+    bool json;
+    rp_outfile *csv; /* may be NULL */
+} sink;
+
+/* One patient is an object of its own; of several each takes a line. */
+static char *result_json(const sink *s, const rp_timeline *timeline,
+                         const rp_timeline_result *result)
+{
+    rp_json *json = rp_timeline_result_json(timeline, result);
+    const bool alone = s->timelines->count == 1;
+    if (json && alone) rp_json_set_string(json, "program_version", RP_VERSION);
+    char *text = !json ? NULL : alone ? rp_json_text(json) : rp_json_compact_text(json);
+    rp_json_destroy(json);
+    return text;
+}
+
+static void work(void *context, size_t task, int worker)
+{
+    const sink *s = context;
+    job *j = &s->jobs[task];
+    const rp_timeline *timeline = &s->timelines->items[s->first + task];
+    (void)worker;
+    *j = (job){0};
+    j->status = rp_timeline_assess(timeline, &s->respond->options, s->respond->allow_ineligible,
+                                   NULL, &j->result, &j->err);
+    if (j->status) return;
+    j->text =
+        s->json ? result_json(s, timeline, &j->result) : rp_timeline_table(timeline, &j->result);
+    if (!j->text)
+        j->status = rp_fail(&j->err, RP_ERR_MEMORY, "%s: out of memory", s->respond->file);
+}
+
+static rp_status tell(const sink *s, size_t task, rp_error *err)
+{
+    const job *j = &s->jobs[task];
+    const size_t index = s->first + task, count = s->timelines->count;
+    if (j->status) return rp_fail(err, j->status, "%s", j->err.message);
+    if (!s->json && index) fputs("\n", stdout);
+    fputs(j->text, stdout);
+    if (s->json && count > 1) fputs(index + 1 < count ? ",\n" : "\n", stdout);
+    return s->csv ? rp_timeline_csv_rows(s->csv, &s->timelines->items[index], &j->result, err)
+                  : RP_OK;
+}
+
+static rp_status assess_all(sink *s, rp_error *err)
+{
+    rp_status status = RP_OK;
+    const size_t count = s->timelines->count;
+    RP_AUTOFREE job *jobs = rp_alloc(BATCH, sizeof *jobs);
+    if (!jobs) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", s->respond->file);
+    s->jobs = jobs;
+    if (s->json && count > 1) printf("{\"program_version\": \"%s\", \"results\": [\n", RP_VERSION);
+    for (; !status && s->first < count; s->first += BATCH) {
+        const size_t tasks = count - s->first < BATCH ? count - s->first : BATCH;
+        rp_parallel_for(tasks, work, s);
+        for (size_t i = 0; !status && i < tasks; i++) status = tell(s, i, err);
+        for (size_t i = 0; i < tasks; i++) {
+            rp_timeline_result_release(&jobs[i].result);
+            rp_free(jobs[i].text);
+        }
+    }
+    if (!status && s->json && count > 1) puts("]}");
     return status;
 }
 
-static rp_status assess(const respond_timeline *o, const rp_response_options *how, assessed *a,
-                        rp_error *err)
+static rp_status write_all(const respond_timeline *r, bool json, const rp_timelines *timelines,
+                           rp_error *err)
 {
-    const size_t count = a->timelines.count;
-    a->results = rp_alloc(count, sizeof *a->results);
-    a->patients = rp_alloc(count, sizeof *a->patients);
-    a->courses = rp_alloc(count, sizeof *a->courses);
-    if (!a->results || !a->patients || !a->courses)
-        return rp_fail(err, RP_ERR_MEMORY, "no memory for %zu patients", count);
-    rp_status status = RP_OK;
-    a->label = "";
-    for (size_t i = 0; i < count && !status; i++) {
-        const rp_timeline *t = &a->timelines.items[i];
-        status = rp_timeline_assess(t, how, o->allow_ineligible, NULL, &a->results[i], err);
-        a->patients[i] = (rp_assessed){t, &a->results[i]};
-        a->courses[i] = (rp_response_course){t->patient, &a->results[i]};
-        a->label = cmd_label_of_both(a->label, t->label);
-    }
-    return status ? rp_fail_in(err, status, "%s", o->path) : RP_OK;
-}
-
-static void release(assessed *a)
-{
-    for (size_t i = 0; a->results && i < a->timelines.count; i++)
-        rp_timeline_result_release(&a->results[i]);
-    rp_free(a->results);
-    rp_free(a->patients);
-    rp_free(a->courses);
-    rp_timelines_release(&a->timelines);
-}
-
-static rp_status protect(const respond_timeline *o, rp_error *err)
-{
-    const char *const outputs[] = {o->csv, o->spider, o->waterfall};
-    rp_status status = RP_OK;
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && !status; i++) {
-        if (!outputs[i]) continue;
-        status = cmd_protect_input(o->path, outputs[i], err);
-        if (!status) status = cmd_prepare_file(outputs[i], err);
-    }
+    sink s = {.respond = r, .timelines = timelines, .json = json};
+    rp_status status = r->csv ? cmd_protect_input(r->file, r->csv, err) : RP_OK;
+    if (!status && r->csv) status = rp_outfile_create(r->csv, &s.csv, err);
+    if (!status && s.csv) status = rp_timeline_csv_header(s.csv, err);
+    if (!status) status = assess_all(&s, err);
+    if (!status && s.csv) status = rp_outfile_commit(s.csv, err);
+    if (s.csv) rp_outfile_destroy(s.csv);
     return status;
 }
 
-rp_status respond_to_timelines(const respond_timeline *o, const cmd_common *common, bool json,
-                               rp_error *err)
+int respond_to_timelines(const respond_timeline *given, bool json)
 {
-    const rp_response_options how = protocol(o);
+    respond_timeline r = *given;
+    rp_timelines timelines = {0};
     rp_timeline_problems problems = {0};
-    assessed a = {0};
-    rp_status status = protect(o, err);
-    if (!status) status = rp_timelines_read(o->path, &a.timelines, &problems, err);
-    if (!status) status = check(o, &how, &a.timelines, &problems, err);
-    if (!status) status = assess(o, &how, &a, err);
-    if (!status) status = write_files(o, &a, err);
-    if (!status && json) status = print_json(&a, err);
-    for (size_t i = 0; !status && !json && !common->quiet && i < a.timelines.count; i++)
-        respond_print_table(&a.timelines.items[i], &a.results[i]);
-    release(&a);
+    rp_error err = {0};
+    if (!r.minimum_given)
+        r.options.progression_minimum_mm =
+            rp_response_defaults(r.options.criteria).progression_minimum_mm;
+    if (rp_response_options_check(&r.options, &err)) return cmd_usage("respond", "%s", err.message);
+    rp_status status = rp_timelines_read(r.file, &timelines, &problems, &err);
+    if (!status) status = check_all(&r, &timelines, &problems, &err);
+    int code = status ? CMD_FAILED : judge(&r, &problems);
+    if (!status && !code) status = respond_write_reports(&r, &timelines, &err);
+    if (!status && !code) status = write_all(&r, json, &timelines, &err);
+    if (status) code = cmd_fail(&err);
+    rp_timelines_release(&timelines);
     rp_timeline_problems_release(&problems);
-    return status;
+    return code;
 }

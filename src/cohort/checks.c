@@ -176,7 +176,7 @@ static rp_status add_file(file_list *files, const rp_cohort_patient *p, const rp
     char real[PATH_MAX];
     struct stat info;
     if (!path[0] || !realpath(path, real) || stat(path, &info) != 0) return RP_OK;
-    rp_status status = rp_grow(&files->items, files->count, sizeof *files->items, err);
+    rp_status status = grow(&files->items, files->count, sizeof *files->items, err);
     if (status) return status;
     named_file f = {.patient = p, .visit = v, .which = which, .real = rp_strdup(real)};
     f.part = is_image ? v->series : v->roi;

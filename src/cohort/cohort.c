@@ -1,10 +1,24 @@
 /* Cohorts in memory, and the list of what is wrong with one. */
-
 #include "reprise/cohort.h"
-#include "reprise/io.h"
+
+#include "grow.h"
 
 #include <stdarg.h>
 #include <string.h>
+
+rp_status grow(void *items_address, size_t count, size_t size, rp_error *err)
+{
+    enum { FIRST = 8 };
+    void **items = items_address;
+    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
+    if (!full) return RP_OK;
+    void *more = rp_alloc(count ? 2 * count : FIRST, size);
+    if (!more) return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
+    if (count) memcpy(more, *items, count * size);
+    rp_free(*items);
+    *items = more;
+    return RP_OK;
+}
 
 /* ---- visits and patients ----------------------------------------------------------------- */
 
@@ -43,8 +57,7 @@ rp_status rp_cohort_add_column(rp_cohort *cohort, const char *name, rp_error *er
     for (size_t i = 0; i < cohort->clinical_count; i++)
         if (strcmp(cohort->clinical_columns[i], name) == 0)
             return rp_fail(err, RP_ERR_ARGUMENT, "manifest: column '%s' twice", name);
-    rp_status status =
-        rp_grow(&cohort->clinical_columns, cohort->clinical_count, sizeof(char *), err);
+    rp_status status = grow(&cohort->clinical_columns, cohort->clinical_count, sizeof(char *), err);
     if (status) return status;
     char *copy = rp_strdup(name);
     if (!copy) return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
@@ -83,7 +96,7 @@ static rp_status find_or_make(rp_cohort *cohort, const char *id, rp_cohort_patie
             *patient = &cohort->patients[i];
             return RP_OK;
         }
-    rp_status status = rp_grow(&cohort->patients, cohort->patient_count, sizeof **patient, err);
+    rp_status status = grow(&cohort->patients, cohort->patient_count, sizeof **patient, err);
     if (status) return status;
     rp_cohort_patient made = {.id = rp_strdup(id), .split = rp_strdup("")};
     if (!made.id || !made.split) {
@@ -105,7 +118,7 @@ rp_status rp_cohort_add_visit(rp_cohort *cohort, const char *id, const rp_cohort
     if (!copy_visit(visit, cohort->clinical_count, &copy))
         status = rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
     if (!status) status = find_or_make(cohort, id, &whose, err);
-    if (!status) status = rp_grow(&whose->visits, whose->visit_count, sizeof copy, err);
+    if (!status) status = grow(&whose->visits, whose->visit_count, sizeof copy, err);
     if (status) {
         release_visit(&copy, cohort->clinical_count);
         /* A patient without visits would be a surprise to everybody. */
@@ -183,7 +196,7 @@ rp_status rp_cohort_problem_add(rp_cohort_problems *problems, size_t row, const 
 {
     rp_cohort_problem made = {.row = row, .warning = warning};
     va_list arguments;
-    rp_status status = rp_grow(&problems->items, problems->count, sizeof made, err);
+    rp_status status = grow(&problems->items, problems->count, sizeof made, err);
     if (status) return status;
     snprintf(made.column, sizeof made.column, "%s", column);
     va_start(arguments, format);

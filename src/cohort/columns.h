@@ -7,6 +7,8 @@
 #include "reprise/cohort.h"
 #include "reprise/io.h"
 
+#include "grow.h"
+
 typedef enum known_column {
     COLUMN_PATIENT,
     COLUMN_VISIT,

@@ -209,7 +209,7 @@ static rp_status read_kind(const reader *r, const rp_csv_row *row, rp_cohort_vis
 static rp_status note_half_read(reader *r, const rp_csv_row *row)
 {
     rp_status status =
-        rp_grow(&r->half_read.items, r->half_read.count, sizeof *r->half_read.items, r->err);
+        grow(&r->half_read.items, r->half_read.count, sizeof *r->half_read.items, r->err);
     if (!status) r->half_read.items[r->half_read.count++] = cell(r, row, COLUMN_PATIENT);
     return status;
 }
@@ -321,7 +321,7 @@ static rp_status add_row(reader *r, const rp_csv_row *row, const rp_cohort_visit
         rp_cohort_add_visit(r->cohort, cell(r, row, COLUMN_PATIENT), visit, &p, r->err);
     if (status) return status;
     if (r->cohort->patient_count > r->said_count) {
-        status = rp_grow(&r->said, r->said_count, sizeof *r->said, r->err);
+        status = grow(&r->said, r->said_count, sizeof *r->said, r->err);
         if (status) return status;
         r->said[r->said_count++] = (said){0};
     }
@@ -389,15 +389,12 @@ static int compare_problems(const void *a, const void *b)
     return columns ? columns : strcmp(p->text, q->text);
 }
 
-static rp_status note_line(void *problems, size_t line, const char *text, rp_error *err)
-{
-    return rp_cohort_problem_add(problems, line, "", false, err, "%s", text);
-}
-
 static rp_status read_table(reader *r, const uint8_t *text, size_t size, rp_csv_table *table)
 {
-    rp_status status = rp_csv_parse(text, size, note_line, r->problems, table, r->err);
+    rp_status status = rp_csv_parse(text, size, table, r->err);
     r->table = table;
+    for (size_t i = 0; !status && i < table->fault_count; i++)
+        status = COMPLAIN(r, table->faults[i].line, "", "%s", table->faults[i].text);
     if (!status) status = read_header(r);
     for (size_t i = 1; !status && i < table->count; i++) status = read_row(r, &table->rows[i]);
     if (!status) status = check_patients(r->cohort, &r->half_read, r->problems, r->err);

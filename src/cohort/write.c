@@ -45,12 +45,12 @@ static char *absolute(const char *path)
 
 static rp_status write_path(const writer *w, const char *path, const char *after)
 {
-    if (!path[0]) return rp_csv_write(w->out, path, after, w->err);
+    if (!path[0]) return rp_csv_write_cell(w->out, path, after, w->err);
     RP_AUTOFREE char *whole = absolute(path);
     if (!whole) return rp_fail(w->err, RP_ERR_MEMORY, "%s: out of memory", path);
     const size_t length = strlen(w->folder);
     const bool below = strncmp(whole, w->folder, length) == 0 && whole[length];
-    return rp_csv_write(w->out, below ? whole + length : whole, after, w->err);
+    return rp_csv_write_cell(w->out, below ? whole + length : whole, after, w->err);
 }
 
 static const char *evaluable_text(rp_recist_evaluable evaluable)
@@ -96,11 +96,11 @@ static rp_status write_header(const writer *w)
         if (w->used[c]) last = c;
     for (int c = 0; !status && c < COLUMN_COUNT; c++)
         if (w->used[c])
-            status =
-                rp_csv_write(w->out, column_names[c], c < last || clinical ? "," : "\n", w->err);
+            status = rp_csv_write_cell(w->out, column_names[c], c < last || clinical ? "," : "\n",
+                                       w->err);
     for (size_t i = 0; !status && i < clinical; i++)
-        status = rp_csv_write(w->out, w->cohort->clinical_columns[i], i + 1 < clinical ? "," : "\n",
-                              w->err);
+        status = rp_csv_write_cell(w->out, w->cohort->clinical_columns[i],
+                                   i + 1 < clinical ? "," : "\n", w->err);
     return status;
 }
 
@@ -116,11 +116,12 @@ static rp_status write_row(const writer *w, const rp_cohort_patient *p, const rp
         const char *after = c < last || clinical ? "," : "\n",
                    *cell = cell_of(p, v, (known_column)c);
         const bool is_path = c == COLUMN_IMAGE || c == COLUMN_CONTOUR;
-        status = is_path ? write_path(w, cell, after) : rp_csv_write(w->out, cell, after, w->err);
+        status =
+            is_path ? write_path(w, cell, after) : rp_csv_write_cell(w->out, cell, after, w->err);
     }
     for (size_t i = 0; !status && i < clinical; i++) {
         const char *cell = v->clinical && v->clinical[i] ? v->clinical[i] : "";
-        status = rp_csv_write(w->out, cell, i + 1 < clinical ? "," : "\n", w->err);
+        status = rp_csv_write_cell(w->out, cell, i + 1 < clinical ? "," : "\n", w->err);
     }
     return status;
 }

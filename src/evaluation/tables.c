@@ -20,7 +20,7 @@ static void words(table *t, const char *text)
 {
     if (t->inside) put(t, ",");
     t->inside = true;
-    if (!t->status) t->status = rp_csv_write(t->out, text, "", t->err);
+    if (!t->status) t->status = rp_csv_write_cell(t->out, text, "", t->err);
 }
 
 static void number(table *t, double value)

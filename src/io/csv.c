@@ -7,11 +7,33 @@ typedef struct parser {
     const char *at, *end;
     size_t line;
     char separator;
-    char *buffer; /* as long as the text, so that every cell fits */
-    rp_csv_complain complain;
-    void *context;
+    char *to; /* where the next cell is copied: what it is copied from is at least as long */
+    rp_csv_table *table;
+    size_t cell_count;
     rp_error *err;
 } parser;
+
+/* Room for one more item behind count, in steps of powers of two; items may move. */
+static rp_status grow(void *items_address, size_t count, size_t size, rp_error *err)
+{
+    enum { FIRST = 8 };
+    void **items = items_address;
+    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
+    if (!full) return RP_OK;
+    void *more = rp_alloc(count ? 2 * count : FIRST, size);
+    if (!more) return rp_fail(err, RP_ERR_MEMORY, "CSV: out of memory");
+    if (count) memcpy(more, *items, count * size);
+    rp_free(*items);
+    *items = more;
+    return RP_OK;
+}
+
+static rp_status add_fault(rp_csv_table *table, size_t line, const char *text, rp_error *err)
+{
+    rp_status status = grow(&table->faults, table->fault_count, sizeof *table->faults, err);
+    if (!status) table->faults[table->fault_count++] = (rp_csv_fault){line, text};
+    return status;
+}
 
 /* ---- UTF-8 ------------------------------------------------------------------------------- */
 
@@ -28,16 +50,15 @@ static size_t character_length(const uint8_t *c, size_t left)
     return overlong || beyond ? 0 : length;
 }
 
-static rp_status check_text(const parser *p, const uint8_t *text, size_t size)
+static rp_status check_text(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
 {
     size_t line = 1;
     for (size_t i = 0; i < size;) {
         const size_t length = character_length(text + i, size - i);
         if (length == 0)
-            return p->complain(p->context, line,
-                               "not UTF-8 from here on; save the table as 'CSV UTF-8'", p->err);
-        if (text[i] == 0)
-            return p->complain(p->context, line, "a zero byte: this is no text file", p->err);
+            return add_fault(table, line, "not UTF-8 from here on; save the table as 'CSV UTF-8'",
+                             err);
+        if (text[i] == 0) return add_fault(table, line, "a zero byte: this is no text file", err);
         if (text[i] == '\n') line++;
         i += length;
     }
@@ -82,7 +103,7 @@ static rp_status quoted_cell(parser *p, size_t row_line, size_t *length)
             break;
         else if (*p->at == '\n')
             p->line++;
-        p->buffer[(*length)++] = *p->at;
+        p->to[(*length)++] = *p->at;
     }
     if (p->at < p->end) {
         closed = true;
@@ -92,33 +113,34 @@ static rp_status quoted_cell(parser *p, size_t row_line, size_t *length)
     const bool ended = at_line_end(p) || *p->at == p->separator;
     if (closed && ended) return RP_OK;
     while (!at_line_end(p) && *p->at != p->separator) p->at++;
-    return p->complain(p->context, row_line,
-                       closed ? "characters behind a closing quote"
-                              : "a quote is opened and never closed",
-                       p->err);
+    return add_fault(p->table, row_line,
+                     closed ? "characters behind a closing quote"
+                            : "a quote is opened and never closed",
+                     p->err);
 }
 
 static void plain_cell(parser *p, size_t *length)
 {
-    while (!at_line_end(p) && *p->at != p->separator) p->buffer[(*length)++] = *p->at++;
-    while (*length && (p->buffer[*length - 1] == ' ' || p->buffer[*length - 1] == '\t'))
-        (*length)--;
+    while (!at_line_end(p) && *p->at != p->separator) p->to[(*length)++] = *p->at++;
+    while (*length && (p->to[*length - 1] == ' ' || p->to[*length - 1] == '\t')) (*length)--;
 }
 
+/* Every cell of the table is in one list; rows are told where theirs begin when it is complete. */
 static rp_status add_cell(parser *p, rp_csv_row *row)
 {
     size_t length = 0;
+    rp_csv_table *t = p->table;
     skip_blanks(p);
-    rp_status status = rp_grow(&row->cells, row->count, sizeof *row->cells, p->err);
+    rp_status status = grow(&t->cells, p->cell_count, sizeof *t->cells, p->err);
     if (status) return status;
     if (p->at < p->end && *p->at == '"')
         status = quoted_cell(p, row->line, &length);
     else
         plain_cell(p, &length);
     if (status) return status;
-    p->buffer[length] = '\0';
-    row->cells[row->count] = rp_strdup(p->buffer);
-    if (!row->cells[row->count]) return rp_fail(p->err, RP_ERR_MEMORY, "table: out of memory");
+    p->to[length] = '\0';
+    t->cells[p->cell_count++] = p->to;
+    p->to += length + 1;
     row->count++;
     return RP_OK;
 }
@@ -136,16 +158,10 @@ static rp_status parse_row(parser *p, rp_csv_row *row)
     return RP_OK;
 }
 
-static void release_row(rp_csv_row *row)
+static bool is_blank(char *const *cells, size_t count)
 {
-    rp_string_list_free(row->cells, row->count);
-    *row = (rp_csv_row){0};
-}
-
-static bool is_blank(const rp_csv_row *row)
-{
-    for (size_t i = 0; i < row->count; i++)
-        if (row->cells[i][0]) return false;
+    for (size_t i = 0; i < count; i++)
+        if (cells[i][0]) return false;
     return true;
 }
 
@@ -163,47 +179,51 @@ static char find_separator(const parser *p)
     return semicolon ? ';' : ',';
 }
 
-static rp_status parse_rows(parser *p, rp_csv_table *table)
+static rp_status parse_rows(parser *p)
 {
+    rp_csv_table *t = p->table;
     while (p->at < p->end) {
         rp_csv_row row = {0};
         rp_status status = parse_row(p, &row);
-        if (!status) status = rp_grow(&table->rows, table->count, sizeof row, p->err);
-        if (status || is_blank(&row)) {
-            release_row(&row);
-            if (status) return status;
+        if (status) return status;
+        if (is_blank(t->cells + p->cell_count - row.count, row.count)) {
+            p->cell_count -= row.count;
             continue;
         }
-        table->rows[table->count++] = row;
+        status = grow(&t->rows, t->count, sizeof row, p->err);
+        if (status) return status;
+        t->rows[t->count++] = row;
     }
+    size_t first = 0;
+    for (size_t i = 0; i < t->count; first += t->rows[i++].count)
+        t->rows[i].cells = t->cells + first;
     return RP_OK;
 }
 
-rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_complain complain, void *context,
-                       rp_csv_table *table, rp_error *err)
+rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
 {
     const size_t mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    RP_AUTOFREE char *buffer = rp_alloc(size + 1, 1);
+    *table = (rp_csv_table){.text = rp_alloc(size + 1, 1)};
     parser p = {.at = (const char *)text + mark,
                 .end = (const char *)text + size,
                 .line = 1,
-                .buffer = buffer,
-                .complain = complain,
-                .context = context,
+                .to = table->text,
+                .table = table,
                 .err = err};
-    *table = (rp_csv_table){0};
-    if (!buffer) return rp_fail(err, RP_ERR_MEMORY, "table: out of memory");
+    if (!table->text) return rp_fail(err, RP_ERR_MEMORY, "CSV: out of memory");
     p.separator = find_separator(&p);
-    rp_status status = check_text(&p, text, size);
-    if (!status) status = parse_rows(&p, table);
+    rp_status status = check_text(text, size, table, err);
+    if (!status) status = parse_rows(&p);
     if (status) rp_csv_release(table);
     return status;
 }
 
 void rp_csv_release(rp_csv_table *table)
 {
-    for (size_t i = 0; i < table->count; i++) release_row(&table->rows[i]);
     rp_free(table->rows);
+    rp_free(table->faults);
+    rp_free(table->cells);
+    rp_free(table->text);
     *table = (rp_csv_table){0};
 }
 
@@ -216,7 +236,7 @@ static bool needs_quotes(const char *cell)
     return length && (strchr(" \t", cell[0]) || strchr(" \t", cell[length - 1]));
 }
 
-rp_status rp_csv_write(rp_outfile *out, const char *cell, const char *after, rp_error *err)
+rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err)
 {
     if (!needs_quotes(cell)) return rp_outfile_printf(out, err, "%s%s", cell, after);
     rp_status status = rp_outfile_printf(out, err, "\"");

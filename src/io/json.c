@@ -17,10 +17,21 @@ typedef enum json_kind {
     KIND_OBJECT
 } json_kind;
 
+/* Memory of a tree that was read: its pieces are many, small, and end together. */
+typedef struct pool {
+    struct pool *before;
+    size_t used, size;
+    char bytes[];
+} pool;
+
 struct rp_json {
     json_kind kind;
     bool failed; /* an allocation on the way to this tree gave nothing */
-    char *key;   /* of this value within its object; else NULL */
+    /* Whether the value with its string, its key and its items lie in the root's pool; what is set
+     * later in a tree that was read does not. */
+    bool pooled, key_pooled, items_pooled;
+    pool *pool; /* of the root of a tree that was read */
+    char *key;  /* of this value within its object; else NULL */
     union {
         bool boolean;
         int64_t integer;
@@ -50,10 +61,22 @@ static size_t utf8_length(const unsigned char *p)
     return length;
 }
 
+/* Bytes of the copy below. */
+static size_t utf8_size(const char *text)
+{
+    size_t size = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        size_t length = utf8_length(p);
+        size += length ? length : 3;
+        p += length ? length : 1;
+    }
+    return size;
+}
+
 /* A copy in which bytes that are no UTF-8 became U+FFFD: file names may hold anything. */
 static char *copy_utf8(const char *text)
 {
-    char *copy = rp_alloc(strlen(text) + 1, 3);
+    char *copy = rp_alloc_small(utf8_size(text) + 1, 1);
     if (!copy) return NULL;
     char *to = copy;
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
@@ -69,7 +92,7 @@ static char *copy_utf8(const char *text)
 
 static rp_json *make(json_kind kind)
 {
-    rp_json *value = rp_alloc(1, sizeof *value);
+    rp_json *value = rp_alloc_small(1, sizeof *value);
     if (value) value->kind = kind;
     return value;
 }
@@ -116,13 +139,26 @@ rp_json *rp_json_array(void)
     return make(KIND_ARRAY);
 }
 
+static void free_pool(pool *block)
+{
+    while (block) {
+        pool *before = block->before;
+        rp_free(block);
+        block = before;
+    }
+}
+
 void rp_json_destroy(rp_json *value)
 {
     if (!value) return;
     for (size_t i = 0; i < value->count; i++) rp_json_destroy(value->items[i]);
+    if (!value->items_pooled) rp_free(value->items);
+    if (!value->key_pooled) rp_free(value->key);
+    if (value->pooled) {
+        free_pool(value->pool);
+        return;
+    }
     if (value->kind == KIND_STRING) rp_free(value->as.string);
-    rp_free(value->items);
-    rp_free(value->key);
     rp_free(value);
 }
 
@@ -130,11 +166,12 @@ static bool push(rp_json *parent, rp_json *child)
 {
     if (parent->count == parent->room) {
         size_t room = parent->room ? 2 * parent->room : 8;
-        rp_json **items = rp_alloc(room, sizeof *items);
+        rp_json **items = rp_alloc_small(room, sizeof *items);
         if (!items) return false;
         if (parent->count) memcpy(items, parent->items, parent->count * sizeof *items);
-        rp_free(parent->items);
+        if (!parent->items_pooled) rp_free(parent->items);
         parent->items = items;
+        parent->items_pooled = false;
         parent->room = room;
     }
     parent->items[parent->count++] = child;
@@ -262,17 +299,17 @@ static void put_string(writer *w, const char *text)
     static const char short_escapes[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
     put(w, "\"");
     for (const char *p = text; *p; p++) {
+        const char *start = p;
+        while ((unsigned char)*p >= 0x20 && *p != '"' && *p != '\\') p++;
+        put_bytes(w, start, (size_t)(p - start));
+        if (!*p) break;
         const char *known = strchr(short_escapes, *p);
         char escape[8];
-        if (known) {
+        if (known)
             snprintf(escape, sizeof escape, "\\%c", letters[known - short_escapes]);
-            put(w, escape);
-        } else if ((unsigned char)*p < 0x20) {
+        else
             snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(unsigned char)*p);
-            put(w, escape);
-        } else {
-            put_bytes(w, p, 1);
-        }
+        put(w, escape);
     }
     put(w, "\"");
 }
@@ -376,63 +413,115 @@ rp_status rp_json_write(const char *path, const rp_json *value, rp_error *err)
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-static rp_json *from_jansson(json_t *from);
+static void *take(pool **blocks, size_t size)
+{
+    enum { FIRST = 4032, LARGEST = 1 << 20 };
+    const size_t rounded = (size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
+    pool *block = *blocks;
+    if (!block || block->size - block->used < rounded) {
+        size_t room = block ? 2 * block->size : FIRST;
+        if (room > LARGEST) room = LARGEST;
+        if (room < rounded) room = rounded;
+        block = rp_alloc_small(1, sizeof *block + room);
+        if (!block) return NULL;
+        *block = (pool){.before = *blocks, .size = room};
+        *blocks = block;
+    }
+    void *piece = block->bytes + block->used;
+    block->used += rounded;
+    return piece;
+}
 
-static bool adopt_children(rp_json *parent, json_t *from)
+/* jansson takes UTF-8 without zeros only. */
+static char *take_text(pool **blocks, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = take(blocks, size);
+    if (copy) memcpy(copy, text, size);
+    return copy;
+}
+
+static bool fill(rp_json *value, json_t *from, pool **blocks);
+
+static rp_json *adopt(json_t *from, pool **blocks)
+{
+    rp_json *value = take(blocks, sizeof *value);
+    if (!value) return NULL;
+    value->pooled = value->items_pooled = true;
+    return fill(value, from, blocks) ? value : NULL;
+}
+
+static bool adopt_children(rp_json *value, json_t *from, pool **blocks)
 {
     size_t index;
     const char *key;
     json_t *item;
+    const size_t count = json_is_array(from) ? json_array_size(from) : json_object_size(from);
+    if (!count) return true;
+    value->items = take(blocks, count * sizeof(rp_json *));
+    if (!value->items) return false;
+    value->room = count;
     json_array_foreach(from, index, item)
     {
-        rp_json *child = from_jansson(item);
-        if (!child || !push(parent, child)) {
-            rp_json_destroy(child);
-            return false;
-        }
+        if (!(value->items[value->count] = adopt(item, blocks))) return false;
+        value->count++;
     }
     json_object_foreach(from, key, item)
     {
-        rp_json *child = from_jansson(item);
-        if (child) child->key = rp_strdup(key);
-        if (!child || !child->key || !push(parent, child)) {
-            rp_json_destroy(child);
-            return false;
-        }
+        rp_json *child = adopt(item, blocks);
+        if (!child || !(child->key = take_text(blocks, key))) return false;
+        child->key_pooled = true;
+        value->items[value->count++] = child;
     }
     return true;
 }
 
-/* NULL when memory is short. Depth is bounded by jansson's parser. */
-static rp_json *from_jansson(json_t *from)
+static bool fill(rp_json *value, json_t *from, pool **blocks)
 {
-    rp_json *value = NULL;
     switch (json_typeof(from)) {
     case JSON_NULL:
-        return make(KIND_NULL);
+        value->kind = KIND_NULL;
+        return true;
     case JSON_TRUE:
     case JSON_FALSE:
-        return make_bool(json_is_true(from));
+        value->kind = KIND_BOOL;
+        value->as.boolean = json_is_true(from);
+        return true;
     case JSON_INTEGER:
-        return make_int(json_integer_value(from));
+        value->kind = KIND_INT;
+        value->as.integer = json_integer_value(from);
+        return true;
     case JSON_REAL:
-        return make_number(json_real_value(from));
+        value->kind = KIND_NUMBER;
+        value->as.number = json_real_value(from);
+        return true;
     case JSON_STRING:
-        return make_string(json_string_value(from));
+        value->kind = KIND_STRING;
+        value->as.string = take_text(blocks, json_string_value(from));
+        return value->as.string != NULL;
     case JSON_ARRAY:
-        value = rp_json_array();
-        break;
+        value->kind = KIND_ARRAY;
+        return adopt_children(value, from, blocks);
     case JSON_OBJECT:
-        value = rp_json_object();
-        break;
+        value->kind = KIND_OBJECT;
+        return adopt_children(value, from, blocks);
     }
-    if (value && adopt_children(value, from)) return value;
-    rp_json_destroy(value);
-    return NULL;
+    return false;
 }
 
-rp_status rp_json_parse_buffer(const char *origin, const void *text, size_t size, rp_json **value,
-                               rp_error *err)
+static rp_json *from_jansson(json_t *from)
+{
+    pool *blocks = NULL;
+    rp_json *root = adopt(from, &blocks);
+    if (root)
+        root->pool = blocks;
+    else
+        free_pool(blocks);
+    return root;
+}
+
+rp_status rp_json_parse_part(const char *origin, size_t line, const char *text, size_t size,
+                             rp_json **value, rp_error *err)
 {
     json_error_t error = {0};
     const char *name = origin ? origin : "JSON", *reason = error.text;
@@ -440,13 +529,19 @@ rp_status rp_json_parse_buffer(const char *origin, const void *text, size_t size
     if (!tree && json_error_code(&error) == json_error_out_of_memory)
         return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", name);
     if (!tree)
-        return rp_fail(err, RP_ERR_FORMAT, "%s: line %d, column %d: %s", name, error.line,
-                       error.column, reason);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu, column %d: %s", name,
+                       line - 1 + (size_t)(error.line > 0 ? error.line : 1), error.column, reason);
     rp_json *result = from_jansson(tree);
     json_decref(tree);
     if (!result) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", name);
     *value = result;
     return RP_OK;
+}
+
+rp_status rp_json_parse_buffer(const char *origin, const void *text, size_t size, rp_json **value,
+                               rp_error *err)
+{
+    return rp_json_parse_part(origin, 1, text, size, value, err);
 }
 
 rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err)
@@ -499,7 +594,7 @@ bool rp_json_is_object(const rp_json *value)
 
 bool rp_json_is_null(const rp_json *value)
 {
-    return value && value->kind == KIND_NULL;
+    return !value || value->kind == KIND_NULL;
 }
 
 bool rp_json_as_number(const rp_json *value, double *out)

@@ -162,8 +162,7 @@ static bool step(course *c, size_t visit, run *u, bool *confirmed)
         r->lesion = by.lesion;
         return note_late(c, visit, days);
     }
-    if (r->recist == RP_CALL_PD || by.rule) {
-        if (r->recist != RP_CALL_PD) r->rule = "iUPD-further";
+    if (r->recist == RP_CALL_PD) {
         note_progression(c, visit, u);
         return !by.rule || add_note(c->memory, &r->notes, &r->note_count, "too early to confirm");
     }

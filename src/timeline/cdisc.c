@@ -4,7 +4,8 @@
  * a result that is missing as NOT DONE with its reason, what is too small to measure with a
  * standard value of its own, split lesions as T04.1, T04.2.
  */
-#include "internal.h"
+#include "sheet.h"
+#include "reprise/timeline.h"
 
 #include <ctype.h>
 #include <math.h>

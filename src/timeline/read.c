@@ -1,61 +1,62 @@
-/* Timelines from files: what JSON and CSV share. */
+/* A file of timelines, whatever its form. */
 #include "internal.h"
 
 #include <string.h>
+
+rp_timeline *timelines_add(rp_timelines *t)
+{
+    enum { FIRST = 8 };
+    const bool full = t->count == 0 || (t->count >= FIRST && (t->count & (t->count - 1)) == 0);
+    if (full) {
+        rp_timeline *more = rp_alloc(t->count ? 2 * t->count : FIRST, sizeof *more);
+        if (!more) return NULL;
+        if (t->count) memcpy(more, t->items, t->count * sizeof *more);
+        rp_free(t->items);
+        t->items = more;
+    }
+    return &t->items[t->count++];
+}
+
+rp_lesion_role role_of_word(const char *word)
+{
+    for (int role = 0; role < RP_ROLE_UNKNOWN; role++)
+        if (strcmp(word, rp_role_code((rp_lesion_role)role)) == 0) return (rp_lesion_role)role;
+    return RP_ROLE_UNKNOWN;
+}
+
+rp_finding_state state_of_word(const char *word)
+{
+    for (int state = 0; state < RP_FOUND_UNKNOWN; state++)
+        if (strcmp(word, rp_state_code((rp_finding_state)state)) == 0)
+            return (rp_finding_state)state;
+    return RP_FOUND_UNKNOWN;
+}
+
+/* JSON is read again one timeline at a time, so its text need not stay here. */
+rp_status rp_timelines_read(const char *path, rp_timelines *timelines,
+                            rp_timeline_problems *problems, rp_error *err)
+{
+    uint8_t *text = NULL;
+    size_t size = 0;
+    *timelines = (rp_timelines){0};
+    rp_status status = rp_file_read(path, &text, &size, err);
+    if (status) return status;
+    const bool is_json = text[strspn((const char *)text, " \t\r\n")] == '{';
+    if (is_json) {
+        rp_free(text);
+        status = read_json(path, timelines, problems, err);
+    } else {
+        status = read_csv(path, text, size, timelines, problems, err);
+        rp_free(text);
+    }
+    if (!status && !timelines->count && !problems->counts[RP_SEVERITY_ERROR])
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: holds no timeline", path);
+    return status;
+}
 
 void rp_timelines_release(rp_timelines *timelines)
 {
     for (size_t i = 0; i < timelines->count; i++) rp_timeline_release(&timelines->items[i]);
     rp_free(timelines->items);
     *timelines = (rp_timelines){0};
-}
-
-bool find_role(const char *word, rp_lesion_role *role)
-{
-    for (int i = 0; i < RP_ROLE_UNKNOWN; i++)
-        if (strcmp(rp_role_code((rp_lesion_role)i), word) == 0) {
-            *role = (rp_lesion_role)i;
-            return true;
-        }
-    return false;
-}
-
-bool find_state(const char *word, rp_finding_state *state)
-{
-    for (int i = 0; i < RP_FOUND_UNKNOWN; i++)
-        if (strcmp(rp_state_code((rp_finding_state)i), word) == 0) {
-            *state = (rp_finding_state)i;
-            return true;
-        }
-    return false;
-}
-
-rp_status add_patient(rp_timelines *out, const char *patient, const char *label, rp_timeline **made,
-                      rp_error *err)
-{
-    rp_status status = rp_grow(&out->items, out->count, sizeof *out->items, err);
-    if (status) return status;
-    *made = &out->items[out->count++];
-    **made = (rp_timeline){0};
-    return rp_timeline_init(*made, patient, label, err);
-}
-
-rp_status rp_timelines_read(const char *path, rp_timelines *out, rp_timeline_problems *problems,
-                            rp_error *err)
-{
-    RP_AUTOFREE uint8_t *bytes = NULL;
-    size_t size;
-    *out = (rp_timelines){0};
-    rp_status status = rp_file_read(path, &bytes, &size, err);
-    if (status) return status;
-    size_t first = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    while (first < size && strchr(" \t\r\n", bytes[first])) first++;
-    if (first < size && (bytes[first] == '{' || bytes[first] == '['))
-        status = read_json(path, (const char *)bytes + first, out, problems, err);
-    else
-        status = read_csv(path, bytes, size, out, problems, err);
-    if (!status && out->count == 0 && problems->count == 0)
-        status = rp_fail(err, RP_ERR_FORMAT, "%s: holds no timeline", path);
-    if (status) rp_timelines_release(out);
-    return status;
 }

@@ -1,7 +1,5 @@
 /* Tables being written. */
-#include "internal.h"
-
-#include <math.h>
+#include "sheet.h"
 
 void sheet_begin(sheet *s, const char *path, const char *const *columns, rp_error *err)
 {
@@ -15,19 +13,7 @@ void sheet_words(sheet *s, const char *text)
 {
     if (!s->status && s->inside) s->status = rp_outfile_printf(s->out, s->err, ",");
     s->inside = true;
-    if (!s->status) s->status = rp_csv_write(s->out, text ? text : "", "", s->err);
-}
-
-/* As few digits as read back the same. */
-void sheet_number(sheet *s, double value)
-{
-    char text[40] = "";
-    for (int digits = 15; isfinite(value) && digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        double back;
-        if (sscanf(text, "%lf", &back) == 1 && back == value) break;
-    }
-    sheet_words(s, text);
+    if (!s->status) s->status = rp_csv_write_cell(s->out, text ? text : "", "", s->err);
 }
 
 void sheet_whole(sheet *s, long value)

@@ -1,12 +1,14 @@
-"""`reprise respond --timeline` from the outside: tables, files, every inconsistency's words, schema and examples."""
+"""reprise respond --timeline: outputs against golden files, the examples against the JSON Schema,
+every inconsistency with its message, exit codes. Run with --refresh to write the golden files."""
 import copy
 import csv
+import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-import xml.etree.ElementTree
 
 import harness as h
 
@@ -17,7 +19,13 @@ except ImportError as missing:
     sys.exit(77)
 
 SOURCE = os.environ.get("REPRISE_SOURCE") or os.path.join(os.path.dirname(__file__), "..", "..")
-EXAMPLE, TABLE = (os.path.join(SOURCE, "examples", name) for name in ("timeline.json", "timelines.csv"))
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
+REFRESH = "--refresh" in sys.argv
+FAILED, USAGE, REFUSED = 1, 2, 3
+
+
+def example(name):
+    return os.path.join(SOURCE, "examples", name)
 
 
 def load(path):
@@ -25,203 +33,271 @@ def load(path):
         return json.load(file)
 
 
-def save(folder, content):
-    path = os.path.join(folder, "timeline.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    return path
+# ---- golden outputs ------------------------------------------------------------------------------
+
+OUTPUTS = {
+    "respond-recist.txt": ["timeline.json", "--confirm", "--reader-error", "2"],
+    "respond-recist.json": ["timeline.json", "--json"],
+    "respond-irecist.txt": ["timeline.json", "--criteria", "irecist"],
+    "respond-patients.txt": ["timelines.csv"],
+    "respond-patients.json": ["timelines.csv", "--json", "--no-keep-pr", "--min-sd-days=60"],
+}
 
 
-def expect(checks, name, done, code, *words):
-    faults = list(done.faults)
-    if done.returncode != code:
-        faults.append(f"exit code {done.returncode}, wanted {code}: {done.stderr}")
-    faults += [f"does not say {w!r}: {done.stdout}{done.stderr}" for w in words if w not in done.stdout + done.stderr]
+def compare(checks, name, text):
+    text = re.sub(r'"program_version": "[^"]*"', '"program_version": ""', text)
+    path = os.path.join(GOLDEN, name)
+    if REFRESH:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    with open(path, encoding="utf-8") as file:
+        expected = file.read()
+    faults = [] if text == expected else ["differs:", *text.splitlines()]
     checks.report(name, faults)
 
 
-def examples(checks):
-    jsonschema.validate(load(EXAMPLE), load(os.path.join(SOURCE, "docs", "timeline.schema.json")))
-    for criteria, best in (("recist1.1", "CR"), ("irecist", "iCR"), ("mrecist", "CR"), ("volume", "CR")):
-        done = h.run("respond", "--timeline", EXAMPLE, "--criteria", criteria)
-        expect(checks, f"the example by {criteria}", done, 0, f"best overall response {best} ", "P10, synthetic")
-    checks.report("volumes are exploratory", [] if "(exploratory)" in done.stdout else [done.stdout])
-    done = h.run("respond", "--timeline", TABLE)
-    expect(checks, "the table's example", done, 0, "PD: new lesion L1", "equivocal here, was confirmed at week 32",
-           "progression on 2025-06-24", "sum of diameters")
-    lines = [line for line in done.stdout.splitlines() if line.startswith("  T1  liver")]
-    checks.report("sizes stand under their visits", [] if len(lines) == 4 else [done.stdout])
+def check_golden(checks, folder):
+    for name, (file, *options) in OUTPUTS.items():
+        done = h.run("respond", "--timeline", example(file), *options)
+        checks.report(f"{name}: ends well", done.faults +
+                      ([] if done.returncode == 0 and not done.stderr else [done.stderr]))
+        compare(checks, name, done.stdout)
+    table = os.path.join(folder, "out.csv")
+    h.run("respond", "--timeline", example("timelines.csv"), "--csv", table)
+    with open(table, encoding="utf-8") as file:
+        compare(checks, "respond-patients.csv", file.read())
 
 
-def outputs(checks, folder):
-    out = {n: os.path.join(folder, n) for n in ("r.csv", "s.svg", "s.png", "w.svg", "cdisc")}
-    done = h.run("respond", "--timeline", TABLE, "--csv", out["r.csv"], "--spider", out["s.svg"], "--waterfall",
-                 out["w.svg"], "--cdisc", out["cdisc"], "--study", "DEMO", "--json")
-    expect(checks, "every output", done, 0)
-    results = json.loads(done.stdout)["results"]
-    with open(out["r.csv"], newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    told = [(r["patient"], v["id"], v["overall"] or "") for r in results for v in r["visits"]]
-    checks.report("the table has the calls of the JSON",
-                  [] if [(r["patient"], r["visit"], r["overall"]) for r in rows] == told else [str(rows[:3])])
-    faults = []
-    for name in ("s.svg", "w.svg"):
-        text = "".join(xml.etree.ElementTree.parse(out[name]).getroot().itertext())
-        faults += [f"{name} has no {word}" for word in ("P01", "P02", "SYNTHETIC", "RECIST 1.1") if word not in text]
-    checks.report("plots name patients and label", faults)
-    done = h.run("respond", "--timeline", TABLE, "--spider", out["s.png"], "--quiet")
-    with open(out["s.png"], "rb") as file:
-        checks.report("a plot as PNG", [] if file.read(8) == b"\x89PNG\r\n\x1a\n" and not done.stdout else [done.stderr])
-    cdisc(checks, out["cdisc"], results)
+def check_forms_agree(checks, folder):
+    """Text, JSON and CSV tell the same; several timelines in one file as each alone."""
+    one = load(example("timeline.json"))
+    other = copy.deepcopy(one)
+    other["patient"] = "P02"
+    both = os.path.join(folder, "both.json")
+    with open(both, "w", encoding="utf-8") as file:
+        json.dump({"timelines": [one, other]}, file)
+    alone = json.loads(h.run("respond", "--timeline", example("timeline.json"), "--json").stdout)
+    table = os.path.join(folder, "both.csv")
+    results = json.loads(h.run("respond", "--timeline", both, "--json", "--csv", table).stdout)
+    results = results["results"]
+    faults = [] if len(results) == 2 else [f"{len(results)} results"]
+    del alone["program_version"]
+    faults += [] if results[0] == alone else ["the first differs from itself alone"]
+    faults += [] if results[1] == {**alone, "patient": "P02"} else ["the second differs"]
+    with open(table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(io.StringIO(file.read())))
+    visits = [(r["patient"], v) for r in results for v in r["visits"]]
+    faults += [] if len(rows) == len(visits) else [f"{len(rows)} rows of {len(visits)} visits"]
+    for row, (patient, visit) in zip(rows, visits):
+        told = (row["patient"], row["visit"], float(row["sum"]), row["overall"] or None, row["rule"] or None)
+        if told != (patient, visit["id"], visit["sum_mm"], visit["overall"], visit["rule"]):
+            faults.append(f"{told} is not {visit}")
+    checks.report("forms agree", faults)
 
 
-def cdisc(checks, folder, results):
-    domains = {}
-    for name in ("tu", "tr", "rs"):
-        with open(os.path.join(folder, name + ".csv"), newline="", encoding="utf-8") as file:
-            domains[name] = list(csv.DictReader(file))
-    faults = []
-    for name, rows in domains.items():
-        keys = [(r["USUBJID"], r[f"{name.upper()}SEQ"]) for r in rows]
-        if len(set(keys)) != len(keys) or {r["DOMAIN"] for r in rows} != {name.upper()} or \
-                {r["STUDYID"] for r in rows} != {"DEMO"}:
-            faults.append(f"keys of {name}")
-    links = {(r["USUBJID"], r["TULNKID"]) for r in domains["tu"]}
-    faults += [f"{r['TRLNKID']} is not identified" for r in domains["tr"]
-               if r["TRLNKID"] and (r["USUBJID"], r["TRLNKID"]) not in links]
-    groups = {(r["USUBJID"], r["TRLNKGRP"]) for r in domains["tr"]}
-    faults += [f"response {r['RSSEQ']} belongs to no assessment" for r in domains["rs"]
-               if r["RSLNKGRP"] and (r["USUBJID"], r["RSLNKGRP"]) not in groups]
-    overall = [r["RSSTRESC"] for r in domains["rs"] if r["RSTESTCD"] == "OVRLRESP"]
-    wanted = [v["overall"] for r in results for v in r["visits"][1:]]
-    sums = [float(r["TRSTRESN"]) for r in domains["tr"] if r["TRTESTCD"] == "SUMDIAM"]
-    expected = [v["sum_mm"] for r in results for v in r["visits"] if v["sum_mm"] is not None]
-    if overall != wanted or any(abs(a - b) > 1e-9 for a, b in zip(sums, expected)) or len(sums) != len(expected):
-        faults.append(f"{overall} {sums}")
-    small = [r for r in domains["tr"] if r["TRORRES"] == "TOO SMALL TO MEASURE"]
-    if not small or any(r["TRSTRESN"] != "5" for r in small):
-        faults.append("what is too small to measure")
-    missing = [r for r in domains["tr"] if r["TRSTAT"] == "NOT DONE"]
-    if not missing or any(r["TRSTRESN"] or not r["TRREASND"] for r in missing):
-        faults.append("what is missing")
-    checks.report("SDTM's domains fit together", faults)
+# ---- the schema ----------------------------------------------------------------------------------
+
+def check_schema(checks):
+    schema = load(os.path.join(SOURCE, "docs", "timeline.schema.json"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    good = load(example("timeline.json"))
+    checks.report("schema: the example", [e.message for e in validator.iter_errors(good)])
+    checks.report("schema: several",
+                  [e.message for e in validator.iter_errors({"timelines": [good, good]})])
+    for name, change in {
+            "role": lambda t: t["lesions"][0].update(role="lead"),
+            "state": lambda t: t["visits"][1]["findings"][0].update(state="grown"),
+            "key": lambda t: t["visits"][1]["findings"][0].update(longest=3),
+            "negative": lambda t: t["visits"][1]["findings"][0].update(longest_mm=-3),
+            "no length": lambda t: t["visits"][1]["findings"][0].pop("longest_mm"),
+            "no parts": lambda t: t["visits"][2]["findings"][0].pop("parts_mm"),
+            "no visits": lambda t: t.update(visits=[])}.items():
+        bad = copy.deepcopy(good)
+        change(bad)
+        checks.report(f"schema: {name}", ["passes"] if validator.is_valid(bad) else [])
 
 
-def broken(checks, folder):
-    """Each change of the example, and what must be said of it."""
-    def visit(v):
-        return lambda t: t["visits"][v]
+# ---- bad input -----------------------------------------------------------------------------------
 
-    def finding(v, f):
-        return lambda t: t["visits"][v]["findings"][f]
-
-    cases = [("a sixth target", lambda t: t["lesions"].extend(
-                {"id": f"X{i}", "organ": f"organ{i}", "role": "target"} for i in range(3)), "5"),
-             ("three in one organ", lambda t: (t["lesions"].append({"id": "T3", "organ": "LIVER", "role": "target"}),
-                                               finding(0, 0)(t) and t["visits"][0]["findings"].append(
-                 {"lesion": "T3", "state": "measured", "longest_mm": 20})), "liver"),
-             ("a node without short axis", lambda t: finding(0, 2)(t).pop("short_axis_mm"), "short_axis_mm"),
-             ("visits out of order", lambda t: visit(1)(t).update(date="2025-01-14"), "later"),
-             ("no date", lambda t: visit(1)(t).update(date="2025-02-30"), "date"),
-             ("merged into itself", lambda t: finding(2, 0)(t).update(state="merged", into="T1"), "itself"),
-             ("merged in a circle", lambda t: (finding(2, 0)(t).update(state="merged", into="T2"),
-                                               finding(2, 1)(t).update(state="merged", into="T1")), "circle"),
-             ("below measurability", lambda t: finding(0, 1)(t).update(longest_mm=9.9, short_axis_mm=8), "10 mm"),
-             ("an unknown lesion", lambda t: finding(1, 0)(t).update(lesion="T9"), "T9"),
-             ("an unknown state", lambda t: finding(1, 0)(t).update(state="shrunk"), "shrunk"),
-             ("a state of another role", lambda t: finding(1, 3)(t).update(state="measured", longest_mm=3), "NT1"),
-             ("a negative size", lambda t: finding(0, 0)(t).update(longest_mm=-1), "T1"),
-             ("the short axis above the longest", lambda t: finding(0, 0)(t).update(short_axis_mm=99), "short axis"),
-             ("a new lesion at baseline", lambda t: (t["lesions"].append({"id": "L1", "organ": "lung", "role": "new"}),
-                                                     t["visits"][0]["findings"].append(
-                 {"lesion": "L1", "state": "equivocal"})), "L1"),
-             ("text for a number", lambda t: finding(0, 0)(t).update(longest_mm="48.2"), "longest_mm"),
-             ("one part", lambda t: finding(1, 0)(t).update(parts_mm=[19.5]), "parts"),
-             ("no visits", lambda t: t.update(visits=[]), "visit"),
-             ("no list of lesions", lambda t: t.update(lesions={}), "lesions")]
-    whole = load(EXAMPLE)
-    everything = copy.deepcopy(whole)
-    for name, change, word in cases:
-        timeline = copy.deepcopy(whole)
-        change(timeline)
-        done = h.run("respond", "--timeline", save(folder, timeline))
-        expect(checks, name, done, 1, word, "timeline.json", "P10")
-    for index in (3, 5, 8):
-        cases[index][1](everything)
-    done = h.run("respond", "--timeline", save(folder, everything))
-    told = [line for line in done.stderr.splitlines() if "timeline.json: patient" in line]
-    checks.report("everything in one go", [] if len(told) >= 3 else [done.stderr])
-    small = copy.deepcopy(whole)
-    cases[7][1](small)
-    done = h.run("respond", "--timeline", save(folder, small), "--allow-ineligible")
-    expect(checks, "an override that is told", done, 0, "warning", "note")
-    portal = copy.deepcopy(whole)
-    visit(1)(portal)["phase"] = "portal venous"
-    done = h.run("respond", "--timeline", save(folder, portal), "--criteria", "mrecist")
-    expect(checks, "mRECIST without arterial phase is refused", done, 3, "arterial")
-    twice = {"timelines": [whole, whole]}
-    expect(checks, "a patient twice", h.run("respond", "--timeline", save(folder, twice)), 1, "twice")
+def at(timeline, visit, index):
+    return timeline["visits"][visit]["findings"][index]
 
 
-def bad_files(checks, folder):
-    def write(text):
-        return h.write(os.path.join(folder, "bad"), text.encode())
+# What is done to the example, the exit code, what standard error must hold.
+BAD = {
+    "no visit": (lambda t: t.update(visits=[]), FAILED, "patient P01: there is no visit"),
+    "no lesion": (lambda t: t.update(lesions=[], visits=[{"id": "v", "date": "2020-01-01"}]), FAILED,
+                  "no lesion at baseline"),
+    "lesion twice": (lambda t: t["lesions"][1].update(id="T1"), FAILED,
+                     "lesion T1: this id is there twice"),
+    "visit twice": (lambda t: t["visits"][2].update(id="week 8"), FAILED,
+                    "visit week 8: this id is there twice"),
+    "unknown lesion": (lambda t: at(t, 1, 0).update(lesion="T9"), FAILED,
+                       "visit week 8, lesion T9: a finding of a lesion that is not in the list"),
+    "two findings": (lambda t: t["visits"][1]["findings"].append(at(t, 1, 0)), FAILED,
+                     "visit week 8, lesion T1: two findings at one visit"),
+    "unknown state": (lambda t: at(t, 1, 0).update(state="gone"), FAILED,
+                      "lesion T1: unknown state 'gone'"),
+    "unknown role": (lambda t: t["lesions"][0].update(role="lead"), FAILED,
+                     "lesion T1: unknown role 'lead'"),
+    "state of another role": (lambda t: at(t, 1, 3).update(state="too small"), FAILED,
+                              "lesion NT1: a non-target lesion cannot be 'too small'"),
+    "impossible date": (lambda t: t["visits"][1].update(date="2020-02-31"), FAILED,
+                        "visit week 8: '2020-02-31' is no date"),
+    "order of dates": (lambda t: t["visits"][1].update(date="2020-01-06"), FAILED,
+                       "visit week 8: 2020-01-06 is not later than 2020-01-06"),
+    "target not measured": (lambda t: at(t, 0, 0).update(state="absent"), FAILED,
+                            "visit baseline, lesion T1: a target must be 'measured' at baseline"),
+    "new at baseline": (lambda t: t["visits"][0]["findings"].append(
+        {"lesion": "N1", "state": "equivocal"}), FAILED,
+        "lesion N1: a new lesion cannot have a finding at baseline"),
+    "no length": (lambda t: at(t, 1, 0).pop("longest_mm"), FAILED, "longest_mm is missing"),
+    "negative": (lambda t: at(t, 1, 0).update(longest_mm=-1), FAILED, "longest_mm cannot be -1"),
+    "zero": (lambda t: at(t, 1, 0).update(longest_mm=0), FAILED, "longest_mm is 0"),
+    "no number": (lambda t: at(t, 1, 0).update(longest_mm="24.1"), FAILED,
+                  "'longest_mm' must be a number"),
+    "short axis": (lambda t: at(t, 0, 0).update(short_axis_mm=34.3), FAILED,
+                   "the short axis of 34.3 mm is above the longest diameter of 34.2 mm"),
+    "node without axis": (lambda t: at(t, 1, 2).pop("short_axis_mm"), FAILED,
+                          "lesion T3: short_axis_mm, of a node, is missing"),
+    "merged into itself": (lambda t: at(t, 2, 1).update(state="merged", into="T2"), FAILED,
+                           "lesion T2: merged into itself"),
+    "merged into no target": (lambda t: at(t, 2, 1).update(state="merged", into="NT1"), FAILED,
+                              "merged into 'NT1', which is no target"),
+    "merged in a circle": (lambda t: (at(t, 2, 1).update(state="merged", into="T1"),
+                                      at(t, 2, 0).update(state="merged", into="T2")), FAILED,
+                           "lesion T1: merged in a circle"),
+    "one part": (lambda t: at(t, 2, 0).update(parts_mm=[12.0]), FAILED, "two parts or more"),
+    "too many targets": (lambda t: [t["lesions"].append(
+        {"id": f"X{i}", "organ": f"organ {i}", "role": "target"}) or t["visits"][0]["findings"].append(
+            {"lesion": f"X{i}", "state": "measured", "longest_mm": 20}) for i in range(3)], REFUSED,
+        "6 targets, of at most 5"),
+    "two in an organ": (lambda t: [t["lesions"].append(
+        {"id": f"X{i}", "organ": " Liver", "role": "target"}) or t["visits"][0]["findings"].append(
+            {"lesion": f"X{i}", "state": "measured", "longest_mm": 20}) for i in range(2)], REFUSED,
+        "3 targets in one organ (liver), of at most 2"),
+    "too small a target": (lambda t: at(t, 0, 1).update(longest_mm=9.9), REFUSED,
+                           "lesion T2: not measurable: 9.9 mm, where a target needs 10 mm"),
+    "thick slices": (lambda t: t["visits"][0].update(slice_spacing_mm=12), REFUSED,
+                     "lesion T2: not measurable: 22 mm, where a target needs 24 mm"),
+    "too small a node": (lambda t: at(t, 0, 2).update(short_axis_mm=14.9), REFUSED,
+                         "lesion T3: a target node needs a short axis of at least 15 mm"),
+    "normal node": (lambda t: (t["lesions"][3].update(nodal=True),
+                               at(t, 0, 3).update(short_axis_mm=9.9)), REFUSED,
+                    "lesion NT1: a node with a short axis of 9.9 mm is normal"),
+}
 
-    for name, text, word in [("no JSON", '{"visits": ', "bad"), ("other JSON", '{"a": 1}', "neither"),
-                             ("nothing", "", "neither"), ("a column too many", "patient,colour\nP,red\n", "colour"),
-                             ("a column too few", "patient,visit,date,lesion,role\n", "state"),
-                             ("a number with a comma",
-                              "patient,visit,date,lesion,role,state,longest_mm\nP,b,2025-01-01,T,target,measured,"
-                              '"12,5"\n', "12,5"),
-                             ("two dates of a visit",
-                              "patient,visit,date,lesion,role,state,longest_mm\nP,b,2025-01-01,T,target,measured,20\n"
-                              "P,b,2025-01-02,U,target,measured,20\n", "same in all rows")]:
-        expect(checks, name, h.run("respond", "--timeline", write(text)), 1, word)
-    expect(checks, "no file", h.run("respond", "--timeline", os.path.join(folder, "absent")), 1, "absent")
-    expect(checks, "masks beside a timeline", h.run("respond", "--timeline", EXAMPLE, "--baseline-mask", "m"), 2,
-           "needs no masks")
-    for option in ("--criteria=recist2", "--reader-error=-1", "--min-sd-days=x", "--too-small=big"):
-        expect(checks, option, h.run("respond", "--timeline", EXAMPLE, option), 2, option.split("=")[0])
-    path = h.write(os.path.join(folder, "t.csv"), open(TABLE, "rb").read())
-    done = h.run("respond", "--timeline", path, "--csv", path)
-    expect(checks, "over its own input", done, 3, "t.csv")
+
+def spoilt(folder, change):
+    timeline = load(example("timeline.json"))
+    change(timeline)
+    path = os.path.join(folder, "spoilt.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(timeline, file)
+    return path
 
 
-def same_by_table(checks, folder):
-    """The example once more as a table gives the same JSON."""
-    t = load(EXAMPLE)
-    roles = {x["id"]: x for x in t["lesions"]}
-    path = os.path.join(folder, "same.csv")
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        keys = ["longest_mm", "short_axis_mm", "viable_mm", "volume_cc", "into"]
-        out = csv.writer(file)
-        out.writerow(["patient", "label", "visit", "date", "slice_spacing_mm", "phase", "lesion", "organ", "nodal",
-                      "role", "description", "state", *keys, "parts_mm", "parts_viable_mm"])
-        for v in t["visits"]:
-            for f in v["findings"]:
-                x = roles[f["lesion"]]
-                out.writerow([t["patient"], t["label"], v["id"], v["date"], v["slice_spacing_mm"], v["phase"], x["id"],
-                              x["organ"], "yes" if x["nodal"] else "no", x["role"], x["description"], f["state"],
-                              *(f.get(k, "") for k in keys), *(";".join(map(str, f.get(k, [])))
-                                                              for k in ("parts_mm", "parts_viable_mm"))])
-    for criteria in ("recist1.1", "mrecist", "volume"):
-        a, b = (json.loads(h.run("respond", "--timeline", p, "--json", "--criteria", criteria).stdout)
-                for p in (EXAMPLE, path))
-        checks.report(f"table and JSON agree by {criteria}", [] if a == b else [str(b)])
+def expect(checks, name, code, words, *arguments):
+    done = h.run("respond", *arguments)
+    faults = done.faults + ([] if done.returncode == code else [f"exit code {done.returncode}"])
+    faults += [] if words in done.stderr else [f"does not say: {words}", done.stderr[-1000:]]
+    faults += [] if not done.stdout else ["prints a result"]
+    checks.report(name, faults)
+
+
+def check_bad(checks, folder):
+    table = os.path.join(folder, "none.csv")
+    for name, (change, code, words) in BAD.items():
+        path = spoilt(folder, change)
+        expect(checks, name, code, words, "--timeline", path, "--csv", table)
+        expect(checks, f"{name}: names the file", code, f"reprise: {path}: ", "--timeline", path)
+        if code == REFUSED:
+            done = h.run("respond", "--timeline", path, "--allow-ineligible", "--json")
+            notes = [] if done.returncode else json.loads(done.stdout)["notes"]
+            told = any(note.startswith("ineligible: ") and words in note for note in notes)
+            checks.report(f"{name}: allowed", [] if told else [done.stderr, str(notes)])
+    checks.report("no table is left", ["there is one"] if os.path.exists(table) else [])
+
+    def several(timeline):
+        at(timeline, 1, 0).update(longest_mm=-1)
+        at(timeline, 2, 1).update(state="gone")
+        timeline["visits"][3].update(date="never")
+
+    done = h.run("respond", "--timeline", spoilt(folder, several))
+    told = [word in done.stderr for word in ("cannot be -1", "'gone'", "'never'", "3 errors")]
+    checks.report("all in one go", [] if all(told) else [done.stderr])
+
+
+def check_files(checks, folder):
+    path = os.path.join(folder, "timelines")
+    for name, text, words in (("empty", "", "holds no timeline"), ("cut", '{"timelines": [{', "line 1"),
+                              ("list", "[]", "column 'patient' is missing"),
+                              ("columns", "patient,visit\n", "column 'state' is missing")):
+        h.write(path, text.encode())
+        expect(checks, f"file: {name}", FAILED, words, "--timeline", path)
+    expect(checks, "file: none", FAILED, "nowhere.json", "--timeline", folder + "/nowhere.json")
+    mine = os.path.join(folder, "mine.csv")
+    shutil.copy(example("timelines.csv"), mine)
+    before = h.files_below(folder)
+    expect(checks, "output over input", REFUSED, "mine.csv", "--timeline", mine, "--csv", mine)
+    checks.report("the input stays", [] if before == h.files_below(folder) else ["changed"])
+    change = lambda t: at(t, 1, 0).update(longest_diameter=3)
+    done = h.run("respond", "--timeline", spoilt(folder, change))
+    checks.report("unknown members are told", [] if done.returncode == 0 and
+                  "warning: " in done.stderr and "'longest_diameter'" in done.stderr else [done.stderr])
+
+
+def check_criteria(checks, folder):
+    expect(checks, "mrecist: phase", REFUSED, "this visit's phase is 'portal venous'",
+           "--timeline", example("timeline.json"), "--criteria", "mrecist")
+    expect(checks, "mrecist: viable", REFUSED, "viable_mm, which mRECIST needs, is missing",
+           "--timeline", example("timeline.json"), "--criteria", "mrecist", "--allow-ineligible")
+    expect(checks, "volume: volumes", FAILED, "volume_cc is missing",
+           "--timeline", example("timeline.json"), "--criteria", "volume")
+
+    def with_volumes(timeline):
+        for visit in timeline["visits"]:
+            for finding in visit["findings"]:
+                if finding["state"] in ("measured", "split"):
+                    finding["volume_cc"] = 10.0
+
+    path = spoilt(folder, with_volumes)
+    text = h.run("respond", "--timeline", path, "--criteria", "volume").stdout
+    told = json.loads(h.run("respond", "--timeline", path, "--criteria", "volume", "--json").stdout)
+    faults = [] if "volume (exploratory)" in text else [text]
+    faults += [] if told["exploratory"] is True and told["visits"][0]["sum_cc"] == 30 else [str(told)]
+    checks.report("volume is labelled", faults)
+
+
+def check_usage(checks):
+    file = example("timeline.json")
+    for name, words, *arguments in (
+            ("criteria", "--criteria takes", "--timeline", file, "--criteria", "who"),
+            ("days", "--confirmation-days takes", "--timeline", file, "--confirmation-days=-1"),
+            ("length", "--too-small takes", "--timeline", file, "--too-small", "small"),
+            ("no length", "too_small_mm must be above 0", "--timeline", file, "--too-small", "0"),
+            ("error", "--reader-error takes", "--timeline", file, "--reader-error", "5%%"),
+            ("order", "irecist_latest_days", "--timeline", file, "--irecist-latest", "3"),
+            ("volume in mm", "means nothing", "--timeline", file, "--criteria", "volume",
+             "--progression-minimum", "5"),
+            ("both ways", "do not go with it", "--timeline", file, "--nodal"),
+            ("alone", "--confirm goes with --timeline only", "--confirm"),
+            ("neither", "--baseline-mask is missing")):
+        expect(checks, f"usage: {name}", USAGE, words, *arguments)
 
 
 def main():
     h.require_program()
     checks = h.Checks()
-    folder = tempfile.mkdtemp(prefix="reprise-respond-")
-    try:
-        examples(checks)
-        outputs(checks, folder)
-        broken(checks, folder)
-        bad_files(checks, folder)
-        same_by_table(checks, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        check_golden(checks, folder)
+        check_forms_agree(checks, folder)
+        check_schema(checks)
+        check_bad(checks, folder)
+        check_files(checks, folder)
+        check_criteria(checks, folder)
+        check_usage(checks)
     return checks.finish()
 
 

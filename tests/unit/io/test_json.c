@@ -213,6 +213,31 @@ static void misuse_is_remembered(void **state)
     rp_json_destroy(object);
 }
 
+/* A tree that was read grows like one that was made, and can become part of another. */
+static void what_was_read_can_be_changed(void **state)
+{
+    (void)state;
+    rp_json *tree = NULL, *around = rp_json_object();
+    rp_error err = {0};
+    assert_ok(rp_json_parse("{\"a\": \"old\", \"list\": [1, {\"b\": [true, null]}], \"c\": {}}",
+                            &tree, &err),
+              err);
+    rp_json_set_string(tree, "a", "new");
+    rp_json_set(tree, "list", rp_json_array());
+    rp_json_set_int(tree, "d", 4);
+    rp_json_set_int(tree, "e", 5);
+    rp_json_set(around, "tree", tree);
+    rp_json_set_bool(around, "last", true);
+    RP_AUTOFREE char *text = rp_json_compact_text(around);
+    assert_string_equal(text, "{\"tree\":{\"a\":\"new\",\"list\":[],\"c\":{},\"d\":4,\"e\":5},"
+                              "\"last\":true}");
+    rp_json_destroy(around);
+    assert_ok(rp_json_parse("[]", &tree, &err), err);
+    for (int i = 0; i < 100; i++) rp_json_append_int(tree, i);
+    assert_int_equal(rp_json_length(tree), 100);
+    rp_json_destroy(tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +249,7 @@ int main(void)
         cmocka_unit_test(hostile_nesting_is_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(misuse_is_remembered),
+        cmocka_unit_test(what_was_read_can_be_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+/* What respond.c leaves to respond_timeline.c. */
+#ifndef REPRISE_CMD_RESPOND_H
+#define REPRISE_CMD_RESPOND_H
+
+#include "cmd.h"
+#include "reprise/timeline.h"
+
+typedef struct respond_timeline {
+    const char *file, *csv, *cdisc, *study, *spider, *waterfall;
+    rp_response_options options;
+    bool allow_ineligible, minimum_given;
+    const char *first_option; /* that has no meaning without a timeline; NULL: none was given */
+} respond_timeline;
+
+/* As an argp child whose input is a respond_timeline*. */
+extern const struct argp respond_timeline_argp;
+/* Returns an exit code. */
+int respond_to_timelines(const respond_timeline *r, bool json);
+/* Plots and CDISC's domains of all patients, as far as they were asked for. */
+rp_status respond_write_reports(const respond_timeline *r, const rp_timelines *timelines,
+                                rp_error *err);
+
+#endif
