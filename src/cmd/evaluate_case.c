@@ -3,6 +3,7 @@
 #include "lesion.h"
 #include "reprise/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 static const double tolerances_mm[] = {2.0, 5.0};
@@ -139,6 +140,11 @@ static rp_status score(work *w, rp_source source, const rp_mask *mask, double st
     s->present = true;
     s->empty = rp_mask_count(mask) == 0;
     s->seconds = rp_seconds() - started;
+    /* A contour of the baseline has no response. */
+    s->response = (rp_response_result){.response = RP_NE,
+                                       .change_percent = NAN,
+                                       .change_nadir_percent = NAN,
+                                       .change_nadir_mm = NAN};
     RP_AUTOFREE char *path = rp_format("%s/%s.nii.gz", w->stage.temporary, rp_source_key(source));
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_status status = rp_nifti_write_mask(path, mask, err);

@@ -122,6 +122,22 @@ def shown(checks, cohort, root):
     checks.report("a patient chosen by name", faults)
 
 
+def general(checks, cohort, root):
+    """With a general model: its contours of both visits, of which the baseline's has no response."""
+    model, out = os.path.join(root, "general.safetensors"), os.path.join(root, "general")
+    done = h.run("adapt", f"--image={cohort.path('p0-baseline.nii')}", f"--contour={cohort.path('p0-baseline-mask.nii')}",
+                 f"--out={model}", f"--config={cohort.config}")
+    done = h.run(*cohort.command(out, cohort.path("good.csv")), f"--model={model}")
+    faults = [done.stderr] if done.returncode else []
+    for case in outcome(out)["cases"]:
+        if set(case["scores"]) != {"general_pre", "general_post", "idol_post", "carry_post"}:
+            faults.append(f"scores {set(case['scores'])}")
+        response = case["scores"].get("general_pre", {}).get("response", {})
+        if response.get("response") != "NE" or response.get("change_percent") is not None:
+            faults.append(f"the baseline has a response: {response}")
+    checks.report("a general model", faults)
+
+
 def gone(checks, cohort, root):
     """A follow-up mask without a voxel: the lesion is gone, which only a person can say."""
     def nothing_left(rows):
@@ -242,6 +258,7 @@ def main():
         again(checks, cohort, root, reference)
         interrupted(checks, cohort, root, reference)
         shown(checks, cohort, root)
+        general(checks, cohort, root)
         gone(checks, cohort, root)
         refusals(checks, cohort, root)
         registration(checks, cohort, root)
