@@ -1,7 +1,7 @@
 /* Loading images and contours, and the refusals that keep patients and series apart. */
 #define _GNU_SOURCE
 
-#include "cmd.h"
+#include "input.h"
 
 #include <libgen.h>
 #include <math.h>
@@ -133,12 +133,8 @@ static bool differ(const char *a, const char *b)
     return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
-/* The frame of reference decides where a contour lies. Another series in the same frame is common
- * (an archive renamed the series, or the contour was drawn on another phase) and told, not refused.
- */
-static rp_status check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
-                               const cmd_contour_options *options, bool *other_series,
-                               rp_error *err)
+rp_status input_check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
+                              const cmd_contour_options *options, bool *other_series, rp_error *err)
 {
     const rp_dicom_header *mine = &contours->header, *its = &ct->series.header;
     if (!options->allow_patient_mismatch && differ(mine->patient_id, its->patient_id))
@@ -158,7 +154,7 @@ static rp_status check_belongs(const char *file, const rp_rtstruct *contours, co
     return RP_OK;
 }
 
-static void warn_of_oddities(const char *file, const rp_roi_report *report)
+void input_warn_of_oddities(const char *file, const rp_roi_report *report)
 {
     if (report->open_contours)
         rp_log(RP_LOG_WARNING, "%s: %zu contours are not closed and were ignored", file,
@@ -181,7 +177,8 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
     rp_rtstruct contours = {0};
     const rp_roi *roi = NULL;
     rp_status status = rp_rtstruct_read(file, &contours, err);
-    if (!status) status = check_belongs(file, &contours, ct, options, &contour->other_series, err);
+    if (!status)
+        status = input_check_belongs(file, &contours, ct, options, &contour->other_series, err);
     if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
     if (!status) {
         status = rp_roi_to_mask(roi, &ct->series.image.grid, &contour->mask, &contour->report, err);
@@ -191,14 +188,13 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
         contour->is_rtstruct = true;
         memcpy(contour->roi_name, roi->name, sizeof contour->roi_name);
         cmd_find_label(file, &contours.header, contour->label);
-        warn_of_oddities(file, &contour->report);
+        input_warn_of_oddities(file, &contour->report);
     }
     rp_rtstruct_release(&contours);
     return status;
 }
 
-/* Onto the grid of the CT. */
-static rp_status place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err)
+rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err)
 {
     const rp_grid *grid = &ct->series.image.grid;
     const double tolerance =
@@ -249,11 +245,10 @@ static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct
     cmd_find_label(file, NULL, contour->label);
     if (rp_mask_count(&contour->mask) == 0 && !may_be_empty)
         return rp_fail(err, RP_ERR_REFUSED, "%s: the mask is empty", file);
-    return place(file, &contour->mask, ct, err);
+    return input_place(file, &contour->mask, ct, err);
 }
 
-static rp_status check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask,
-                              rp_error *err)
+rp_status input_check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask, rp_error *err)
 {
     const size_t inside = rp_mask_count(mask), all = rp_grid_voxels(&mask->grid);
     if (inside == 0)
@@ -283,7 +278,7 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     else
         status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
     const bool gone = !status && options->allow_empty && rp_mask_count(&contour->mask) == 0;
-    if (!status && !gone) status = check_extent(file, ct, &contour->mask, err);
+    if (!status && !gone) status = input_check_extent(file, ct, &contour->mask, err);
     if (!status) status = rp_sha256_file(file, contour->sha256, err);
     if (status) cmd_contour_release(contour);
     return status;

@@ -9,6 +9,8 @@ static const cmd_entry commands[] = {
     {"segment", "contour an image with a model", cmd_segment},
     {"measure", "diameters and volumes of the lesions in a mask", cmd_measure},
     {"respond", "response from two masks, or of a patient's lesions over all visits", cmd_respond},
+    {"track", "a patient's lesions over several visits, matched and measured: a timeline",
+     cmd_track},
     {"compare-masks", "a predicted mask against a reference: Dice, surface distances, volume",
      cmd_compare_masks},
     {"simulate", "a follow-up with known truth from a real baseline", cmd_simulate},

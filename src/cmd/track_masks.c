@@ -1,0 +1,257 @@
+/* Every lesion of a mask: labels, components or ROIs. */
+#define _GNU_SOURCE
+
+#include "track.h"
+
+#include "input.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+typedef struct loader {
+    const track_options *options;
+    const track_row *row;
+    const cmd_ct *ct;
+    track_masks *out;
+    rp_error *err;
+} loader;
+
+static rp_status no_memory(const loader *l)
+{
+    return rp_fail(l->err, RP_ERR_MEMORY, "%s: out of memory", l->row->mask);
+}
+
+static rp_status add(loader *l, const rp_mask *mask, const char *name)
+{
+    if (l->out->count == RP_TRACK_MOST)
+        return rp_fail(l->err, RP_ERR_REFUSED,
+                       "%s: more than %d lesions: the column 'rois' says which labels or ROIs are "
+                       "lesions",
+                       l->row->mask, RP_TRACK_MOST);
+    RP_AUTOFREE char *told = rp_format("%s: '%s'", l->row->mask, name);
+    if (!told) return no_memory(l);
+    rp_status status = input_check_extent(told, l->ct, mask, l->err);
+    if (!status)
+        status = rp_found_make(mask, name, l->options->definition, &l->out->found[l->out->count],
+                               l->err);
+    if (!status) l->out->count++;
+    return status;
+}
+
+/* By name or number; the table's list may hold * and ?. */
+static bool is_asked_for(const char *rois, const char *name, int number)
+{
+    char by_number[16], pattern[RP_DICOM_TEXT];
+    snprintf(by_number, sizeof by_number, "%d", number);
+    if (!rois[0]) return true;
+    for (const char *at = rois; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL) {
+        while (*at == ' ') at++;
+        size_t length = strcspn(at, ";");
+        while (length && at[length - 1] == ' ') length--;
+        snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
+        if (fnmatch(pattern, name, 0) == 0 || strcmp(pattern, by_number) == 0) return true;
+    }
+    return false;
+}
+
+/* ---- NIfTI ------------------------------------------------------------------------------- */
+
+typedef struct values {
+    int32_t items[RP_TRACK_MOST + 1];
+    size_t count;
+} values;
+
+/* Ascending; one more than RP_TRACK_MOST at most. */
+static values find_values(const rp_labels *labels)
+{
+    values v = {.count = 0};
+    int32_t last = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&labels->grid) && v.count <= RP_TRACK_MOST; i++) {
+        const int32_t value = labels->data[i];
+        if (value == 0 || value == last) continue;
+        size_t at = 0;
+        last = value;
+        while (at < v.count && v.items[at] < value) at++;
+        if (at < v.count && v.items[at] == value) continue;
+        memmove(v.items + at + 1, v.items + at, (v.count - at) * sizeof *v.items);
+        v.items[at] = value;
+        v.count++;
+    }
+    return v;
+}
+
+static rp_status add_labels(loader *l, const rp_labels *labels, const values *v)
+{
+    rp_status status = RP_OK;
+    for (size_t i = 0; !status && i < v->count; i++) {
+        char name[16];
+        rp_mask mask;
+        snprintf(name, sizeof name, "%d", v->items[i]);
+        if (!is_asked_for(l->row->rois, name, v->items[i])) continue;
+        status = rp_labels_select(labels, v->items[i], &mask, l->err);
+        if (status) break;
+        status = input_place(l->row->mask, &mask, l->ct, l->err);
+        if (!status) status = add(l, &mask, name);
+        rp_mask_release(&mask);
+    }
+    return status;
+}
+
+/* The largest first, those too small left out. */
+static rp_status add_components(loader *l, rp_mask *mask)
+{
+    rp_labels parts = {0};
+    int32_t count = 0;
+    size_t *sizes = NULL;
+    const double voxel_cc = rp_grid_voxel_mm3(&l->ct->series.image.grid) / 1000.0;
+    rp_status status = input_place(l->row->mask, mask, l->ct, l->err);
+    if (!status) status = rp_mask_components(mask, 26, &parts, &count, &sizes, l->err);
+    for (int32_t i = 1; !status && i <= count; i++) {
+        char name[16];
+        rp_mask part;
+        snprintf(name, sizeof name, "%d", i);
+        if ((double)sizes[i - 1] * voxel_cc < l->options->min_volume_cc) {
+            l->out->passed_over += (size_t)(count - i + 1);
+            break;
+        }
+        status = rp_labels_select(&parts, i, &part, l->err);
+        if (status) break;
+        status = add(l, &part, name);
+        rp_mask_release(&part);
+    }
+    rp_labels_release(&parts);
+    rp_free(sizes);
+    return status;
+}
+
+static rp_status load_nifti(loader *l)
+{
+    rp_labels labels;
+    rp_mask mask;
+    rp_status status = rp_nifti_read_labels(l->row->mask, &labels, l->err);
+    if (status) return status;
+    const values v = find_values(&labels);
+    cmd_find_label(l->row->mask, NULL, l->out->label);
+    if (v.count == 1 && !l->row->rois[0]) {
+        status = rp_labels_any(&labels, &mask, l->err);
+        if (!status) {
+            status = add_components(l, &mask);
+            rp_mask_release(&mask);
+        }
+    } else {
+        status = add_labels(l, &labels, &v);
+    }
+    rp_labels_release(&labels);
+    return status;
+}
+
+/* ---- RTSTRUCT ---------------------------------------------------------------------------- */
+
+/* Outlines within one another (GTV, CTV, PTV, organs) are not several lesions. */
+static rp_status claim(const loader *l, const rp_mask *mask, const rp_rtstruct *rs, size_t roi,
+                       uint16_t *owner)
+{
+    const double most_share = 0.1;
+    size_t common = 0, other = 0, inside = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&mask->grid); i++) {
+        if (!mask->data[i]) continue;
+        inside++;
+        if (owner[i]) common++, other = owner[i] - 1U;
+        owner[i] = (uint16_t)(roi + 1);
+    }
+    if ((double)common <= most_share * (double)inside) return RP_OK;
+    return rp_fail(l->err, RP_ERR_REFUSED,
+                   "%s: %.0f%% of '%s' lies in '%s': the column 'rois' says which are lesions",
+                   l->row->mask, 100.0 * (double)common / (double)inside, rs->rois[roi].name,
+                   rs->rois[other].name);
+}
+
+static rp_status add_roi(loader *l, const rp_rtstruct *rs, size_t roi, uint16_t *owner)
+{
+    const rp_roi *r = &rs->rois[roi];
+    rp_mask mask;
+    rp_roi_report report;
+    if (!is_asked_for(l->row->rois, r->name, r->number)) return RP_OK;
+    if (r->contour_count == 0) {
+        rp_log(RP_LOG_WARNING, "%s: the ROI '%s' has no contours and was passed over", l->row->mask,
+               r->name);
+        l->out->passed_over++;
+        return RP_OK;
+    }
+    rp_status status = rp_roi_to_mask(r, &l->ct->series.image.grid, &mask, &report, l->err);
+    if (status) return rp_fail_in(l->err, status, "%s", l->row->mask);
+    input_warn_of_oddities(l->row->mask, &report);
+    status = claim(l, &mask, rs, roi, owner);
+    if (!status) status = add(l, &mask, r->name);
+    rp_mask_release(&mask);
+    return status;
+}
+
+static rp_status load_rtstruct(loader *l)
+{
+    const cmd_contour_options options = {.allow_series_mismatch = l->options->allow_series_mismatch,
+                                         .allow_patient_mismatch =
+                                             l->options->allow_patient_mismatch};
+    rp_rtstruct rs = {0};
+    bool other_series;
+    rp_status status = rp_rtstruct_read(l->row->mask, &rs, l->err);
+    if (status) return status;
+    RP_AUTOFREE uint16_t *owner =
+        rp_alloc(rp_grid_voxels(&l->ct->series.image.grid), sizeof *owner);
+    if (!owner) status = no_memory(l);
+    if (!status)
+        status = input_check_belongs(l->row->mask, &rs, l->ct, &options, &other_series, l->err);
+    cmd_find_label(l->row->mask, &rs.header, l->out->label);
+    for (size_t i = 0; !status && i < rs.roi_count; i++) status = add_roi(l, &rs, i, owner);
+    rp_rtstruct_release(&rs);
+    return status;
+}
+
+/* ---- either ------------------------------------------------------------------------------ */
+
+/* Names are how a person and the tables speak of what was found. */
+static rp_status check_names(const loader *l)
+{
+    for (size_t i = 0; i < l->out->count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(l->out->found[i].name, l->out->found[k].name) == 0)
+                return rp_fail(l->err, RP_ERR_FORMAT, "%s: two ROIs are called '%s'", l->row->mask,
+                               l->out->found[i].name);
+    if (l->row->rois[0] && l->out->count == 0)
+        return rp_fail(l->err, RP_ERR_ARGUMENT, "%s: nothing in it is called '%s'", l->row->mask,
+                       l->row->rois);
+    return RP_OK;
+}
+
+rp_status track_masks_load(const track_options *options, const track_row *row, const cmd_ct *ct,
+                           track_masks *masks, rp_error *err)
+{
+    loader l = {options, row, ct, masks, err};
+    rp_status status;
+    *masks = (track_masks){0};
+    masks->found = rp_alloc(RP_TRACK_MOST, sizeof *masks->found);
+    if (!masks->found)
+        status = no_memory(&l);
+    else if (!rp_path_exists(row->mask))
+        status = rp_fail(err, RP_ERR_IO, "%s: no such file", row->mask);
+    else if (rp_path_is_directory(row->mask))
+        status =
+            rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", row->mask);
+    else if (rp_nifti_probe(row->mask))
+        status = load_nifti(&l);
+    else if (rp_rtstruct_probe(row->mask))
+        status = load_rtstruct(&l);
+    else
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", row->mask);
+    if (!status) status = check_names(&l);
+    if (!status) status = rp_sha256_file(row->mask, masks->sha256, err);
+    if (status) track_masks_release(masks);
+    return status;
+}
+
+void track_masks_release(track_masks *masks)
+{
+    for (size_t i = 0; i < masks->count; i++) rp_found_release(&masks->found[i]);
+    rp_free(masks->found);
+    *masks = (track_masks){0};
+}
