@@ -256,7 +256,7 @@ static size_t rank_of(const track_masks *masks, size_t f)
 }
 
 /* Lesions that no table tells of: the five largest are targets where there is no table at all. */
-static rp_status describe_untold(track_work *w, rp_error *err)
+static void describe_untold(track_work *w)
 {
     enum { MOST_TARGETS = 5 };
     const track_masks *masks = &w->visits[0].masks;
@@ -278,8 +278,6 @@ static rp_status describe_untold(track_work *w, rp_error *err)
                "%s: %zu lesions of the baseline are not in this table; they are non-target lesions "
                "of an unknown organ",
                w->options->lesions, w->untold);
-    (void)err;
-    return RP_OK;
 }
 
 static rp_status describe(track_work *w, rp_error *err)
@@ -291,7 +289,8 @@ static rp_status describe(track_work *w, rp_error *err)
     if (!w->table || !w->ids || !w->made_ids)
         return rp_fail(err, RP_ERR_MEMORY, "track: out of memory");
     rp_status status = w->options->lesions ? describe_by_table(w, err) : RP_OK;
-    return status ? status : describe_untold(w, err);
+    if (!status) describe_untold(w);
+    return status;
 }
 
 /* ---- registration and tracking --------------------------------------------------------------- */

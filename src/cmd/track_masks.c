@@ -28,11 +28,16 @@ static rp_status add(loader *l, const rp_mask *mask, const char *name)
                        "%s: more than %d lesions: the column 'rois' says which labels or ROIs are "
                        "lesions",
                        l->row->mask, RP_TRACK_MOST);
+    /* Tables list several names with semicolons between them. */
+    char plain[RP_TRACK_NAME];
+    snprintf(plain, sizeof plain, "%s", name);
+    for (char *c = plain; *c; c++)
+        if (*c == ';') *c = ',';
     RP_AUTOFREE char *told = rp_format("%s: '%s'", l->row->mask, name);
     if (!told) return no_memory(l);
     rp_status status = input_check_extent(told, l->ct, mask, l->err);
     if (!status)
-        status = rp_found_make(mask, name, l->options->definition, &l->out->found[l->out->count],
+        status = rp_found_make(mask, plain, l->options->definition, &l->out->found[l->out->count],
                                l->err);
     if (!status) l->out->count++;
     return status;

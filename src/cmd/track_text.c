@@ -31,30 +31,27 @@ static void sizes(const track_work *w, const rp_link *link, char *text)
     }
 }
 
+/* A proposal shows what was seen, or its kind. */
+static void open_cell(const track_work *w, const rp_link *link, char text[CELL])
+{
+    char seen[CELL] = "";
+    const bool new_one = link->kind == RP_LINK_NEW;
+    if (new_one || link->kind == RP_LINK_MATCH || link->kind == RP_LINK_SPLIT) sizes(w, link, seen);
+    snprintf(text, CELL, "%.46s?", seen[0] ? seen : rp_link_kind_code(link->kind));
+}
+
 static void cell_of(const track_work *w, size_t lesion, size_t visit, char text[CELL])
 {
     const rp_link *link = track_link(w, lesion, visit);
     const rp_timeline_finding *f = finding_of(w, lesion, visit);
-    snprintf(text, CELL, "-");
-    if (!link) return;
-    if (link->state == RP_LINK_PROPOSED && link->kind != RP_LINK_NEW) {
-        char seen[CELL] = "";
-        if (link->kind == RP_LINK_MATCH || link->kind == RP_LINK_SPLIT) sizes(w, link, seen);
-        snprintf(text, CELL, "%.30s %s?", seen[0] ? seen : rp_link_kind_code(link->kind),
-                 seen[0] && link->kind == RP_LINK_SPLIT ? "split" : "");
-        if (seen[0] && link->kind == RP_LINK_MATCH) snprintf(text, CELL, "%.40s?", seen);
-        if (!seen[0]) snprintf(text, CELL, "%.40s?", rp_link_kind_code(link->kind));
-        return;
-    }
-    const bool measured = f && (!isnan(f->longest_mm) || f->part_count);
-    if (measured)
+    if (link && link->state == RP_LINK_PROPOSED)
+        open_cell(w, link, text);
+    else if (link && f && (!isnan(f->longest_mm) || f->part_count))
         sizes(w, link, text);
     else if (f && f->state == RP_FOUND_MERGED)
         snprintf(text, CELL, "in %.40s", f->into);
-    else if (f)
-        snprintf(text, CELL, "%.40s", rp_state_code(f->state));
-    if (link->kind == RP_LINK_NEW && link->state == RP_LINK_PROPOSED)
-        strncat(text, "?", CELL - strlen(text) - 1);
+    else
+        snprintf(text, CELL, "%.40s", f ? rp_state_code(f->state) : "-");
 }
 
 static int widest(const track_work *w, size_t visit)
@@ -93,18 +90,27 @@ static void print_lesions(const track_work *w)
 
 /* ---- registrations ------------------------------------------------------------------------- */
 
+static void print_number(int width, int digits, double value)
+{
+    if (isnan(value))
+        printf("  %*s", width, "-");
+    else
+        printf("  %*.*f", width, digits, value);
+}
+
 static void print_registration(const track_work *w, size_t v)
 {
     const rp_registration *r = &w->visits[v].registration;
     double median, largest;
     track_shifts(w, v, &median, &largest);
-    printf("%s; moved %.1f mm, %.1f degrees; correlation %.3f",
-           rp_registration_quality_name(r->quality), rp_rigid_shift_mm(&r->transform),
-           rp_rigid_degrees(&r->transform), r->correlation);
-    if (!isnan(r->correlation_at_start)) printf(", before %.3f", r->correlation_at_start);
-    printf("; %.0f%% of the baseline in common", 100.0 * r->overlap);
-    if (!isnan(median))
-        printf("; error at the lesions about %.1f mm, at most %.1f", median, largest);
+    printf("  %-12s", rp_registration_quality_name(r->quality));
+    print_number(8, 1, rp_rigid_shift_mm(&r->transform));
+    print_number(7, 1, rp_rigid_degrees(&r->transform));
+    print_number(11, 3, r->correlation);
+    print_number(6, 3, r->correlation_at_start);
+    printf("  %8.0f%%", 100.0 * r->overlap);
+    print_number(8, 1, median);
+    print_number(4, 1, largest);
     if (r->reason[0]) printf("\n    %s", r->reason);
 }
 
@@ -114,16 +120,15 @@ static void print_visits(const track_work *w)
     for (size_t v = 0; v < w->plan.visit_count; v++)
         if ((int)strlen(w->tracked[v].id) > width) width = (int)strlen(w->tracked[v].id);
     if (w->label[0]) printf("label: %s\n", w->label);
-    printf("%-*s  %-10s  %7s  registration\n", width, "visit", "date", "lesions");
+    printf("%-*s  %-10s  %7s  registration  moved mm  degrees  correlation  before  in common"
+           "  error mm   max\n",
+           width, "visit", "date", "lesions");
     for (size_t v = 0; v < w->plan.visit_count; v++) {
-        printf("%-*s  %-10s  %7zu  ", width, w->tracked[v].id, w->tracked[v].date,
+        printf("%-*s  %-10s  %7zu", width, w->tracked[v].id, w->tracked[v].date,
                w->visits[v].masks.count);
-        if (v > 0)
-            print_registration(w, v);
-        else
-            printf("-");
+        if (v > 0) print_registration(w, v);
         if (w->visits[v].masks.passed_over)
-            printf("\n    %zu parts of the mask were passed over as too small or empty",
+            printf("\n    %zu parts of the mask were passed over: too small, or without contours",
                    w->visits[v].masks.passed_over);
         putchar('\n');
     }

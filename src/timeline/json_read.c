@@ -175,9 +175,14 @@ static rp_status read_timeline(void *context, size_t index, const rp_json *from,
     r->err = err;
     r->patient = r->visit = r->lesion = NULL;
     (void)index;
-    if (!is_object_of(r, from, "a timeline", "format patient label lesions visits"))
+    if (!is_object_of(r, from, "a timeline",
+                      "format patient label lesions visits proposals tracking"))
         return r->status;
     r->patient = text_of(r, from, "patient");
+    const size_t open = rp_json_length(list_of(r, from, "proposals", false));
+    if (open)
+        COMPLAIN(r, RP_SEVERITY_WARNING,
+                 "%zu proposals of the tracking are open: a person must decide them", open);
     const char *format = text_of(r, from, "format"), *label = text_of(r, from, "label");
     if (format[0] && strcmp(format, RP_TIMELINE_FORMAT) != 0)
         COMPLAIN(r, RP_SEVERITY_ERROR, "'format' must be \"%s\", not \"%.80s\"", RP_TIMELINE_FORMAT,

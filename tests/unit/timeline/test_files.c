@@ -163,6 +163,8 @@ static void test_json_faults(void **state)
         {"\"findings\": []", "\"findings\": {}", "visit v2: 'findings' must be a list",
          RP_SEVERITY_ERROR},
         {"\"findings\": []", "\"findings\": [3]", "a finding must be an object", RP_SEVERITY_ERROR},
+        {"\"visits\"", "\"tracking\": {}, \"proposals\": [{}, {}], \"visits\"",
+         "2 proposals of the tracking are open", RP_SEVERITY_WARNING},
         {"\"viable_mm\"", "\"viable\"", "'viable' of a finding is not known", RP_SEVERITY_WARNING},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
