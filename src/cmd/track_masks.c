@@ -137,7 +137,10 @@ static rp_status load_nifti(loader *l)
     if (status) return status;
     const values v = find_values(&labels);
     cmd_find_label(l->row->mask, NULL, l->out->label);
-    if (v.count == 1 && !l->row->rois[0]) {
+    if (v.count && v.items[0] < 0) {
+        status = rp_fail(l->err, RP_ERR_FORMAT, "%s: holds the value %d: an image, not a mask",
+                         l->row->mask, v.items[0]);
+    } else if (v.count == 1 && !l->row->rois[0]) {
         status = rp_labels_any(&labels, &mask, l->err);
         if (!status) {
             status = add_components(l, &mask);
