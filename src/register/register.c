@@ -8,7 +8,7 @@ enum { COARSE_SAMPLES = 4000, MIDDLE_SAMPLES = 30000, FINE_SAMPLES = 200000, KEP
 enum { COARSE_STEPS = 25, MIDDLE_STEPS = 25, FINE_STEPS = 20 };
 static const double MIDDLE_SCALE_HU = 150.0, FINE_SCALE_HU = 75.0;
 static const double ELSEWHERE_MM = 10.0;
-/* Below these a person should look; measured in docs/track.md. */
+/* Below these a person should look; figures in docs/track.md. */
 static const double FAILED_BELOW = 0.3, DOUBTFUL_BELOW = 0.6, LITTLE_OVERLAP = 0.4;
 static const double CLOSE_SECOND = 0.02, LARGE_DEGREES = 20.0, START_SHARE = 0.1;
 
