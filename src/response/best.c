@@ -60,12 +60,17 @@ static int date_progression(const course *c, size_t visit)
     return (int)first;
 }
 
+/* Every progression counts: one after the first may confirm what was seen before the first. */
 static int find_progression(const course *c, int confirmed_from)
 {
     if (is_immune(c)) return confirmed_from;
-    for (size_t v = 1; v < c->visits; v++)
-        if (c->results[v].overall == RP_CALL_PD) return date_progression(c, v);
-    return NO_INDEX;
+    int first = NO_INDEX;
+    for (size_t v = 1; v < c->visits; v++) {
+        if (c->results[v].overall != RP_CALL_PD) continue;
+        const int dated = date_progression(c, v);
+        if (first == NO_INDEX || dated < first) first = dated;
+    }
+    return first;
 }
 
 /* A note at each equivocal finding of a new lesion that a later visit confirms. */
@@ -157,10 +162,9 @@ static void find_best(const course *c, rp_timeline_result *result)
         c->options->confirmation ? find_pair : find_first;
     const bool immune = is_immune(c), has_targets = c->targets > 0;
     const int complete = find(c, end, RP_CALL_CR), partial = find(c, end, RP_CALL_PR);
-    result->response_visit = partial;
+    result->response_visit = partial; /* CR or PR, whichever is first recorded */
     if (complete != NO_INDEX) {
         result->best = immune ? RP_CALL_ICR : RP_CALL_CR;
-        if (c->options->confirmation) result->response_visit = complete;
     } else if (partial != NO_INDEX) {
         result->best = immune ? RP_CALL_IPR : RP_CALL_PR;
     } else if (was_stable(c, end)) {

@@ -351,16 +351,16 @@ def progression_visit(case, calls):
     """The visit from which progression dates, by RECIST 1.1; None where there is none."""
     if "PD" not in calls:
         return None
-    found = calls.index("PD")
-    dated = found
+    dated = calls.index("PD")
     for lesion in case.new:
-        if case.state(found, lesion) != "unequivocal":
-            continue
-        for j in range(found - 1, 0, -1):
-            if case.state(j, lesion) == "absent":
-                break
-            if case.state(j, lesion) == "equivocal":
-                dated = min(dated, j)
+        for found in range(1, len(calls)):
+            if case.state(found, lesion) != "unequivocal":
+                continue
+            for j in range(found - 1, 0, -1):
+                if case.state(j, lesion) == "absent":
+                    break
+                if case.state(j, lesion) == "equivocal":
+                    dated = min(dated, j)
     return dated
 
 
@@ -384,7 +384,8 @@ def best_response(case, calls):
         if confirm:
             first = confirming_first(case, calls, wanted, wanted + ("NE",))
             if first is not None:
-                return best, first
+                either = ("CR", "PR")
+                return best, confirming_first(case, calls, either, either + ("NE",))
         elif best in calls:
             return best, min(j for j, c in enumerate(calls) if c in ("CR", "PR"))
     for k, call in enumerate(calls):

@@ -67,7 +67,9 @@ static void test_confirmed(void **state)
         {"the third confirms the first", "T1 | 20 | 0 @56 | 0 @70 | 0 @84", "CR", 1, -1, -28, -84},
         {"not evaluated in between", "T1 | 20 | 0 | NE | 0", "CR", 1, -1, -112, -168},
         {"PR, then CR once", "T1 | 20 | 10 | 0", "PR", 1, -1, -56, -112},
-        {"PR, CR, CR: dates from the CR", "T1 | 20 | 10 | 0 | 0", "CR", 2, -1, -56, -168},
+        {"PR, CR, CR: dates from the PR", "T1 | 20 | 10 | 0 | 0", "CR", 1, -1, -112, -168},
+        {"a PR that nothing confirms in time", "T1 | 20 | 14 @56 | 16 @70 | 0 @100 | 0 @130", "CR",
+         3, -1, -30, -130},
         {"SD in between", "T1 n1 | 40 40 | 26 30 | 33 30 @85 | 26 30", "SD", -1, -1, 0, -141},
         {"PR once, then PD", "T1 | 20 | 10 | 30", "SD", -1, 2, 0, 112},
         {"PR once and early, then PD", "T1 | 20 | 10 @41 | 30", "PD", -1, 2, 0, 97},
@@ -93,8 +95,10 @@ static void test_equivocal(void **state)
         {"the earliest of two lesions", "T1 N1 N2 | 20 - - | 10 - - | 10 ? - | 10 ? ? | 10 U U",
          "PR", 1, 2, 56, 112},
         {"beside progression of targets", "T1 N1 | 20 - | 10 - | 10 ? | 30 U", "PR", 1, 2, 56, 112},
-        {"confirmed later than progression", "T1 N1 | 20 - | 10 - | 10 ? | 30 ? | 30 U", "PR", 1, 3,
-         112, 168},
+        {"confirmed later than progression", "T1 N1 | 20 - | 10 - | 10 ? | 30 ? | 30 U", "PR", 1, 2,
+         56, 112},
+        {"later than progression, absent before it", "T1 N1 | 20 - | 10 ? | 10 0 | 30 ? | 30 U",
+         "PR", 1, 3, 112, 168},
     };
     const rp_response_options o = rp_response_defaults(RP_RECIST_1_1);
     CHECK(cases, &o);
