@@ -117,11 +117,24 @@ static void check_phase(checker *c, size_t visit)
     }
 }
 
+/* What doesn't enhance has nothing that could respond (Lencioni and Llovet 2010, target lesions).
+ */
+static void check_enhances(checker *c, size_t lesion)
+{
+    const rp_timeline_lesion *l = &c->timeline->lesions[lesion];
+    finding_at f = c->at[lesion];
+    if (l->role != RP_ROLE_TARGET || l->nodal || !f || f->state != RP_FOUND_MEASURED) return;
+    if (f->viable_mm == 0)
+        OBJECT(c, c->timeline->visits[0].id, l->id,
+               "an mRECIST target needs arterial enhancement; its viable diameter is 0 mm");
+}
+
 void check_eligible(checker *c)
 {
     const rp_timeline *t = c->timeline;
     check_numbers_of_targets(c);
     for (size_t l = 0; l < t->lesion_count; l++) check_size(c, l);
-    for (size_t v = 0; c->options->criteria == RP_MRECIST && v < t->visit_count; v++)
-        check_phase(c, v);
+    if (c->options->criteria != RP_MRECIST) return;
+    for (size_t l = 0; l < t->lesion_count; l++) check_enhances(c, l);
+    for (size_t v = 0; v < t->visit_count; v++) check_phase(c, v);
 }

@@ -156,6 +156,14 @@ def recist_text():
     lasting = respond(days, targets=[[50, 45, 30, 60]])
     yield "response lasts from the first CR or PR to progression", 56, lasting[
         "duration_of_response_days"]
+    deeper = respond([0, 56, 112, 168, 224], targets=[[50, 30, "absent", "absent", 60]],
+                     confirmation=True)
+    yield "whichever of CR and PR is first recorded, also where the best is CR", ("CR", 168), (
+        deeper["best_overall_response"], deeper["duration_of_response_days"])
+    late = respond(days, targets=[[50, 50, 70, 70]],
+                   new=[[None, "equivocal", "equivocal", "unequivocal"]])
+    yield ("a lesion confirmed after another progression progressed when first seen",
+           (START + datetime.timedelta(56)).isoformat(), late["progression_date"])
 
 
 def immune(days, **lesions):

@@ -149,6 +149,8 @@ class Maker:
             found[name] = steps(least + self.rng.choice([0, 0, 1, 50]))
         if found.get("short_axis_mm", 0) > found["longest_mm"]:
             found["longest_mm"] = found["short_axis_mm"]
+        if found.get("viable_mm") == 0:
+            found["viable_mm"] = steps(1)
         return found
 
     def parts(self, size):

@@ -399,6 +399,16 @@ static void test_mrecist(void **state)
     finding(&t, 0, 0)->viable_mm = finding(&t, 0, 1)->viable_mm = NAN; /* a node needs none */
     problems = problems_of(&t, RP_MRECIST);
     expect_one(&problems, RP_SEVERITY_REFUSED, "patient P, visit v0, lesion T1:", "viable_mm");
+    finding(&t, 0, 0)->viable_mm = 0; /* at baseline: no mRECIST target */
+    problems = problems_of(&t, RP_MRECIST);
+    expect_one(&problems, RP_SEVERITY_INELIGIBLE,
+               "patient P, visit v0, lesion T1:", "arterial enhancement");
+    problems = problems_of(&t, RP_RECIST_1_1);
+    assert_int_equal(problems.count, 0);
+    finding(&t, 0, 0)->viable_mm = 20;
+    finding(&t, 1, 0)->viable_mm = 0;
+    problems = problems_of(&t, RP_MRECIST);
+    assert_int_equal(problems.count, 0);
     rp_timeline_release(&t);
 }
 
