@@ -149,6 +149,8 @@ static rp_status prepare_one(matching *m, size_t i)
     if (lesion < 0 || (size_t)lesion >= m->known_count) return RP_OK;
     rp_link_kind kind = RP_LINK_MATCH;
     while (!is_kind(d, kind)) kind++;
+    /* What a person has called merged before cannot be parted here: the decision fits nothing. */
+    if (kind == RP_LINK_MERGED && t->known[lesion].merged_into >= 0) return RP_OK;
     if (mark(m, lesion, d->found, kind, !no)) t->used[i] = true;
     return RP_OK;
 }

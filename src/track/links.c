@@ -148,13 +148,16 @@ static void call_new(matching *m, size_t k, rp_link *link)
 {
     known *lesion = &m->t->known[k];
     link->unequivocal = lesion->unequivocal;
-    if (m->t->out->lesions[k].table >= 0 || lesion->unequivocal || link->state != RP_LINK_MATCHED)
-        return;
+    if (m->t->out->lesions[k].table >= 0 || link->state != RP_LINK_MATCHED) return;
+    const char *word =
+        decision_on(m->t, m->visit, RP_LINK_NEW, "", name_of(m, link->found[0]), NULL);
+    if (!word && lesion->unequivocal) return;
     link->kind = RP_LINK_NEW;
-    decide(link, decision_on(m->t, m->visit, RP_LINK_NEW, "", name_of(m, link->found[0]), NULL));
+    decide(link, word);
     snprintf(link->reason, sizeof link->reason,
-             "seen again; first found at visit '%.60s' and not called new there",
-             m->t->visits[m->t->out->lesions[k].first_visit].id);
+             "seen again; first found at visit '%.60s' and %s there",
+             m->t->visits[m->t->out->lesions[k].first_visit].id,
+             lesion->unequivocal ? "called new" : "not called new");
     link->unequivocal = lesion->unequivocal = strcmp(link->decision, "new") == 0;
 }
 
@@ -194,12 +197,13 @@ static rp_status link_split(const reading *r, size_t k)
     if (!link) return RP_ERR_MEMORY;
     set_numbers(m, k, parts[0], link);
     link->unequivocal = m->t->known[k].unequivocal;
-    if (m->t->known[k].split && !visit_of(m)->doubt) {
+    const char *word = decision_on(m->t, m->visit, RP_LINK_SPLIT, id_of(m, (int)k), names, NULL);
+    if (!word && m->t->known[k].split && !visit_of(m)->doubt) {
         link->state = RP_LINK_MATCHED;
         snprintf(link->reason, sizeof link->reason, "split before, and still is");
         return RP_OK;
     }
-    decide(link, decision_on(m->t, m->visit, RP_LINK_SPLIT, id_of(m, (int)k), names, NULL));
+    decide(link, word);
     snprintf(link->reason, sizeof link->reason, "%zu lesions lie where it was: %.0f%% of '%.60s'",
              count, 100.0 * pair_of(m, k, parts[1])->of_found, name_of(m, parts[1]));
     return RP_OK;
@@ -233,6 +237,10 @@ static rp_status link_merged_before(const reading *r, size_t k)
     link->into = into;
     link->unequivocal = m->t->known[k].unequivocal;
     snprintf(link->reason, sizeof link->reason, "merged into %s before", id_of(m, into));
+    if (m->partner[into] < 0) return RP_OK;
+    const char *word = decision_on(m->t, m->visit, RP_LINK_MERGED, id_of(m, (int)k), name_of(m, f),
+                                   id_of(m, into));
+    if (word) decide(link, word);
     return RP_OK;
 }
 

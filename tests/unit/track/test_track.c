@@ -374,6 +374,12 @@ static void test_split(void **state)
     assert_close(f->parts_mm[1], 12, 2.1);
     assert_close(f->volume_cc, 4.18879 * (0.512 + 0.216), 0.2);
 
+    /* All rows of the table at once, where the first answers the second too. */
+    DECIDED(&s, {1, "v2", "split", "A", "2;1", "", "split"},
+            {2, "v3", "split", "A", "2;1", "", "split"});
+    expect(&s, 2, "A", RP_LINK_SPLIT, RP_LINK_DECIDED, "2;1");
+    expect_state(&s, NULL, 2, "A", RP_FOUND_SPLIT);
+
     DECIDED(&s, {1, "v2", "split", "A", "2;1", "", "no"});
     expect(&s, 1, "A", RP_LINK_MATCH, RP_LINK_MATCHED, "2");
     expect(&s, 1, "N-v2-1", RP_LINK_NEW, RP_LINK_PROPOSED, "1");
@@ -407,6 +413,23 @@ static void test_merged(void **state)
     expect_state(&s, NULL, 2, "A", RP_FOUND_MERGED);
     assert_string_equal(finding(&s, NULL, 2, "A")->into, "B");
     expect_state(&s, NULL, 2, "B", RP_FOUND_MEASURED);
+
+    DECIDED(&s, {1, "v2", "merged", "A", "1", "B", "merged"},
+            {2, "v3", "merged", "A", "1", "B", "merged"});
+    expect(&s, 2, "A", RP_LINK_MERGED, RP_LINK_DECIDED, "1");
+    expect_state(&s, NULL, 2, "A", RP_FOUND_MERGED);
+
+    /* Never passed over in silence: merged, and parted again at the next visit. */
+    const rp_track_decision torn[] = {{1, "v2", "merged", "A", "1", "B", "merged"},
+                                      {2, "v3", "merged", "A", "1", "B", "no"}};
+    rp_track_options o;
+    rp_tracking none = {0};
+    rp_error err = {0};
+    rp_track_defaults(&o);
+    o.decisions = torn;
+    o.decision_count = 2;
+    assert_int_equal(rp_track(s.visits, s.count, ids, &o, &none, &err), RP_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "line 2: this decision"));
 
     DECIDED(&s, {1, "v2", "merged", "A", "1", "B", "no"});
     expect(&s, 1, "A", RP_LINK_VANISHED, RP_LINK_PROPOSED, "");
@@ -447,6 +470,11 @@ static void test_new_over_visits(void **state)
     DECIDED(&s, {1, "v3", "new", "N-v2-2", "2", "", "new"},
             {2, "v2", "new", "N-v2-2", "2", "", "equivocal"});
     expect_state(&s, NULL, 1, "N-v2-2", RP_FOUND_EQUIVOCAL);
+    expect_state(&s, NULL, 2, "N-v2-2", RP_FOUND_UNEQUIVOCAL);
+    assert_int_equal(rp_tracking_open(&s.tracking), 0);
+    DECIDED(&s, {1, "v2", "new", "N-v2-2", "2", "", "new"},
+            {2, "v3", "new", "N-v2-2", "2", "", "new"});
+    expect(&s, 2, "N-v2-2", RP_LINK_NEW, RP_LINK_DECIDED, "2");
     expect_state(&s, NULL, 2, "N-v2-2", RP_FOUND_UNEQUIVOCAL);
     assert_int_equal(rp_tracking_open(&s.tracking), 0);
     DECIDED(&s, {1, "v2", "new", "N-v2-2", "2", "", "new"});
