@@ -1,6 +1,7 @@
 /* What a person has decided. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const kinds[] = {"baseline", "match",    "new",    "split",
@@ -87,6 +88,27 @@ rp_status decisions_check_used(const tracker *t)
 
 /* ---- looked up ----------------------------------------------------------------------------- */
 
+static bool listed(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL)
+        if (strncmp(at, name, length) == 0 && (at[length] == '\0' || at[length] == ';'))
+            return true;
+    return false;
+}
+
+/* The same names, in whatever order: which part comes first depends on earlier decisions. */
+static bool same_names(const char *a, const char *b)
+{
+    char name[1024];
+    if (strlen(a) != strlen(b)) return false;
+    for (const char *at = a; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, ";"), at);
+        if (!listed(b, name)) return false;
+    }
+    return true;
+}
+
 const char *decision_on(tracker *t, size_t visit, rp_link_kind kind, const char *lesion,
                         const char *found, const char *into)
 {
@@ -94,7 +116,7 @@ const char *decision_on(tracker *t, size_t visit, rp_link_kind kind, const char 
         const rp_track_decision *d = &t->options->decisions[i];
         if (t->used[i] || !is_kind(d, kind) || strcmp(d->visit, t->visits[visit].id) != 0) continue;
         if (kind != RP_LINK_NEW && strcmp(d->lesion, lesion) != 0) continue;
-        if (found && strcmp(d->found, found) != 0) continue;
+        if (found && !same_names(d->found, found)) continue;
         if (into && strcmp(d->into, into) != 0) continue;
         if (strcmp(d->decision, "no") == 0 ||
             (kind == RP_LINK_NEW && !is_choice(kind, d->decision)))
@@ -106,15 +128,6 @@ const char *decision_on(tracker *t, size_t visit, rp_link_kind kind, const char 
 }
 
 /* ---- before the matching ------------------------------------------------------------------- */
-
-static bool listed(const char *list, const char *name)
-{
-    const size_t length = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL)
-        if (strncmp(at, name, length) == 0 && (at[length] == '\0' || at[length] == ';'))
-            return true;
-    return false;
-}
 
 /* Does something to each pair of the lesion and what is listed; how many there are. */
 static size_t mark(matching *m, int lesion, const char *list, rp_link_kind kind, bool yes)
