@@ -85,6 +85,8 @@ typedef enum rp_finding_state {
     RP_FOUND_PROGRESSION,   /**< non-target: a person's unequivocal call */
     RP_FOUND_UNEQUIVOCAL,   /**< new */
     RP_FOUND_EQUIVOCAL,     /**< new */
+    RP_FOUND_FURTHER,       /**< non-target in progression, or unequivocal new lesion, that has
+                                 worsened since the visit before: confirms iUPD by iRECIST */
     RP_FOUND_UNKNOWN        /**< another word, kept in state_word */
 } rp_finding_state;
 const char *rp_state_code(rp_finding_state state); /**< "measured", "too small" ...; NULL */

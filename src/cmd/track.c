@@ -170,6 +170,20 @@ static void note_label(track_work *w, const char *label)
     if (!w->label[0]) snprintf(w->label, sizeof w->label, "%s", label);
 }
 
+/* Diameters are those of a slice: of other planes they are other diameters. */
+static void warn_of_planes(const track_work *w, size_t v)
+{
+    const double alike = 0.94; /* 20 degrees */
+    const rp_grid *mine = &w->tracked[v].grid, *first = &w->tracked[0].grid;
+    double cosine = 0.0;
+    for (int r = 0; r < 3; r++) cosine += mine->direction[r][2] * first->direction[r][2];
+    if (fabs(cosine) < alike)
+        rp_log(RP_LOG_WARNING,
+               "%s: its slices lie in other planes than the baseline's: diameters measured in them "
+               "are not comparable",
+               w->plan.visits[v].image);
+}
+
 static rp_status keep_visit(track_work *w, size_t v, const cmd_ct *ct, rp_error *err)
 {
     track_visit *visit = &w->visits[v];
@@ -188,6 +202,7 @@ static rp_status keep_visit(track_work *w, size_t v, const cmd_ct *ct, rp_error 
                                      .from_baseline = rp_rigid_identity(),
                                      .found = visit->masks.found,
                                      .found_count = visit->masks.count};
+    warn_of_planes(w, v);
     for (size_t other = 0; other < v; other++)
         if (strcmp(w->visits[other].image_sha256, visit->image_sha256) == 0)
             rp_log(RP_LOG_WARNING, "%s: the same image as at visit '%s'", row->image,

@@ -83,7 +83,7 @@ static bool note_hindsight(const course *c)
             for (size_t w = v + 1; w < c->visits; w++) {
                 finding_at f = found(c, w, l);
                 if (f && f->state == RP_FOUND_ABSENT) break;
-                if (!f || f->state != RP_FOUND_UNEQUIVOCAL) continue;
+                if (state_at(c, w, l) != RP_FOUND_UNEQUIVOCAL) continue;
                 const char *text =
                     arena_format(c->memory, "new lesion %s, equivocal here, was confirmed at %s",
                                  c->timeline->lesions[l].id, c->timeline->visits[w].id);

@@ -160,10 +160,11 @@ static bool fits(rp_lesion_role role, rp_finding_state state)
         return state <= RP_FOUND_SPLIT;
     case RP_ROLE_NON_TARGET:
         return state == RP_FOUND_PRESENT || state == RP_FOUND_ABSENT ||
-               state == RP_FOUND_PROGRESSION || state == RP_FOUND_NOT_EVALUATED;
+               state == RP_FOUND_PROGRESSION || state == RP_FOUND_FURTHER ||
+               state == RP_FOUND_NOT_EVALUATED;
     case RP_ROLE_NEW:
         return state == RP_FOUND_UNEQUIVOCAL || state == RP_FOUND_EQUIVOCAL ||
-               state == RP_FOUND_ABSENT;
+               state == RP_FOUND_FURTHER || state == RP_FOUND_ABSENT;
     default:
         return true; /* the role has been complained of */
     }
@@ -245,6 +246,24 @@ static void check_merged(checker *c, size_t visit, size_t lesion)
         COMPLAIN(c, v, id, "merged in a circle");
 }
 
+/* What has worsened further was progression before. */
+static void check_further(checker *c, size_t visit, size_t lesion)
+{
+    const rp_timeline *t = c->timeline;
+    finding_at f = c->at[visit * t->lesion_count + lesion];
+    if (!f || f->state != RP_FOUND_FURTHER) return;
+    for (size_t v = 0; v < visit; v++) {
+        finding_at before = c->at[v * t->lesion_count + lesion];
+        if (before && (before->state == RP_FOUND_PROGRESSION ||
+                       before->state == RP_FOUND_UNEQUIVOCAL || before->state == RP_FOUND_FURTHER))
+            return;
+    }
+    COMPLAIN(c, t->visits[visit].id, t->lesions[lesion].id,
+             "'%s', but at no visit before was it '%s'", rp_state_code(RP_FOUND_FURTHER),
+             rp_state_code(t->lesions[lesion].role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL
+                                                                  : RP_FOUND_PROGRESSION));
+}
+
 /* ---- the whole --------------------------------------------------------------------------- */
 
 static void check_size_and_words(checker *c)
@@ -265,7 +284,10 @@ static void check_all(checker *c)
     for (size_t v = 0; v < t->visit_count; v++) check_visit(c, v);
     for (size_t v = 0; v < t->visit_count; v++) check_findings(c, v);
     for (size_t v = 0; v < t->visit_count; v++)
-        for (size_t l = 0; l < t->lesion_count; l++) check_merged(c, v, l);
+        for (size_t l = 0; l < t->lesion_count; l++) {
+            check_merged(c, v, l);
+            check_further(c, v, l);
+        }
     if (t->visit_count) check_eligible(c);
 }
 

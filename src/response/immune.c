@@ -36,10 +36,21 @@ static int first_since(const course *c, size_t visit, size_t before, rp_lesion_r
     return NO_INDEX;
 }
 
+/* The first lesion of the role that has worsened since the visit before, as a person says: what is
+ * not measured confirms by any increase. */
+static int first_further(const course *c, size_t visit, rp_lesion_role role)
+{
+    for (size_t l = 0; l < c->lesions; l++) {
+        finding_at f = found(c, visit, l);
+        if (role_of(c, l) == role && f && f->state == RP_FOUND_FURTHER) return (int)l;
+    }
+    return NO_INDEX;
+}
+
 static double new_size(const course *c, size_t visit, size_t lesion)
 {
     finding_at f = found(c, visit, lesion);
-    if (!f || f->state != RP_FOUND_UNEQUIVOCAL) return NAN;
+    if (state_at(c, visit, lesion) != RP_FOUND_UNEQUIVOCAL) return NAN;
     return c->timeline->lesions[lesion].nodal ? f->short_axis_mm : f->longest_mm;
 }
 
@@ -74,9 +85,10 @@ static confirmation confirm_by_targets(const course *c, size_t visit, const run 
 static confirmation confirm_by_non_targets(const course *c, size_t visit, const run *u)
 {
     if (c->results[visit].non_target != RP_CALL_PD) return (confirmation){NULL, NO_INDEX};
-    const int lesion =
-        u->non_targets ? first_since(c, visit, u->last, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION)
-                       : first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION);
+    int lesion = u->non_targets
+                     ? first_since(c, visit, u->last, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION)
+                     : first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION);
+    if (lesion == NO_INDEX) lesion = first_further(c, visit, RP_ROLE_NON_TARGET);
     return (confirmation){lesion == NO_INDEX ? NULL : "iCPD-non-target", lesion};
 }
 
@@ -84,8 +96,8 @@ static confirmation confirm_by_new(const course *c, size_t visit, const run *u)
 {
     int lesion = first_since(c, visit, u->last, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL);
     if (lesion == NO_INDEX && !new_lesions_grew(c, visit, u->last, &lesion))
-        return (confirmation){NULL, NO_INDEX};
-    return (confirmation){"iCPD-new", lesion};
+        lesion = first_further(c, visit, RP_ROLE_NEW);
+    return (confirmation){lesion == NO_INDEX ? NULL : "iCPD-new", lesion};
 }
 
 static confirmation find_confirmation(const course *c, size_t visit, const run *u)

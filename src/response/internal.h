@@ -37,11 +37,18 @@ static inline rp_lesion_role role_of(const course *c, size_t lesion)
     return c->timeline->lesions[lesion].role;
 }
 
+/* That it has worsened further matters to iRECIST alone. */
+static inline rp_finding_state plain_state(finding_at f, rp_lesion_role role)
+{
+    if (f->state != RP_FOUND_FURTHER) return f->state;
+    return role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL : RP_FOUND_PROGRESSION;
+}
+
 /* A target or non-target without a finding counts as not evaluated. */
 static inline rp_finding_state state_at(const course *c, size_t visit, size_t lesion)
 {
     finding_at f = found(c, visit, lesion);
-    return f ? f->state : RP_FOUND_NOT_EVALUATED;
+    return f ? plain_state(f, role_of(c, lesion)) : RP_FOUND_NOT_EVALUATED;
 }
 
 static inline bool is_volumetric(const course *c)

@@ -12,9 +12,9 @@ static const char *const criteria_codes[] = {"recist1.1", "irecist", "mrecist", 
 static const char *const criteria_names[] = {"RECIST 1.1", "iRECIST", "mRECIST",
                                              "volume (exploratory)"};
 static const char *const role_codes[] = {"target", "non-target", "new"};
-static const char *const state_codes[] = {"measured",    "absent",   "too small", "not evaluated",
-                                          "merged",      "split",    "present",   "progression",
-                                          "unequivocal", "equivocal"};
+static const char *const state_codes[] = {
+    "measured",    "absent",      "too small", "not evaluated",      "merged", "split", "present",
+    "progression", "unequivocal", "equivocal", "further progression"};
 static const char *const call_codes[] = {NULL, "CR",  "PR",  "SD",  "NN",  "PD",   "NE",
                                          "NA", "iCR", "iPR", "iSD", "iNN", "iUPD", "iCPD"};
 static const char *const call_names[] = {"no call",

@@ -212,9 +212,11 @@ static void record_target(domain *d, const rp_timeline_lesion *lesion, const rp_
     record(d, &r, visit);
 }
 
-static const char *state_term(rp_finding_state state)
+static const char *state_term(rp_finding_state state, rp_lesion_role role)
 {
     switch (state) {
+    case RP_FOUND_FURTHER:
+        return state_term(role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL : RP_FOUND_PROGRESSION, role);
     case RP_FOUND_ABSENT:
         return "ABSENT";
     case RP_FOUND_PROGRESSION:
@@ -238,7 +240,7 @@ static void record_state(domain *d, const rp_timeline_lesion *lesion, const rp_t
                       .link = lesion->id,
                       .code = "TUMSTATE",
                       .test = "Tumor State",
-                      .text = unknown ? NULL : state_term(f->state),
+                      .text = unknown ? NULL : state_term(f->state, lesion->role),
                       .missing = unknown ? "NOT EVALUABLE" : NULL,
                       .value = NAN};
     record(d, &r, visit);

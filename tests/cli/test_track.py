@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 
+import nibabel
 import numpy as np
 
 import harness as h
@@ -181,6 +182,14 @@ def good(t):
             "after,2024-03-10,ct2.nii.gz,empty.nii.gz\n")
     t.good("nothing left", "gone.csv", out="gone.json", expect=lambda timeline, text: same(
         "after", states(timeline, 1), {"T1": "not evaluated", "T2": "not evaluated"}))
+    for name, array in (("sagittal", h.voxels()[0]), ("sagittal_mask", h.voxels()[1].astype(np.uint8))):
+        image = nibabel.load(h.write_nifti(t.path("axial.nii.gz"), array))
+        nibabel.save(image.as_reoriented(np.array([[2, 1], [0, 1], [1, 1]])), t.path(name + ".nii.gz"))
+    t.write("sagittal.csv", HEAD + "before,2024-01-10,ct1.nii.gz,labels1.nii.gz\n"
+            "after,2024-03-10,sagittal.nii.gz,sagittal_mask.nii.gz\n")
+    t.good("slices in other planes", "sagittal.csv", out="sagittal.json", expect=lambda timeline, text: same(
+        "state", states(timeline, 1)["T1"], "measured") + (
+            [] if "other planes than the baseline" in text else [text]))
     threads(t)
 
 

@@ -206,6 +206,12 @@ def irecist_tables():
     yield ("non-targets progress, then targets too", "iUPD iCPD",
            overalls(immune(three, targets=[[50, 50, 60]],
                            others=[["present", "progression", "progression"]])))
+    yield ("non-targets progress, and further", "iUPD iCPD",
+           overalls(immune(three, targets=[[50, 50, 50]],
+                           others=[["present", "progression", "further progression"]])))
+    yield ("a new lesion that is not measured, and increases", "iUPD iCPD",
+           overalls(immune(three, targets=[[50] * 3], new=[
+               [None, "unequivocal", "further progression"]])))
     yield ("targets progress, then non-targets too", "iUPD iCPD",
            overalls(immune(three, targets=[[50, 60, 60]],
                            others=[["present", "present", "progression"]])))

@@ -79,9 +79,15 @@ class Case:
     def state(self, k, lesion):
         """The state of a finding; a new lesion that was not looked at has none."""
         finding = self.findings[k].get(lesion)
+        if finding is not None and finding["state"] == "further progression":
+            return "unequivocal" if self.lesions[lesion]["role"] == "new" else "progression"
         if finding is not None:
             return finding["state"]
         return None if self.lesions[lesion]["role"] == "new" else "not evaluated"
+
+    def worse(self, k, lesion):
+        """Whether a person says that what had progressed has worsened since."""
+        return self.findings[k].get(lesion, {}).get("state") == "further progression"
 
     def ends_in(self, k, lesion):
         """The lesion that a merged one is part of, after all merges."""
@@ -301,6 +307,9 @@ def confirmation(case, k, run, visits):
     grown = sum((new_size(case, k, x) - new_size(case, p, x) for x in known), ZERO)
     if known and grown >= further:
         return "new", known[0]
+    for lesion in now:
+        if case.worse(k, lesion):
+            return "new", lesion
     if visits[p]["target"] == visits[k]["target"] == "PD" and \
             case.evaluated_sum(k) >= case.evaluated_sum(p) + further:
         return "sum", largest_growth(case, k)
@@ -313,6 +322,9 @@ def confirmation(case, k, run, visits):
             return "non-target", lesion
     if progressing and all(visits[j]["non_target"] != "PD" for j in run):
         return "non-target", progressing[0]
+    for lesion in progressing:
+        if case.worse(k, lesion):
+            return "non-target", lesion
     return None, None
 
 

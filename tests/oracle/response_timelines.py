@@ -285,6 +285,17 @@ class Maker:
             elif role[found["lesion"]] == "new":
                 found["state"] = "equivocal"
 
+    def worsen(self, visits):
+        """Some of what has progressed goes on to."""
+        begun = set()
+        for visit in visits:
+            for found in visit["findings"]:
+                if found["state"] not in ("progression", "unequivocal"):
+                    continue
+                if found["lesion"] in begun and self.chance(0.25):
+                    found["state"] = "further progression"
+                begun.add(found["lesion"])
+
     # ---- a patient ----
 
     def timeline(self, number):
@@ -323,6 +334,7 @@ class Maker:
                            "findings": made})
             if self.criteria == "mrecist":
                 visits[-1]["phase"] = rng.choice(["arterial", "Arterial", "late arterial"])
+        self.worsen(visits)
         return {"format": "reprise.timeline/1", "patient": f"P{number}",
                 "label": rng.choice(["", "synthetic", "simulated"]), "lesions": lesions,
                 "visits": visits}

@@ -42,8 +42,8 @@ static inline void format_date(int days, char date[32])
 
 /* One word a lesion: a number (its size in every way), or
  *  - no finding   NE not evaluated   0 absent   < too small   >T1 merged   a+b split
- *  P present   P9.5 present with that short axis   ! progression   U unequivocal   U12 with that
- * size ? equivocal */
+ *  P present   P9.5 present with that short axis   ! progression   !! further progression   U
+ * unequivocal   U12 with that size ? equivocal */
 static inline void add_word(rp_timeline *t, size_t lesion, const char *word)
 {
     const char *id = t->lesions[lesion].id;
@@ -62,7 +62,7 @@ static inline void add_word(rp_timeline *t, size_t lesion, const char *word)
         f.state = RP_FOUND_MERGED;
         f.into = word + 1;
     } else if (word[0] == '!') {
-        f.state = RP_FOUND_PROGRESSION;
+        f.state = word[1] == '!' ? RP_FOUND_FURTHER : RP_FOUND_PROGRESSION;
     } else if (word[0] == '?') {
         f.state = RP_FOUND_EQUIVOCAL;
     } else if (word[0] == 'U' || word[0] == 'P') {

@@ -140,6 +140,13 @@ static void axis_too_long(rp_timeline *t)
 {
     finding(t, 1, 0)->short_axis_mm = 20.1;
 }
+static void worse_than_nothing(rp_timeline *t)
+{
+    rp_timeline_finding f = rp_timeline_finding_of("N1", RP_FOUND_FURTHER);
+    rp_error err = {0};
+    t->visits[2].finding_count = 0;
+    assert_ok(rp_timeline_add_finding(t, 2, &f, &err), err);
+}
 static void merged_into_itself(rp_timeline *t)
 {
     finding(t, 2, 1)->into = "T2";
@@ -187,6 +194,8 @@ static const struct {
     {unknown_lesion, "patient P, visit v1, lesion N7:", "not in the list"},
     {finding_twice, "patient P, visit v1, lesion m1:", "two findings"},
     {unknown_state, "patient P, visit v1, lesion B1:", "unknown state 'grown'"},
+    {worse_than_nothing,
+     "patient P, visit v2, lesion N1:", "at no visit before was it 'unequivocal'"},
     {unknown_role, "patient P, lesion N1:", "unknown role 'old'"},
     {target_present, "patient P, visit v1, lesion T1:", "a target lesion cannot be 'present'"},
     {non_target_measured, "patient P, visit v1, lesion B1:", "cannot be 'measured'"},
