@@ -27,6 +27,24 @@ static float from_half(uint16_t bits)
     return sign * ldexpf((float)(fraction + 1024), exponent - 25);
 }
 
+/* Rounds to nearest even, too large values to infinity; clang 14 has no _Float16 on x86-64. */
+static uint16_t to_half(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
+    uint32_t half;
+    if (size > 0x7F800000) /* NaN: quiet, with what fits of its payload */
+        half = 0x7E00 | (size >> 13 & 0x3FF);
+    else if (size >= 0x47800000) /* 2^16 */
+        half = 0x7C00;
+    else if (size < 0x38800000) /* 2^-14: subnormal */
+        half = (uint32_t)lrintf(fabsf(value) * 0x1p24F);
+    else
+        half = (size - 0x38000000 + 0xFFF + (size >> 13 & 1)) >> 13;
+    return (uint16_t)(sign | half);
+}
+
 static float from_bfloat(uint16_t bits)
 {
     uint32_t wide = (uint32_t)bits << 16;
@@ -330,7 +348,7 @@ rp_status rp_safetensors_read(const char *path, rp_tensor_file *file, rp_error *
 
 static bool tensor_bytes(const rp_named_tensor *tensor, size_t *bytes)
 {
-    *bytes = tensor->half ? sizeof(_Float16) : sizeof(float);
+    *bytes = tensor->half ? sizeof(uint16_t) : sizeof(float);
     if (tensor->rank < 0 || tensor->rank > RP_TENSOR_MAX_RANK) return false;
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->shape[i] < 0 || __builtin_mul_overflow(*bytes, (size_t)tensor->shape[i], bytes))
@@ -397,15 +415,15 @@ static rp_status build_header(const char *path, const rp_tensor_file *file, char
 static rp_status write_half(rp_outfile *out, const char *path, const rp_named_tensor *tensor,
                             size_t count, rp_error *err)
 {
-    _Float16 piece[4096];
+    uint16_t piece[4096];
     const size_t room = sizeof piece / sizeof *piece;
     rp_status status = RP_OK;
     for (size_t done = 0; done < count && !status; done += room) {
         const size_t n = count - done < room ? count - done : room;
         for (size_t i = 0; i < n; i++) {
             const float value = tensor->data[done + i];
-            piece[i] = (_Float16)value;
-            if (isfinite(value) && !isfinite((float)piece[i]))
+            piece[i] = to_half(value);
+            if (isfinite(value) && !isfinite(from_half(piece[i])))
                 return rp_fail(err, RP_ERR_NUMERIC, "%s: %g in '%.200s' is too large for F16", path,
                                (double)value, tensor->name);
         }
@@ -419,7 +437,7 @@ static rp_status write_tensor(rp_outfile *out, const char *path, const rp_named_
 {
     size_t bytes = 0;
     tensor_bytes(tensor, &bytes);
-    return tensor->half ? write_half(out, path, tensor, bytes / sizeof(_Float16), err)
+    return tensor->half ? write_half(out, path, tensor, bytes / sizeof(uint16_t), err)
                         : rp_outfile_write(out, tensor->data, bytes, err);
 }
 
