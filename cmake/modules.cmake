@@ -59,7 +59,9 @@ rp_module(evaluation USES stats response measure cohort io)
 rp_module(synth USES measure volume)
 rp_module(report USES evaluation measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
-target_compile_options(reprise_kernels PRIVATE ${RP_KERNEL_OPTIONS})
+if(TARGET reprise_kernels)
+  target_compile_options(reprise_kernels PRIVATE ${RP_KERNEL_OPTIONS})
+endif()
 # A variant of the kernels is compiled for its own processors only, with flags of its own.
 file(GLOB kernel_avx512 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx512*.c)
 file(GLOB kernel_avx2 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/cpu/*avx2*.c)
