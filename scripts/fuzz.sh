@@ -33,7 +33,7 @@ if ! { cmake --preset fuzz && nice cmake --build --preset fuzz; } >"$corpus/buil
     exit 2
 fi
 read -ra limits <build/fuzz/fuzz-limits.txt
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:strict_string_checks=1
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:strict_string_checks=1:malloc_context_size=10
 export UBSAN_OPTIONS=print_stacktrace=1
 
 # What the last run of libFuzzer wrote about: executions and coverage.

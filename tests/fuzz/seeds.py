@@ -19,7 +19,7 @@ import numpy
 import pydicom
 from pydicom.filebase import DicomBytesIO
 
-SMALL = 48 << 10
+SMALL = 20 << 10
 CUT = b"\n--next file--\n"
 TYPES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "U16": 2,
          "U32": 4, "U64": 8, "BOOL": 1}
