@@ -2,6 +2,7 @@
 #include "internal.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -11,6 +12,10 @@ namespace rp_dicom
 
 /* A header may claim any size; no CT detector comes near this, and it bounds what is allocated. */
 static const int largest_side = 8192;
+/* Far beyond what any scanner writes; what stays below neither overflows in sums and squares nor,
+ * as a voxel, in single precision. */
+static const double largest_position_mm = 1e6;
+static const double largest_rescale = 1e9;
 static const size_t files_per_report = 64;
 
 /* ---- one file ---------------------------------------------------------------------------- */
@@ -101,6 +106,9 @@ static std::string read_geometry(DcmItem &d, File &file)
         return "Rows or Columns is not within 1.." + std::to_string(largest_side);
     if (numbers_of(d, DCM_ImagePositionPatient, file.position, 3) != Presence::ok)
         return "ImagePositionPatient is missing or malformed";
+    for (const double at : file.position)
+        if (std::fabs(at) > largest_position_mm)
+            return "ImagePositionPatient lies more than a kilometre away";
     if (numbers_of(d, DCM_ImageOrientationPatient, file.orientation, 6) != Presence::ok)
         return "ImageOrientationPatient is missing or malformed";
     if (numbers_of(d, DCM_PixelSpacing, file.spacing, 2) != Presence::ok ||
@@ -121,6 +129,8 @@ static std::string read_values(DcmItem &d, File &file)
         return "RescaleSlope is malformed or 0";
     if (number_of(d, DCM_RescaleIntercept, file.intercept) == Presence::malformed)
         return "RescaleIntercept is malformed";
+    if (std::fabs(file.slope) > largest_rescale || std::fabs(file.intercept) > largest_rescale)
+        return "RescaleSlope or RescaleIntercept is out of all proportion";
     return "";
 }
 
