@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what is missing, builds and runs all tests: optimised, under the address and
-# undefined-behaviour sanitizers, the threaded modules under the thread sanitizer, and what needs
-# neither DICOM nor pictures on an emulated 64-bit Arm.
+# undefined-behaviour sanitizers, the fuzzers of the readers for some seconds each, the threaded
+# modules under the thread sanitizer, and what needs neither DICOM nor pictures on an emulated
+# 64-bit Arm.
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 only without failures.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
@@ -47,6 +48,8 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/sanitizers/leaks.supp:print_suppressions=0
 build asan-ubsan all
 check asan-ubsan -L '^(unit|cli)$' -LE '^slow$'
+build fuzz all
+check fuzz
 
 # gcc 12's thread sanitizer cannot live with the address layouts of newer kernels.
 setarch -R true 2>/dev/null && wrapper=(setarch -R)
