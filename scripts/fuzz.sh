@@ -74,7 +74,7 @@ known=$(cut -f1 build/fuzz/fuzz-targets.tsv)
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets <<<"$known"
 for target in "${targets[@]}"; do
     if ! grep -qxF -- "$target" <<<"$known"; then
-        echo "fuzz.sh: no target $target; there are:" $known >&2
+        echo "fuzz.sh: no target $target; there are: ${known//$'\n'/ }" >&2
         exit 2
     fi
 done
