@@ -2,6 +2,8 @@
  * targets or beside what they found. */
 #include "phantom.h"
 
+#include <sys/resource.h>
+
 enum {
     POSITION = 0x00200032,
     ORIENTATION = 0x00200037,
@@ -37,10 +39,56 @@ static void positions_are_within_reason(void **state)
     remove_folder(folder);
 }
 
+/* Bytes, of this process so far. */
+static size_t peak_memory(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+/* One element of implicit little endian. */
+static size_t put_implicit(uint8_t *to, uint32_t tag, uint32_t length, const char *value)
+{
+    const uint8_t head[8] = {tag >> 16 & 255,    tag >> 24,         tag & 255,
+                             tag >> 8 & 255,     length & 255,      length >> 8 & 255,
+                             length >> 16 & 255, length >> 24 & 255};
+    memcpy(to, head, sizeof head);
+    memcpy(to + sizeof head, value, strlen(value));
+    return sizeof head + strlen(value);
+}
+
+/* A date that is announced with 768 MiB is none: what DCMTK hands out in its place is memory
+ * that nobody has written, and searching it takes seconds. */
+static void an_announced_text_is_not_read(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), *path = rp_path_join(folder, "long");
+    uint8_t bytes[256] = {0};
+    rp_error err = {0};
+    rp_dicom_listing listing;
+    static const char meta[] = "DICM\2\0\x10\0UI\x12\0001.2.840.10008.1.2"; /* with its final 0 */
+    size_t size = 128;
+    memcpy(bytes + size, meta, sizeof meta);
+    size += sizeof meta;
+    size += put_implicit(bytes + size, 0x00080008, 8, "ORIGINAL");
+    size += put_implicit(bytes + size, 0x00080020, 0x30000008, "20240102");
+    assert_ok(rp_file_write(path, bytes, size, &err), err);
+    const size_t before = peak_memory();
+    assert_load_fails(folder, RP_ERR_FORMAT, "truncated or malformed");
+    assert_ok(rp_dicom_list(folder, &listing, &err), err);
+    assert_int_equal(listing.count, 0);
+    rp_dicom_listing_release(&listing);
+    assert_true(peak_memory() - before < (size_t)256 << 20);
+    rp_free(path);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(voxels_are_finite),
+        cmocka_unit_test(an_announced_text_is_not_read),
         cmocka_unit_test(positions_are_within_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
