@@ -23,13 +23,17 @@ static std::string trimmed(const std::string &text)
     return text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
+/** No text or list of numbers comes near: ten million contour points. */
+static const Uint32 longest_value = Uint32(256) << 20;
+
 /** A long value is still in the file. Where the file ends before it, DCMTK's getters would hand out
  *  the memory taken for it, up to 4 GiB that nobody has written: such an element is dropped. */
 static DcmElement *element_of(DcmItem &item, const DcmTagKey &tag)
 {
     DcmElement *element = nullptr;
     if (item.findAndGetElement(tag, element).bad()) return nullptr;
-    if (element->loadAllDataIntoMemory().good()) return element;
+    const bool readable = element->valueLoaded() || element->getLengthField() <= longest_value;
+    if (readable && element->loadAllDataIntoMemory().good()) return element;
     delete item.remove(element);
     return nullptr;
 }

@@ -58,11 +58,10 @@ static size_t put_implicit(uint8_t *to, uint32_t tag, uint32_t length, const cha
     return sizeof head + strlen(value);
 }
 
-/* A date that is announced with 768 MiB is none: what DCMTK hands out in its place is memory
+/* A date that is announced with many MiB is none: what DCMTK hands out in its place is memory
  * that nobody has written, and searching it takes seconds. */
-static void an_announced_text_is_not_read(void **state)
+static void try_announced(uint32_t length)
 {
-    (void)state;
     char *folder = make_folder(), *path = rp_path_join(folder, "long");
     uint8_t bytes[256] = {0};
     rp_error err = {0};
@@ -72,16 +71,23 @@ static void an_announced_text_is_not_read(void **state)
     memcpy(bytes + size, meta, sizeof meta);
     size += sizeof meta;
     size += put_implicit(bytes + size, 0x00080008, 8, "ORIGINAL");
-    size += put_implicit(bytes + size, 0x00080020, 0x30000008, "20240102");
+    size += put_implicit(bytes + size, 0x00080020, length, "20240102");
     assert_ok(rp_file_write(path, bytes, size, &err), err);
     const size_t before = peak_memory();
     assert_load_fails(folder, RP_ERR_FORMAT, "truncated or malformed");
     assert_ok(rp_dicom_list(folder, &listing, &err), err);
     assert_int_equal(listing.count, 0);
     rp_dicom_listing_release(&listing);
-    assert_true(peak_memory() - before < (size_t)256 << 20);
+    assert_true(peak_memory() - before < (size_t)64 << 20);
     rp_free(path);
     remove_folder(folder);
+}
+
+static void an_announced_text_is_not_read(void **state)
+{
+    (void)state;
+    try_announced(0x08000008);
+    try_announced(0x30000008);
 }
 
 int main(void)
