@@ -25,6 +25,7 @@ typedef struct rp_dicom_header {
     char modality[16], series_description[RP_DICOM_TEXT], series_number[16];
     char acquisition_date[16]; /**< AcquisitionDate, else SeriesDate, else StudyDate (YYYYMMDD) */
     char sop_class_uid[RP_DICOM_UID];
+    char body_part[32]; /**< BodyPartExamined */
 } rp_dicom_header;
 
 /** One series found below a folder. */

@@ -141,9 +141,11 @@ static rp_json *ct_json(const cmd_ct *ct)
 static rp_json *contour_json(const cmd_contour *contour)
 {
     rp_json *json = rp_json_object();
-    rp_json_set_string(json, "format", contour->is_rtstruct ? "RTSTRUCT" : "NIfTI");
+    static const char *const formats[] = {
+        [CMD_NIFTI] = "NIfTI", [CMD_RTSTRUCT] = "RTSTRUCT", [CMD_SEG] = "SEG"};
+    rp_json_set_string(json, "format", formats[contour->format]);
     rp_json_set_string(json, "file_sha256", contour->sha256);
-    if (contour->is_rtstruct) rp_json_set_string(json, "roi_name", contour->roi_name);
+    if (contour->format != CMD_NIFTI) rp_json_set_string(json, "roi_name", contour->roi_name);
     return json;
 }
 

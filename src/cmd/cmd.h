@@ -7,7 +7,7 @@
 
 #include <argp.h>
 
-#include "reprise/dicom.h"
+#include "reprise/dicom_seg.h"
 #include "reprise/io.h"
 #include "reprise/kernels.h"
 #include "reprise/learn.h"
@@ -108,35 +108,42 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
                       cmd_ct *ct, rp_error *err);
 void cmd_ct_release(cmd_ct *ct);
 
+typedef enum cmd_contour_format { CMD_NIFTI, CMD_RTSTRUCT, CMD_SEG } cmd_contour_format;
+
 /* A lesion from FILE[:ROI] on the grid of a CT. */
 typedef struct cmd_contour {
     rp_mask mask;
     char sha256[RP_SHA256_HEX]; /* of the file */
-    bool is_rtstruct;
-    bool other_series; /* refers to another series in the same frame of reference */
-    char roi_name[RP_DICOM_TEXT];
-    rp_roi_report report; /* for an RTSTRUCT */
+    cmd_contour_format format;
+    bool other_series;            /* refers to another series in the same frame of reference */
+    char roi_name[RP_DICOM_TEXT]; /* of a structure or segment */
+    rp_roi_report report;         /* for an RTSTRUCT */
     char label[32];
 } cmd_contour;
 
 typedef struct cmd_contour_options {
     bool allow_series_mismatch; /* contour of another series or frame of reference */
     bool allow_patient_mismatch;
-    bool allow_empty; /* a NIfTI mask without any voxel says that the lesion is gone */
+    bool allow_empty; /* a NIfTI mask or a segment without any voxel says that the lesion is gone */
 } cmd_contour_options;
 
 /* RP_ERR_REFUSED, naming the file: another patient's contour or one in another frame of reference
  * (or, where that is unknown, of another series), outside the image, empty, or covering everything
- * (more than half of the image). A NIfTI mask whose grid differs from the CT's is resampled when it
- * lies in the same place, refused when it does not overlap. */
+ * (more than half of the image). A NIfTI mask or a SEG whose grid differs from the CT's is
+ * resampled when it lies in the same place, refused when it does not overlap. */
 rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
                            cmd_contour *contour, rp_error *err);
 void cmd_contour_release(cmd_contour *contour);
-/* A NIfTI mask; label selects one value (NULL: the only one). */
+/* True for what has a grid of its own: NIfTI and SEG. */
+bool cmd_mask_probe(const char *file);
+/* A NIfTI mask, label selecting one value (NULL: the only one), or a segment of a SEG by name or
+ * number.
+ */
 rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err);
-/* A mask FILE[:ROI] that may come without an image: NIfTI as it is, or with image (may be NULL) on
- * its grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where image is
- * given, else zero; the caller releases both. An empty NIfTI mask is allowed without image. */
+/* A mask FILE[:ROI] that may come without an image: NIfTI and SEG as they are, or with image (may
+ * be NULL) on its grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where
+ * image is given, else zero; the caller releases both. An empty NIfTI mask is allowed without
+ * image. */
 rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress,
                         cmd_ct *ct, rp_mask *mask, rp_error *err);
 /* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left

@@ -24,17 +24,18 @@ typedef struct side {
 } side;
 
 typedef struct compared {
-    cmd_ct ct; /* loaded for an RTSTRUCT only */
+    cmd_ct ct; /* loaded for what was drawn on it only */
     side reference, prediction;
     rp_overlap overlap;
 } compared;
 
 static const struct argp_option options[] = {
     {"reference", KEY_REFERENCE, "FILE[:ROI]", 0,
-     "The mask that counts as true: NIfTI, or an RTSTRUCT (with --image); ROI by name or number",
+     "The mask that counts as true: NIfTI, SEG, or an RTSTRUCT (with --image); ROI by name or "
+     "number",
      0},
     {"prediction", KEY_PREDICTION, "FILE[:ROI]", 0, "The mask that is held against it", 0},
-    {"image", KEY_IMAGE, "CT", 0, "The image that an RTSTRUCT was drawn on", 0},
+    {"image", KEY_IMAGE, "CT", 0, "The image that an RTSTRUCT or a SEG was drawn on", 0},
     {"tolerance", KEY_TOLERANCE, "MM", 0,
      "Of the surface Dice; may be given several times (default: 2 and 5)", 0},
     {"resample", KEY_RESAMPLE, NULL, 0,
@@ -100,7 +101,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 /* ---- loading ----------------------------------------------------------------------------- */
 
-static rp_status load_nifti(const char *file, const char *roi, side *s, rp_error *err)
+static rp_status load_mask(const char *file, const char *roi, side *s, rp_error *err)
 {
     rp_status status = cmd_mask_read(file, roi, &s->mask, err);
     if (!status) status = rp_sha256_file(file, s->sha256, err);
@@ -109,7 +110,7 @@ static rp_status load_nifti(const char *file, const char *roi, side *s, rp_error
 }
 
 /* The image is loaded once for both. */
-static rp_status load_rtstruct(const compare_options *o, const char *file, side *s, cmd_ct *ct,
+static rp_status load_on_image(const compare_options *o, const char *file, side *s, cmd_ct *ct,
                                rp_error *err)
 {
     cmd_contour contour = {0};
@@ -136,10 +137,14 @@ static rp_status load_side(const compare_options *o, side *s, cmd_ct *ct, rp_err
     rp_status status = cmd_split_roi(s->spec, &file, &roi, err);
     if (status) return status;
     if (rp_path_is_directory(file))
-        return rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", file);
-    if (rp_nifti_probe(file)) return load_nifti(file, roi, s, err);
-    if (rp_rtstruct_probe(file)) return load_rtstruct(o, file, s, ct, err);
-    return rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT, SEG or NIfTI file",
+                       file);
+    if (rp_nifti_probe(file)) return load_mask(file, roi, s, err);
+    if (rp_rtstruct_probe(file)) return load_on_image(o, file, s, ct, err);
+    if (!rp_seg_probe(file))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", file);
+    /* A SEG has a grid of its own, but commonly for fewer slices than its image. */
+    return o->image ? load_on_image(o, file, s, ct, err) : load_mask(file, roi, s, err);
 }
 
 static double volume_cc(const rp_mask *mask)
@@ -183,8 +188,9 @@ static rp_status load(const compare_options *o, compared *c, rp_error *err)
     rp_status status = load_side(o, &c->reference, &c->ct, err);
     if (!status) status = load_side(o, &c->prediction, &c->ct, err);
     if (!status && o->image && !c->ct.path)
-        status = rp_fail(err, RP_ERR_ARGUMENT,
-                         "%s: --image is for an RTSTRUCT, and neither mask is one", o->image);
+        status =
+            rp_fail(err, RP_ERR_ARGUMENT,
+                    "%s: --image is for an RTSTRUCT or a SEG, and neither mask is one", o->image);
     return status ? status : match_grids(o, &c->prediction, &c->reference, err);
 }
 

@@ -158,6 +158,37 @@ static rp_status add_rtstruct(const info_options *o, rp_json *json, rp_error *er
     return RP_OK;
 }
 
+static rp_json *segment_json(const rp_seg_segment *segment)
+{
+    rp_json *json = rp_json_object();
+    rp_json_set_int(json, "number", segment->number);
+    rp_json_set_string(json, "name", segment->name);
+    rp_json_set_string(json, "property", segment->property);
+    rp_json_set_int(json, "frames", (int64_t)segment->frames);
+    return json;
+}
+
+static rp_status add_seg(const info_options *o, rp_json *json, rp_error *err)
+{
+    rp_seg seg = {0};
+    rp_status status = rp_seg_read(o->path, &seg, err);
+    if (status) return status;
+    rp_json *segments = rp_json_array();
+    for (size_t i = 0; i < seg.segment_count; i++)
+        rp_json_append(segments, segment_json(&seg.segments[i]));
+    rp_json_set_string(json, "kind", "SEG");
+    rp_json_set_string(json, "type", rp_seg_type_name(seg.type));
+    rp_json_set_int(json, "columns", seg.columns);
+    rp_json_set_int(json, "rows", seg.rows);
+    rp_json_set_int(json, "frames", (int64_t)seg.frame_count);
+    rp_json_set_string(json, "referenced_series_uid", seg.referenced_series_uid);
+    rp_json_set_string(json, "frame_of_reference_uid", seg.header.frame_of_reference_uid);
+    rp_json_set(json, "segments", segments);
+    if (o->identifiers) set_identifiers(json, &seg.header);
+    rp_seg_release(&seg);
+    return RP_OK;
+}
+
 static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
 {
     rp_nifti_info info;
@@ -302,6 +333,8 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
         status = add_nifti(o, json, err);
     else if (rp_rtstruct_probe(path))
         status = add_rtstruct(o, json, err);
+    else if (rp_seg_probe(path))
+        status = add_seg(o, json, err);
     else if (rp_dicom_probe(path))
         status = add_dicom(o, json, err);
     else
@@ -338,7 +371,8 @@ int cmd_info(int argc, char **argv)
         .parser = parse,
         .args_doc = "PATH\n--plan=ZxYxX [MODEL]",
         .children = children,
-        .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a NIfTI file or a model.\v"
+        .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a SEG, a NIfTI file or a "
+               "model.\v"
                "What identifies a patient is shown with --identifiers only."};
     info_options o = {0};
     rp_error err = {0};

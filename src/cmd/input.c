@@ -133,14 +133,15 @@ static bool differ(const char *a, const char *b)
     return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
-rp_status input_check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
+rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
                               const cmd_contour_options *options, bool *other_series, rp_error *err)
 {
-    const rp_dicom_header *mine = &contours->header, *its = &ct->series.header;
+    const char *file = origin->file;
+    const rp_dicom_header *mine = origin->header, *its = &ct->series.header;
     if (!options->allow_patient_mismatch && differ(mine->patient_id, its->patient_id))
         return rp_fail(err, RP_ERR_REFUSED, "%s: the contour is of another patient than %s", file,
                        ct->path);
-    *other_series = differ(contours->referenced_series_uid, its->series_uid);
+    *other_series = differ(origin->series_uid, its->series_uid);
     if (options->allow_series_mismatch) return RP_OK;
     if (differ(mine->frame_of_reference_uid, its->frame_of_reference_uid))
         return rp_fail(err, RP_ERR_REFUSED,
@@ -150,7 +151,7 @@ rp_status input_check_belongs(const char *file, const rp_rtstruct *contours, con
     if (*other_series && !frame_known)
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the contour belongs to another series (%s) than %s", file,
-                       contours->referenced_series_uid, ct->path);
+                       origin->series_uid, ct->path);
     return RP_OK;
 }
 
@@ -177,15 +178,15 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
     rp_rtstruct contours = {0};
     const rp_roi *roi = NULL;
     rp_status status = rp_rtstruct_read(file, &contours, err);
-    if (!status)
-        status = input_check_belongs(file, &contours, ct, options, &contour->other_series, err);
+    const input_origin origin = {file, &contours.header, contours.referenced_series_uid};
+    if (!status) status = input_check_belongs(&origin, ct, options, &contour->other_series, err);
     if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
     if (!status) {
         status = rp_roi_to_mask(roi, &ct->series.image.grid, &contour->mask, &contour->report, err);
         if (status) rp_fail_in(err, status, "%s", file);
     }
     if (!status) {
-        contour->is_rtstruct = true;
+        contour->format = CMD_RTSTRUCT;
         memcpy(contour->roi_name, roi->name, sizeof contour->roi_name);
         cmd_find_label(file, &contours.header, contour->label);
         input_warn_of_oddities(file, &contour->report);
@@ -219,9 +220,16 @@ rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_erro
     return RP_OK;
 }
 
+bool cmd_mask_probe(const char *file)
+{
+    return rp_nifti_probe(file) || rp_seg_probe(file);
+}
+
 rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err)
 {
     int value;
+    if (!rp_nifti_probe(file) && rp_seg_probe(file))
+        return input_read_seg(file, label, 0.0, mask, err);
     if (!label) return rp_nifti_read_mask(file, false, mask, err);
     if (!cmd_parse_int(label, INT32_MIN, INT32_MAX, &value) || value == 0)
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: a label of NIfTI is a number, not '%s'", file,
@@ -270,13 +278,16 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     if (status) return status;
     if (!options) options = &none;
     if (rp_path_is_directory(file))
-        status = rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", file);
+        status =
+            rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT, SEG or NIfTI file", file);
     else if (rp_nifti_probe(file))
         status = load_mask(file, roi, ct, options->allow_empty && !roi, contour, err);
     else if (rp_rtstruct_probe(file))
         status = load_rtstruct(file, roi, ct, options, contour, err);
+    else if (rp_seg_probe(file))
+        status = input_load_seg(file, roi, ct, options, contour, err);
     else
-        status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", file);
     const bool gone = !status && options->allow_empty && rp_mask_count(&contour->mask) == 0;
     if (!status && !gone) status = input_check_extent(file, ct, &contour->mask, err);
     if (!status) status = rp_sha256_file(file, contour->sha256, err);
@@ -300,11 +311,11 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
     rp_status status = cmd_split_roi(spec, &file, &roi, err);
     if (status) return status;
     if (!image) {
-        if (rp_nifti_probe(file)) return cmd_mask_read(file, roi, mask, err);
+        if (cmd_mask_probe(file)) return cmd_mask_read(file, roi, mask, err);
         if (rp_rtstruct_probe(file))
             return rp_fail(err, RP_ERR_ARGUMENT,
                            "%s: an RTSTRUCT needs the image that it was drawn on", file);
-        return rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", file);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", file);
     }
     cmd_contour contour = {0};
     status = cmd_ct_load(image, NULL, progress, ct, err);

@@ -7,7 +7,12 @@
 /* The frame of reference decides where a contour lies. Another series in the same frame is common
  * (an archive renamed the series, or the contour was drawn on another phase) and told, not refused.
  */
-rp_status input_check_belongs(const char *file, const rp_rtstruct *contours, const cmd_ct *ct,
+typedef struct input_origin {
+    const char *file;
+    const rp_dicom_header *header; /* of the RTSTRUCT or SEG */
+    const char *series_uid;        /* that it refers to */
+} input_origin;
+rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
                               const cmd_contour_options *options, bool *other_series,
                               rp_error *err);
 void input_warn_of_oddities(const char *file, const rp_roi_report *report);
@@ -16,5 +21,15 @@ rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_erro
 /* Neither nothing nor more than half of the image. */
 rp_status input_check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask,
                              rp_error *err);
+
+/* One segment on the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty.
+ */
+rp_status input_seg_mask(const char *file, const rp_seg *seg, const rp_seg_segment *segment,
+                         const cmd_ct *ct, rp_mask *mask, rp_error *err);
+rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
+                         const cmd_contour_options *options, cmd_contour *contour, rp_error *err);
+/* One segment on the grid of the segmentation itself; fraction as in rp_seg_mask_options. */
+rp_status input_read_seg(const char *file, const char *name, double fraction, rp_mask *mask,
+                         rp_error *err);
 
 #endif

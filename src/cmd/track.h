@@ -57,7 +57,7 @@ typedef struct track_masks {
 } track_masks;
 
 /* Every lesion of a mask: the labels of a NIfTI label map, the components where it has only one,
- * the ROIs of an RTSTRUCT. rois: names or numbers separated by semicolons, with * and ?; "" for
+ * the ROIs of an RTSTRUCT, the segments of a SEG. rois: names or numbers separated by semicolons, with * and ?; "" for
  * all. */
 rp_status track_masks_load(const track_options *options, const track_row *row, const cmd_ct *ct,
                            track_masks *masks, rp_error *err);

@@ -156,8 +156,7 @@ static rp_status load_nifti(loader *l)
 /* ---- RTSTRUCT ---------------------------------------------------------------------------- */
 
 /* Outlines within one another (GTV, CTV, PTV, organs) are not several lesions. */
-static rp_status claim(const loader *l, const rp_mask *mask, const rp_rtstruct *rs, size_t roi,
-                       uint16_t *owner)
+static rp_status claim(const loader *l, const rp_mask *mask, const char *name, uint16_t *owner)
 {
     const double most_share = 0.1;
     size_t common = 0, other = 0, inside = 0;
@@ -165,18 +164,17 @@ static rp_status claim(const loader *l, const rp_mask *mask, const rp_rtstruct *
         if (!mask->data[i]) continue;
         inside++;
         if (owner[i]) common++, other = owner[i] - 1U;
-        owner[i] = (uint16_t)(roi + 1);
+        owner[i] = (uint16_t)(l->out->count + 1);
     }
     if ((double)common <= most_share * (double)inside) return RP_OK;
     return rp_fail(l->err, RP_ERR_REFUSED,
                    "%s: %.0f%% of '%s' lies in '%s': the column 'rois' says which are lesions",
-                   l->row->mask, 100.0 * (double)common / (double)inside, rs->rois[roi].name,
-                   rs->rois[other].name);
+                   l->row->mask, 100.0 * (double)common / (double)inside, name,
+                   l->out->found[other].name);
 }
 
-static rp_status add_roi(loader *l, const rp_rtstruct *rs, size_t roi, uint16_t *owner)
+static rp_status add_roi(loader *l, const rp_roi *r, uint16_t *owner)
 {
-    const rp_roi *r = &rs->rois[roi];
     rp_mask mask;
     rp_roi_report report;
     if (!is_asked_for(l->row->rois, r->name, r->number)) return RP_OK;
@@ -189,33 +187,74 @@ static rp_status add_roi(loader *l, const rp_rtstruct *rs, size_t roi, uint16_t 
     rp_status status = rp_roi_to_mask(r, &l->ct->series.image.grid, &mask, &report, l->err);
     if (status) return rp_fail_in(l->err, status, "%s", l->row->mask);
     input_warn_of_oddities(l->row->mask, &report);
-    status = claim(l, &mask, rs, roi, owner);
+    status = claim(l, &mask, r->name, owner);
     if (!status) status = add(l, &mask, r->name);
     rp_mask_release(&mask);
     return status;
 }
 
-static rp_status load_rtstruct(loader *l)
+static rp_status check_belongs(loader *l, const rp_dicom_header *header, const char *series_uid)
 {
     const cmd_contour_options options = {.allow_series_mismatch = l->options->allow_series_mismatch,
                                          .allow_patient_mismatch =
                                              l->options->allow_patient_mismatch};
-    rp_rtstruct rs = {0};
+    const input_origin origin = {l->row->mask, header, series_uid};
     bool other_series;
+    cmd_find_label(l->row->mask, header, l->out->label);
+    return input_check_belongs(&origin, l->ct, &options, &other_series, l->err);
+}
+
+static rp_status load_rtstruct(loader *l)
+{
+    rp_rtstruct rs = {0};
     rp_status status = rp_rtstruct_read(l->row->mask, &rs, l->err);
     if (status) return status;
     RP_AUTOFREE uint16_t *owner =
         rp_alloc(rp_grid_voxels(&l->ct->series.image.grid), sizeof *owner);
     if (!owner) status = no_memory(l);
-    if (!status)
-        status = input_check_belongs(l->row->mask, &rs, l->ct, &options, &other_series, l->err);
-    cmd_find_label(l->row->mask, &rs.header, l->out->label);
-    for (size_t i = 0; !status && i < rs.roi_count; i++) status = add_roi(l, &rs, i, owner);
+    if (!status) status = check_belongs(l, &rs.header, rs.referenced_series_uid);
+    for (size_t i = 0; !status && i < rs.roi_count; i++) status = add_roi(l, &rs.rois[i], owner);
     rp_rtstruct_release(&rs);
     return status;
 }
 
-/* ---- either ------------------------------------------------------------------------------ */
+/* ---- SEG --------------------------------------------------------------------------------- */
+
+static rp_status add_segment(loader *l, const rp_seg *seg, const rp_seg_segment *segment,
+                             uint16_t *owner)
+{
+    rp_mask mask;
+    if (!is_asked_for(l->row->rois, segment->name, segment->number)) return RP_OK;
+    rp_status status = input_seg_mask(l->row->mask, seg, segment, l->ct, &mask, l->err);
+    if (status) return status;
+    if (rp_mask_count(&mask) == 0) {
+        rp_log(RP_LOG_WARNING, "%s: the segment '%s' is empty and was passed over", l->row->mask,
+               segment->name);
+        l->out->passed_over++;
+    } else {
+        status = claim(l, &mask, segment->name, owner);
+        if (!status) status = add(l, &mask, segment->name);
+    }
+    rp_mask_release(&mask);
+    return status;
+}
+
+static rp_status load_seg(loader *l)
+{
+    rp_seg seg = {0};
+    rp_status status = rp_seg_read(l->row->mask, &seg, l->err);
+    if (status) return status;
+    RP_AUTOFREE uint16_t *owner =
+        rp_alloc(rp_grid_voxels(&l->ct->series.image.grid), sizeof *owner);
+    if (!owner) status = no_memory(l);
+    if (!status) status = check_belongs(l, &seg.header, seg.referenced_series_uid);
+    for (size_t i = 0; !status && i < seg.segment_count; i++)
+        status = add_segment(l, &seg, &seg.segments[i], owner);
+    rp_seg_release(&seg);
+    return status;
+}
+
+/* ---- any of them ------------------------------------------------------------------------- */
 
 /* Names are how a person and the tables speak of what was found. */
 static rp_status check_names(const loader *l)
@@ -243,14 +282,16 @@ rp_status track_masks_load(const track_options *options, const track_row *row, c
     else if (!rp_path_exists(row->mask))
         status = rp_fail(err, RP_ERR_IO, "%s: no such file", row->mask);
     else if (rp_path_is_directory(row->mask))
-        status =
-            rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT or NIfTI file", row->mask);
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT, SEG or NIfTI file",
+                         row->mask);
     else if (rp_nifti_probe(row->mask))
         status = load_nifti(&l);
     else if (rp_rtstruct_probe(row->mask))
         status = load_rtstruct(&l);
+    else if (rp_seg_probe(row->mask))
+        status = load_seg(&l);
     else
-        status = rp_fail(err, RP_ERR_FORMAT, "%s: neither an RTSTRUCT nor a NIfTI mask", row->mask);
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", row->mask);
     if (!status) status = check_names(&l);
     if (!status) status = rp_sha256_file(row->mask, masks->sha256, err);
     if (status) track_masks_release(masks);

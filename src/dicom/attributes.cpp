@@ -192,6 +192,7 @@ void read_header(DcmItem &d, rp_dicom_header &h)
     copy_text(h.series_description, set.utf8(text_of(d, DCM_SeriesDescription)));
     copy_text(h.series_number, text_of(d, DCM_SeriesNumber));
     copy_text(h.sop_class_uid, text_of(d, DCM_SOPClassUID));
+    copy_text(h.body_part, text_of(d, DCM_BodyPartExamined));
     copy_text(h.acquisition_date,
               first_of({text_of(d, DCM_AcquisitionDate), text_of(d, DCM_SeriesDate),
                         text_of(d, DCM_StudyDate)}));
@@ -251,6 +252,27 @@ void Writer::put_u16(const DcmTagKey &tag, unsigned value)
 void Writer::put_pixels(const std::vector<Uint16> &pixels)
 {
     keep(item_.putAndInsertUint16Array(DCM_PixelData, pixels.data(), pixels.size()));
+}
+
+void Writer::put_bytes(const DcmTagKey &tag, const std::vector<Uint8> &bytes)
+{
+    keep(item_.putAndInsertUint8Array(tag, bytes.data(), bytes.size()));
+}
+
+void Writer::put_tag(const DcmTagKey &tag, const DcmTagKey &value)
+{
+    keep(item_.putAndInsertTagKey(tag, value));
+}
+
+void Writer::put_u16s(const DcmTagKey &tag, const std::vector<Uint16> &values)
+{
+    keep(item_.putAndInsertUint16Array(tag, values.data(), values.size()));
+}
+
+void Writer::put_u32s(const DcmTagKey &tag, const std::vector<Uint32> &values)
+{
+    for (size_t i = 0; i < values.size(); i++)
+        keep(item_.putAndInsertUint32(tag, values[i], static_cast<unsigned long>(i)));
 }
 
 DcmItem *Writer::item(const DcmTagKey &sequence)

@@ -78,6 +78,10 @@ class Writer
     void put_raw(const DcmTagKey &tag, const std::string &text);
     void put_u16(const DcmTagKey &tag, unsigned value);
     void put_pixels(const std::vector<Uint16> &pixels);
+    void put_bytes(const DcmTagKey &tag, const std::vector<Uint8> &bytes);
+    void put_tag(const DcmTagKey &tag, const DcmTagKey &value);
+    void put_u16s(const DcmTagKey &tag, const std::vector<Uint16> &values);
+    void put_u32s(const DcmTagKey &tag, const std::vector<Uint32> &values);
     /** Appends an item to a sequence; nullptr after a failure. */
     DcmItem *item(const DcmTagKey &sequence);
     bool good() const
@@ -97,6 +101,15 @@ class Writer
     DcmItem &item_;
     OFCondition condition_ = EC_Normal;
 };
+
+/** Adds an item and hands it to body, a bool(Writer &); the first failure is kept by the writers. */
+template <class Body> bool with_item(Writer &w, const DcmTagKey &sequence, Body body)
+{
+    DcmItem *item = w.item(sequence);
+    if (!item) return false;
+    Writer inner(*item);
+    return body(inner) && inner.good();
+}
 
 /** A decimal string of at most 16 characters, as precise as that allows. */
 std::string decimal_text(double value);
@@ -170,6 +183,9 @@ struct Stack {
  * The error names positions but no path.
  */
 rp_status order_stack(const Series &series, Stack &stack, rp_error *err);
+/** From the file's orientation, columns: along a row, along a column, normal; made exactly
+ *  orthonormal. */
+rp_status frame_of(const File &file, double frame[3][3], rp_error *err);
 
 /* ---- pixels ------------------------------------------------------------------------------------
  */

@@ -100,15 +100,6 @@ static void put_general(Writer &w, const Content &c)
     w.put(DCM_ApprovalStatus, "UNAPPROVED");
 }
 
-/** Adds an item and hands it to body; the first failure is kept by the writers. */
-template <class Body> static bool with_item(Writer &w, const DcmTagKey &sequence, Body body)
-{
-    DcmItem *item = w.item(sequence);
-    if (!item) return false;
-    Writer inner(*item);
-    return body(inner) && inner.good();
-}
-
 static bool put_image_reference(Writer &w, const Content &c, int slice)
 {
     return with_item(w, DCM_ContourImageSequence, [&](Writer &image) {

@@ -35,8 +35,7 @@ static bool unit(double v[3])
     return true;
 }
 
-/** Columns: along a row, along a column, normal; made exactly orthonormal. */
-static rp_status frame_of(const File &file, double frame[3][3], rp_error *err)
+rp_status frame_of(const File &file, double frame[3][3], rp_error *err)
 {
     double row[3], column[3];
     std::copy_n(file.orientation, 3, row);

@@ -7,7 +7,7 @@ from ctypes import c_uint8
 
 import numpy as np
 
-SYSTEM_LIBRARIES = ("-ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -lcrypto "
+SYSTEM_LIBRARIES = ("-ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -ldeflate -lcrypto "
                     "-lpthread -lm").split()
 TEXT, UID = 128, 65
 
@@ -41,7 +41,7 @@ Header = record(
     study_time=text(32), accession_number=text(TEXT), referring_physician=text(TEXT),
     series_uid=text(UID), frame_of_reference_uid=text(UID), modality=text(16),
     series_description=text(TEXT), series_number=text(16), acquisition_date=text(16),
-    sop_class_uid=text(UID))
+    sop_class_uid=text(UID), body_part=text(32))
 Series = record("Series", header=Header, image=Image, sop_uids=POINTER(text(UID)),
                 image_sha256=text(65), padded_voxels=c_size_t)
 LoadOptions = record("LoadOptions", series_uid=c_char_p, allow_non_ct=c_bool,
