@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 /* In the order in which they appear: whoever finds result.json finds the others. */
-static const char *const outputs[] = {"patient_model.safetensors", "followup_mask.nii.gz",
-                                      "followup_rtstruct.dcm", "report.html", "result.json"};
+static const char *const outputs[] = {
+    "patient_model.safetensors", "followup_mask.nii.gz", "followup_rtstruct.dcm",
+    "followup_seg.dcm",          "report.html",          "result.json"};
 enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 
 rp_status assess_protect_inputs(const assess *a, rp_error *err)
@@ -44,24 +45,31 @@ static rp_status write_model(assess *a, const char *path, rp_error *err)
 }
 
 /* An empty mask has no outline to write, and a series without UIDs nothing to refer to. */
-static rp_status write_rtstruct(assess *a, const char *path, rp_error *err)
+static rp_status write_contours(assess *a, const char *rtstruct, const char *seg, rp_error *err)
 {
     if (!a->followup_ct.is_dicom || a->followup.lesion.voxels == 0) return RP_OK;
     RP_AUTOFREE char *seed = rp_format("%s %s", a->model_sha256, a->followup_ct.sha256);
     RP_AUTOFREE char *description =
         rp_format("Contoured by Reprise %s, for research use only; model SHA-256 %.16s%s%s",
                   RP_VERSION, a->model_sha256, a->label[0] ? "; data: " : "", a->label);
-    if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", seg);
     const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
                                            .description = description,
                                            .uid_seed = seed,
                                            .algorithm = "AUTOMATIC"};
-    const rp_status status =
-        rp_rtstruct_write(path, &a->followup_ct.series, &a->prediction.mask, &how, err);
+    const rp_seg_write_options seg_how = {.segment_label = how.roi_name,
+                                          .description = description,
+                                          .uid_seed = seed,
+                                          .algorithm = "AUTOMATIC"};
+    rp_status status =
+        rp_rtstruct_write(rtstruct, &a->followup_ct.series, &a->prediction.mask, &how, err);
+    if (!status)
+        status = rp_seg_write(seg, &a->followup_ct.series, &a->prediction.mask, &seg_how, err);
     if (status != RP_ERR_UNSUPPORTED) return status;
-    assess_flag_add(a, "no_rtstruct",
-                    "The follow-up's UIDs were blanked: no RTSTRUCT can refer to it, and none was "
-                    "written.");
+    assess_flag_add(
+        a, "no_rtstruct",
+        "The follow-up's UIDs were blanked: no RTSTRUCT or SEG can refer to it, and none "
+        "was written.");
     return RP_OK;
 }
 
@@ -104,11 +112,11 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
     rp_json *result = NULL;
     rp_status status = write_model(a, paths[0], err);
     if (!status) status = rp_nifti_write_mask(paths[1], &a->prediction.mask, err);
-    if (!status) status = write_rtstruct(a, paths[2], err);
+    if (!status) status = write_contours(a, paths[2], paths[3], err);
     if (status) return status;
     result = assess_result_json(a);
-    status = write_report(a, result, paths[3], err);
-    if (!status) status = rp_json_write(paths[4], result, err);
+    status = write_report(a, result, paths[4], err);
+    if (!status) status = rp_json_write(paths[5], result, err);
     rp_json_destroy(result);
     return status;
 }

@@ -124,6 +124,7 @@ typedef struct cmd_contour {
 typedef struct cmd_contour_options {
     bool allow_series_mismatch; /* contour of another series or frame of reference */
     bool allow_patient_mismatch;
+    double fraction;  /* of a fractional SEG, as in rp_seg_mask_options */
     bool allow_empty; /* a NIfTI mask or a segment without any voxel says that the lesion is gone */
 } cmd_contour_options;
 
@@ -134,6 +135,8 @@ typedef struct cmd_contour_options {
 rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour_options *options,
                            cmd_contour *contour, rp_error *err);
 void cmd_contour_release(cmd_contour *contour);
+/* Whether a .dcm to be written is a SEG by its name ("...seg.dcm"). */
+bool cmd_is_seg_name(const char *path);
 /* True for what has a grid of its own: NIfTI and SEG. */
 bool cmd_mask_probe(const char *file);
 /* A NIfTI mask, label selecting one value (NULL: the only one), or a segment of a SEG by name or

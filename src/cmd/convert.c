@@ -1,29 +1,62 @@
 /* reprise convert: images and contours between DICOM and NIfTI; models to half precision and back.
  */
-#include "cmd.h"
+#include "input.h"
 
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_REFERENCE = 1, KEY_SERIES, KEY_ROI_NAME, KEY_HALF };
+enum { KEY_REFERENCE = 1, KEY_SERIES, KEY_ROI_NAME, KEY_AS, KEY_REGION, KEY_FRACTION, KEY_HALF };
 
-typedef enum form { FORM_NIFTI, FORM_RTSTRUCT, FORM_SERIES, FORM_MODEL, FORM_UNKNOWN } form;
+typedef enum form {
+    FORM_NIFTI,
+    FORM_RTSTRUCT,
+    FORM_SEG,
+    FORM_SERIES,
+    FORM_MODEL,
+    FORM_UNKNOWN
+} form;
 
 typedef struct convert_options {
     cmd_common common;
-    const char *in, *out, *reference, *series, *roi_name;
+    const char *in, *out, *reference, *series, *roi_name, *region;
+    form as;         /* of a .dcm; FORM_UNKNOWN: by its name */
+    double fraction; /* 0: the default */
     bool half;
 } convert_options;
 
 static const struct argp_option options[] = {
     {"reference", KEY_REFERENCE, "CT", 0,
-     "The image that an RTSTRUCT belongs to; of a series to be written, patient and study", 0},
+     "The image that an RTSTRUCT or SEG belongs to; of a series to be written, patient and study",
+     0},
     {"series", KEY_SERIES, "UID", 0, "Which series of a DICOM folder", 0},
-    {"roi-name", KEY_ROI_NAME, "NAME", 0, "Name of the ROI in a new RTSTRUCT (default: Lesion)", 0},
+    {"as", KEY_AS, "KIND", 0,
+     "Of a .dcm: rtstruct or seg (default: seg where its name ends in seg.dcm, else rtstruct)", 0},
+    {"roi-name", KEY_ROI_NAME, "NAME", 0,
+     "Name of the ROI in a new RTSTRUCT or of the segment in a new SEG (default: Lesion)", 0},
+    {"region", KEY_REGION, "NAME", 0,
+     "Anatomic region of a new SEG, such as liver (default: as the reference says)", 0},
+    {"fraction", KEY_FRACTION, "F", 0,
+     "Of a fractional SEG: share of its full value from which a voxel is inside (0.5)", 0},
     {"half", KEY_HALF, NULL, 0, "Of a model: keep the convolutions' weights in half precision", 0},
     {0}};
+
+static void parse_as(convert_options *o, const char *text, struct argp_state *state)
+{
+    if (strcasecmp(text, "rtstruct") == 0)
+        o->as = FORM_RTSTRUCT;
+    else if (strcasecmp(text, "seg") == 0)
+        o->as = FORM_SEG;
+    else
+        argp_error(state, "--as takes rtstruct or seg, not '%s'", text);
+}
+
+static void parse_fraction(convert_options *o, const char *text, struct argp_state *state)
+{
+    if (!cmd_parse_number(text, &o->fraction) || !(o->fraction > 0.0 && o->fraction <= 1.0))
+        argp_error(state, "--fraction lies above 0 and up to 1, unlike '%s'", text);
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -40,6 +73,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_ROI_NAME:
         o->roi_name = argument;
+        return 0;
+    case KEY_AS:
+        parse_as(o, argument, state);
+        return 0;
+    case KEY_REGION:
+        if (!rp_seg_region_known(argument))
+            argp_error(state, "--region: no code is known for '%s'", argument);
+        o->region = argument;
+        return 0;
+    case KEY_FRACTION:
+        parse_fraction(o, argument, state);
         return 0;
     case KEY_HALF:
         o->half = true;
@@ -68,10 +112,11 @@ static bool ends_with(const char *text, const char *ending)
     return length > tail && strcasecmp(text + length - tail, ending) == 0;
 }
 
-static form form_of_output(const char *path)
+static form form_of_output(const char *path, form as)
 {
     if (ends_with(path, ".nii") || ends_with(path, ".nii.gz")) return FORM_NIFTI;
-    if (ends_with(path, ".dcm")) return FORM_RTSTRUCT;
+    if (ends_with(path, ".dcm") && as != FORM_UNKNOWN) return as;
+    if (ends_with(path, ".dcm")) return cmd_is_seg_name(path) ? FORM_SEG : FORM_RTSTRUCT;
     if (ends_with(path, ".safetensors")) return FORM_MODEL;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     return rp_path_is_directory(path) || !strchr(name, '.') ? FORM_SERIES : FORM_UNKNOWN;
@@ -85,6 +130,8 @@ static rp_status form_of_input(const char *path, form *found, rp_error *err)
         *found = FORM_NIFTI;
     else if (rp_rtstruct_probe(path))
         *found = FORM_RTSTRUCT;
+    else if (rp_seg_probe(path))
+        *found = FORM_SEG;
     else if (rp_dicom_probe(path))
         *found = FORM_SERIES;
     else if (ends_with(path, ".safetensors"))
@@ -133,6 +180,16 @@ static rp_status write_labels_of(const char *in, const char *out, rp_error *err)
     return status;
 }
 
+static rp_status seg_to_nifti(const char *in, const char *segment, const convert_options *o,
+                              rp_error *err)
+{
+    rp_mask mask = {0};
+    rp_status status = input_read_seg(in, segment, o->fraction, &mask, err);
+    if (!status) status = rp_nifti_write_mask(o->out, &mask, err);
+    rp_mask_release(&mask);
+    return status;
+}
+
 static rp_status write_mask_of(const char *in, const char *label, const char *out, rp_error *err)
 {
     rp_mask mask = {0};
@@ -177,20 +234,26 @@ static rp_status series_to_nifti(const convert_options *o, rp_error *err)
     return status;
 }
 
-/* Contours become a mask on the reference's grid, or a mask on it becomes contours. */
+/* Any contour on the reference's grid, as a mask, an RTSTRUCT or a SEG. */
 static rp_status through_reference(const convert_options *o, form to, rp_error *err)
 {
     cmd_ct ct = {0};
     cmd_contour contour = {0};
+    const cmd_contour_options how = {.fraction = o->fraction};
     rp_status status = load_ct(o, o->reference, &ct, err);
-    if (!status && to == FORM_RTSTRUCT && !ct.is_dicom)
-        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: an RTSTRUCT needs a DICOM series as reference",
-                         o->reference);
-    if (!status) status = cmd_contour_load(o->in, &ct, NULL, &contour, err);
+    if (!status && to != FORM_NIFTI && !ct.is_dicom)
+        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: %s needs a DICOM series as reference",
+                         o->reference, to == FORM_SEG ? "a SEG" : "an RTSTRUCT");
+    if (!status) status = cmd_contour_load(o->in, &ct, &how, &contour, err);
     if (!status && to == FORM_NIFTI) status = rp_nifti_write_mask(o->out, &contour.mask, err);
     if (!status && to == FORM_RTSTRUCT) {
-        const rp_rtstruct_write_options how = {.roi_name = o->roi_name, .uid_seed = contour.sha256};
-        status = rp_rtstruct_write(o->out, &ct.series, &contour.mask, &how, err);
+        const rp_rtstruct_write_options rt = {.roi_name = o->roi_name, .uid_seed = contour.sha256};
+        status = rp_rtstruct_write(o->out, &ct.series, &contour.mask, &rt, err);
+    }
+    if (!status && to == FORM_SEG) {
+        const rp_seg_write_options seg = {
+            .segment_label = o->roi_name, .uid_seed = contour.sha256, .region = o->region};
+        status = rp_seg_write(o->out, &ct.series, &contour.mask, &seg, err);
     }
     cmd_contour_release(&contour);
     cmd_ct_release(&ct);
@@ -272,18 +335,26 @@ static rp_status convert(const convert_options *o, form to, const char **usage, 
         *usage = "--half is for models";
     else if (from == FORM_SERIES && to != FORM_NIFTI)
         *usage = "a DICOM series becomes NIfTI only";
-    else if (from == FORM_RTSTRUCT && to != FORM_NIFTI)
-        *usage = "an RTSTRUCT becomes NIfTI only";
+    else if ((from == FORM_RTSTRUCT || from == FORM_SEG) && to == FORM_SERIES)
+        *usage = "contours become NIfTI, RTSTRUCT or SEG, but no image";
     else if (from == FORM_RTSTRUCT && !o->reference)
         *usage = "an RTSTRUCT needs --reference CT, the image that it belongs to";
-    else if (to == FORM_RTSTRUCT && !o->reference)
-        *usage = "an RTSTRUCT needs --reference CT, the DICOM folder that it shall belong to";
+    else if ((to == FORM_RTSTRUCT || to == FORM_SEG) && !o->reference)
+        *usage =
+            "an RTSTRUCT or SEG needs --reference CT, the DICOM folder that it shall belong to";
+    else if (o->region && to != FORM_SEG)
+        *usage = "--region is for a SEG to be written";
+    else if (o->fraction > 0.0 && from != FORM_SEG)
+        *usage = "--fraction is for a SEG to be read";
     if (*usage) return RP_OK;
     status = prepare(o, file, to, err);
     if (status) return status;
     if (from == FORM_MODEL) return model_to_model(o, file, err);
     if (from == FORM_SERIES) return series_to_nifti(o, err);
-    if (from == FORM_RTSTRUCT || to == FORM_RTSTRUCT) return through_reference(o, to, err);
+    if (from == FORM_RTSTRUCT || to == FORM_RTSTRUCT || to == FORM_SEG)
+        return through_reference(o, to, err);
+    if (from == FORM_SEG)
+        return o->reference ? through_reference(o, to, err) : seg_to_nifti(file, roi, o, err);
     return to == FORM_NIFTI ? nifti_to_nifti(file, roi, o->out, err) : nifti_to_series(o, err);
 }
 
@@ -295,17 +366,19 @@ int cmd_convert(int argc, char **argv)
         .parser = parse,
         .args_doc = "IN[:ROI] OUT",
         .children = children,
-        .doc = "Converts images, contours and models. IN is a DICOM folder, an RTSTRUCT, a NIfTI "
-               "file or "
-               "a model.\v"
-               "OUT ends in .nii or .nii.gz (an image or a mask), in .dcm (an RTSTRUCT), or is a "
+        .doc = "Converts images, contours and models. IN is a DICOM folder, an RTSTRUCT, a SEG, a "
+               "NIfTI file or a model.\v"
+               "OUT ends in .nii or .nii.gz (an image or a mask), in .dcm (an RTSTRUCT or a SEG), "
+               "or is a "
                "folder (a CT series); of a model it ends in .safetensors. Values stay as they are; "
                "files hold int16 where that is exact."};
-    convert_options o = {0};
+    convert_options o = {.as = FORM_UNKNOWN};
     rp_error err = {0};
     const char *usage = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    const form to = form_of_output(o.out);
+    const form to = form_of_output(o.out, o.as);
+    if (o.as != FORM_UNKNOWN && to != o.as)
+        return cmd_usage("convert", "--as is for an OUT that ends in .dcm, unlike %s", o.out);
     if (to == FORM_UNKNOWN)
         return cmd_usage("convert",
                          "%s: OUT ends in .nii, .nii.gz, .dcm or .safetensors, or is a folder",

@@ -22,10 +22,14 @@ rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_erro
 rp_status input_check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask,
                              rp_error *err);
 
-/* One segment on the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty.
- */
-rp_status input_seg_mask(const char *file, const rp_seg *seg, const rp_seg_segment *segment,
-                         const cmd_ct *ct, rp_mask *mask, rp_error *err);
+typedef struct input_segment {
+    const char *file;
+    const rp_seg *seg;
+    const rp_seg_segment *segment;
+    double fraction; /* as in rp_seg_mask_options */
+} input_segment;
+/* On the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty. */
+rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask, rp_error *err);
 rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
                          const cmd_contour_options *options, cmd_contour *contour, rp_error *err);
 /* One segment on the grid of the segmentation itself; fraction as in rp_seg_mask_options. */

@@ -29,8 +29,8 @@ typedef struct segment_arguments {
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, "MODEL", 0, "Model (safetensors)", 0},
     {"image", KEY_IMAGE, "CT", 0, "DICOM folder or NIfTI file", 0},
-    {"out", KEY_OUT, "MASK", 0, "NIfTI mask (.nii, .nii.gz), or RTSTRUCT (.dcm) of a DICOM image",
-     0},
+    {"out", KEY_OUT, "MASK", 0,
+     "NIfTI mask (.nii, .nii.gz), or of a DICOM image a SEG (...seg.dcm) or RTSTRUCT (.dcm)", 0},
     {"probability", KEY_PROBABILITY, "FILE", 0, "Write the lesion's probability as NIfTI", 0},
     {"threshold", KEY_THRESHOLD, "P", 0, "Probability from which a voxel is lesion (0.5)", 0},
     {"all-components", KEY_ALL, NULL, 0, "Keep every component, not only the largest", 0},
@@ -155,6 +155,13 @@ static rp_status save_mask(const segment_arguments *a, const rp_model *model, co
     RP_AUTOFREE char *description =
         rp_format("Contoured by Reprise %s, model SHA-256 %.16s", RP_VERSION, model->sha256);
     if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", a->out);
+    if (cmd_is_seg_name(a->out)) {
+        const rp_seg_write_options seg = {.segment_label = "Lesion (Reprise)",
+                                          .description = description,
+                                          .uid_seed = seed,
+                                          .algorithm = "AUTOMATIC"};
+        return rp_seg_write(a->out, &ct->series, mask, &seg, err);
+    }
     const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
                                            .description = description,
                                            .uid_seed = seed,
@@ -212,8 +219,8 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     if (a->prior) predict.prior = &prior;
     if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)
         status = rp_fail(err, RP_ERR_ARGUMENT,
-                         "%s: an RTSTRUCT needs a DICOM image to refer to, and %s is NIfTI", a->out,
-                         a->image);
+                         "%s: an RTSTRUCT or SEG needs a DICOM image to refer to, and %s is NIfTI",
+                         a->out, a->image);
     predict.memory_bytes = cmd_memory_budget(&a->common);
     if (!status)
         status = rp_predict(&model, &ct.series.image, &predict, cmd_progress(&a->common),

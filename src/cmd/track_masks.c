@@ -225,7 +225,8 @@ static rp_status add_segment(loader *l, const rp_seg *seg, const rp_seg_segment 
 {
     rp_mask mask;
     if (!is_asked_for(l->row->rois, segment->name, segment->number)) return RP_OK;
-    rp_status status = input_seg_mask(l->row->mask, seg, segment, l->ct, &mask, l->err);
+    const input_segment from = {.file = l->row->mask, .seg = seg, .segment = segment};
+    rp_status status = input_seg_mask(&from, l->ct, &mask, l->err);
     if (status) return status;
     if (rp_mask_count(&mask) == 0) {
         rp_log(RP_LOG_WARNING, "%s: the segment '%s' is empty and was passed over", l->row->mask,

@@ -271,8 +271,11 @@ void Writer::put_u16s(const DcmTagKey &tag, const std::vector<Uint16> &values)
 
 void Writer::put_u32s(const DcmTagKey &tag, const std::vector<Uint32> &values)
 {
-    for (size_t i = 0; i < values.size(); i++)
-        keep(item_.putAndInsertUint32(tag, values[i], static_cast<unsigned long>(i)));
+    DcmUnsignedLong *element = new DcmUnsignedLong(tag);
+    keep(element->putUint32Array(values.data(), static_cast<unsigned long>(values.size())));
+    const OFCondition inserted = item_.insert(element, OFTrue);
+    if (inserted.bad()) delete element;
+    keep(inserted);
 }
 
 DcmItem *Writer::item(const DcmTagKey &sequence)

@@ -88,6 +88,11 @@ class Writer
     {
         return condition_.good();
     }
+    /** Makes the failure of an inner item's writer its own. */
+    void take_over(const Writer &inner)
+    {
+        keep(inner.condition_);
+    }
     const char *problem() const
     {
         return condition_.text();
@@ -102,13 +107,16 @@ class Writer
     OFCondition condition_ = EC_Normal;
 };
 
-/** Adds an item and hands it to body, a bool(Writer &); the first failure is kept by the writers. */
+/** Adds an item and hands it to body, a bool(Writer &); the first failure is kept by the writers.
+ */
 template <class Body> bool with_item(Writer &w, const DcmTagKey &sequence, Body body)
 {
     DcmItem *item = w.item(sequence);
     if (!item) return false;
     Writer inner(*item);
-    return body(inner) && inner.good();
+    const bool done = body(inner);
+    w.take_over(inner);
+    return done && w.good();
 }
 
 /** A decimal string of at most 16 characters, as precise as that allows. */
