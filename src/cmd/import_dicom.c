@@ -1,5 +1,5 @@
-/* A tree of DICOM studies with RTSTRUCTs: of each patient the first study with a contour, and the
- * next. */
+/* A tree of DICOM studies with RTSTRUCT or SEG: of each patient the first study with a contour, and
+ * the next. */
 #include "import_dicom.h"
 
 #include <stdlib.h>
@@ -54,8 +54,8 @@ static void leave_out_unusable(import_job *job, found_series *s)
         leave_out(job, s, "has no date: its place among the studies cannot be told");
     else if (s->drawn > 1)
         leave_out(job, s,
-                  "several RTSTRUCTs hold such a structure on it; which one counts cannot "
-                  "be told");
+                  "several RTSTRUCT or SEG hold such a structure on it; which one counts "
+                  "cannot be told");
 }
 
 /* ---- choosing ---------------------------------------------------------------------------- */
@@ -206,7 +206,7 @@ rp_status import_dicom(import_job *job, rp_error *err)
     if (status) return status;
     status = add_patients(job, &tree, err);
     if (!status && tree.not_images)
-        import_leave_out(job, job->folder, "%zu files are neither DICOM images nor RTSTRUCTs",
+        import_leave_out(job, job->folder, "%zu files are neither DICOM images nor RTSTRUCT or SEG",
                          tree.not_images);
     found_tree_release(&tree);
     return status;

@@ -11,7 +11,7 @@ typedef struct found_series {
     char *folder;  /* the smallest that holds all its files; NULL: no file was found */
     bool alone;    /* no other series there */
     bool others;   /* images of other patients there */
-    size_t drawn;  /* RTSTRUCTs with the lesion on it */
+    size_t drawn;  /* RTSTRUCT or SEG with the lesion on it */
     char *contour; /* the first of them */
     char roi[RP_DICOM_TEXT];
     bool told; /* taken or left out with a reason */
@@ -23,8 +23,8 @@ typedef struct found_tree {
     size_t not_images; /* files */
 } found_tree;
 
-/* Every series below the folder of the job, the contours that belong to each. RTSTRUCTs that belong
- * to none are left out. */
+/* Every series below the folder of the job, the contours that belong to each. RTSTRUCT and SEG that
+ * belong to none are left out. */
 rp_status found_tree_read(import_job *job, found_tree *tree, rp_error *err);
 void found_tree_release(found_tree *tree);
 

@@ -78,29 +78,73 @@ static bool sounds_like_lesion(const char *name)
     return false;
 }
 
-/* By name where one was asked for; otherwise the only one, or the only one that sounds like it. */
-static const rp_roi *choose_roi(const import_job *job, const rp_rtstruct *drawn, const char *path,
-                                rp_error *why)
+/* An RTSTRUCT or SEG, and the lesion in it. */
+typedef struct drawn {
+    rp_dicom_header header;
+    char series_uid[RP_DICOM_UID]; /* that it refers to */
+    bool chosen;                   /* which one is meant can be told */
+    char roi[RP_DICOM_TEXT];       /* its name */
+} drawn;
+
+/* The only one that sounds like a lesion; -1 where none or several do. */
+typedef struct lesion_search {
+    size_t found;
+    long index;
+} lesion_search;
+
+static void search_lesion(lesion_search *search, const char *name, size_t index)
 {
-    const rp_roi *roi = NULL, *lesion = NULL;
-    size_t lesions = 0;
-    if (job->label || drawn->roi_count == 1)
-        return rp_rtstruct_find_roi(drawn, path, job->label, &roi, why) ? NULL : roi;
-    for (size_t i = 0; i < drawn->roi_count; i++)
-        if (sounds_like_lesion(drawn->rois[i].name)) {
-            lesion = &drawn->rois[i];
-            lesions++;
-        }
-    if (lesions == 1) return lesion;
-    rp_rtstruct_find_roi(drawn, path, NULL, &roi, why);
-    return NULL;
+    if (!sounds_like_lesion(name)) return;
+    search->found++;
+    search->index = search->found == 1 ? (long)index : -1;
+}
+
+/* By name where one was asked for; otherwise the only one, or the only one that sounds like it. */
+static rp_status read_rtstruct(const import_job *job, const char *path, drawn *d, rp_error *why)
+{
+    rp_rtstruct rs = {0};
+    const rp_roi *roi = NULL;
+    lesion_search lesion = {.index = -1};
+    rp_status status = rp_rtstruct_read(path, &rs, why);
+    if (status) return status;
+    d->header = rs.header;
+    memcpy(d->series_uid, rs.referenced_series_uid, sizeof d->series_uid);
+    for (size_t i = 0; i < rs.roi_count; i++) search_lesion(&lesion, rs.rois[i].name, i);
+    if (!job->label && rs.roi_count > 1 && lesion.index >= 0)
+        roi = &rs.rois[lesion.index];
+    else
+        rp_rtstruct_find_roi(&rs, path, job->label, &roi, why);
+    d->chosen = roi != NULL;
+    if (roi) memcpy(d->roi, roi->name, sizeof d->roi);
+    rp_rtstruct_release(&rs);
+    return RP_OK;
+}
+
+static rp_status read_seg(const import_job *job, const char *path, drawn *d, rp_error *why)
+{
+    rp_seg seg = {0};
+    const rp_seg_segment *segment = NULL;
+    lesion_search lesion = {.index = -1};
+    rp_status status = rp_seg_read(path, &seg, why);
+    if (status) return status;
+    d->header = seg.header;
+    memcpy(d->series_uid, seg.referenced_series_uid, sizeof d->series_uid);
+    for (size_t i = 0; i < seg.segment_count; i++) search_lesion(&lesion, seg.segments[i].name, i);
+    if (!job->label && seg.segment_count > 1 && lesion.index >= 0)
+        segment = &seg.segments[lesion.index];
+    else
+        rp_seg_find_segment(&seg, path, job->label, &segment, why);
+    d->chosen = segment != NULL;
+    if (segment) memcpy(d->roi, segment->name, sizeof d->roi);
+    rp_seg_release(&seg);
+    return RP_OK;
 }
 
 /* Archives rename series; the frame of reference, where only one series has it, is as good. */
-static found_series *series_of(const found_tree *tree, const rp_rtstruct *drawn)
+static found_series *series_of(const found_tree *tree, const drawn *d)
 {
-    const rp_dicom_header *h = &drawn->header;
-    found_series *found = find_series(tree, drawn->referenced_series_uid);
+    const rp_dicom_header *h = &d->header;
+    found_series *found = find_series(tree, d->series_uid);
     if (found) return found;
     for (size_t i = 0; h->frame_of_reference_uid[0] && i < tree->count; i++) {
         found_series *s = &tree->series[i];
@@ -116,22 +160,21 @@ static found_series *series_of(const found_tree *tree, const rp_rtstruct *drawn)
 static rp_status take_contour(import_job *job, found_tree *tree, const char *path, rp_error *err)
 {
     rp_error why = {0};
-    rp_rtstruct drawn = {0};
-    rp_status status = rp_rtstruct_read(path, &drawn, &why);
-    found_series *s = status ? NULL : series_of(tree, &drawn);
-    const rp_roi *roi = status || !s ? NULL : choose_roi(job, &drawn, path, &why);
+    drawn d = {0};
+    rp_status status = rp_rtstruct_probe(path) ? read_rtstruct(job, path, &d, &why)
+                                               : read_seg(job, path, &d, &why);
+    found_series *s = status ? NULL : series_of(tree, &d);
     if (!status && !s) {
         import_leave_out(job, path, "no series of the tree is the one that it was drawn on");
-    } else if (!roi) {
+    } else if (!d.chosen) {
         import_leave_out(job, path, "%s", why.message);
-    } else if (strcmp(drawn.header.patient_id, s->info.header.patient_id) != 0) {
+    } else if (strcmp(d.header.patient_id, s->info.header.patient_id) != 0) {
         import_leave_out(job, path, "of another patient than the series that it was drawn on");
     } else if (s->drawn++ == 0) {
         s->contour = rp_strdup(path);
-        snprintf(s->roi, sizeof s->roi, "%s", roi->name);
+        memcpy(s->roi, d.roi, sizeof s->roi);
         if (!s->contour) rp_fail(&why, RP_ERR_MEMORY, "%s: out of memory", path);
     }
-    rp_rtstruct_release(&drawn);
     return why.status == RP_ERR_MEMORY ? rp_fail(err, why.status, "%s", why.message) : RP_OK;
 }
 
@@ -141,8 +184,9 @@ static rp_status copy_listing(const rp_dicom_listing *listing, found_tree *tree,
 {
     tree->series = rp_alloc(listing->count, sizeof *tree->series);
     if (!tree->series) return rp_fail(err, RP_ERR_MEMORY, "out of memory for the series");
-    tree->count = listing->count;
-    for (size_t i = 0; i < listing->count; i++) tree->series[i].info = listing->series[i];
+    for (size_t i = 0; i < listing->count; i++) /* a SEG is a contour, though it has pixels */
+        if (strcmp(listing->series[i].header.modality, "SEG") != 0)
+            tree->series[tree->count++].info = listing->series[i];
     return RP_OK;
 }
 
@@ -150,7 +194,7 @@ static rp_status copy_listing(const rp_dicom_listing *listing, found_tree *tree,
 static rp_status place_file(found_tree *tree, const char *path, bool *is_contour, rp_error *err)
 {
     rp_dicom_listing one = {0};
-    *is_contour = rp_rtstruct_probe(path);
+    *is_contour = rp_rtstruct_probe(path) || rp_seg_probe(path);
     if (*is_contour) return RP_OK;
     rp_status status = rp_dicom_list(path, &one, err);
     if (status) return status;

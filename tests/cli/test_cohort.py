@@ -379,7 +379,7 @@ def import_dicom(p):
           says=("2 patients, 4 visits (2 follow-ups)", "D/z/1: no contour refers to it",
                 "D/z/3: of the day of the baseline", "D/z/5: a later study",
                 "D/mr2: modality MR", "D/mr: no contour", "unclear_rs: ", "One", "D/unclear: no contour",
-                "D/twice: several RTSTRUCTs", "D/lost: no series of the tree",
+                "D/twice: several RTSTRUCT or SEG", "D/lost: no series of the tree",
                 "images of other patients", "D: 1 files are neither"))
     rows = p.rows("m.csv")
     got = [(r["patient"], r["visit"], r["date"], r["image"], r["contour"], r["roi"], r["sex"], r["age"])
