@@ -94,8 +94,8 @@ typedef struct rp_seg_write_options {
                                     the algorithm: Reprise, its version, the description */
     const char *region; /**< name of an anatomic region as rp_seg_region_known; NULL: of the series'
                              BodyPartExamined, where known */
-    const char *created; /**< YYYYMMDDHHMMSS; NULL: the day of the series, so that equal input gives
-                              equal files */
+    const char *created; /**< YYYYMMDDHHMMSS; NULL: the day of the series (of a series without a
+                            date 19000101), so that equal input gives equal files */
 } rp_seg_write_options;
 
 /** Whether a code is known for this body part ("liver", "CHEST", "head and neck"; any case). */

@@ -30,9 +30,24 @@ struct SegToWrite {
     std::string series_uid, sop_uid, dimension_uid;
 };
 
+/* ContentDate may not be empty. Of a series without a date: no day on which a CT was made. */
+static const char *const no_date = "19000101";
+
 static std::string text_or(const char *text, const char *otherwise)
 {
     return text ? text : otherwise;
+}
+
+static bool is_date(const std::string &text)
+{
+    return text.size() == 8 && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+static std::string day_of(const rp_dicom_header &header)
+{
+    for (const char *date : {header.acquisition_date, header.study_date})
+        if (is_date(date)) return date;
+    return no_date;
 }
 
 /* ---- content ----------------------------------------------------------------------------- */
@@ -310,7 +325,7 @@ static rp_status write_seg(const char *path, const rp_dicom_series &series, cons
     s.algorithm = text_or(options.algorithm, "SEMIAUTOMATIC");
     s.seed = text_or(options.uid_seed, "");
     const std::string created = text_or(options.created, "");
-    s.date = created.empty() ? std::string(s.header.acquisition_date) : created.substr(0, 8);
+    s.date = created.empty() ? day_of(s.header) : created.substr(0, 8);
     s.time = created.size() > 8 ? created.substr(8) : "000000";
     rp_status status = prepare(err);
     if (!status) status = check_input(path, series, mask, err);
