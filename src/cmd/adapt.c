@@ -23,7 +23,7 @@ typedef struct adapt_arguments {
 
 static const struct argp_option options[] = {
     {"image", KEY_IMAGE, "CT", 0, "DICOM folder or NIfTI file", 0},
-    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "The lesion: RTSTRUCT or NIfTI mask", 0},
+    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "The lesion: RTSTRUCT, SEG or NIfTI mask", 0},
     {"out", KEY_OUT, "MODEL", 0, "The patient's model (safetensors) to be written", 0},
     {"series", KEY_IMAGE_SERIES, "UID", 0, "Series of the DICOM folder", 0},
     {NULL, 0, NULL, 0, "Watching a second visit whose contour is known:", 20},

@@ -24,7 +24,7 @@ enum {
 
 static const struct argp_option options[] = {
     {"baseline", KEY_BASELINE, "CT", 0, "CT before treatment: DICOM folder or NIfTI file", 0},
-    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Its lesion: RTSTRUCT or NIfTI mask", 0},
+    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Its lesion: RTSTRUCT, SEG or NIfTI mask", 0},
     {"followup", KEY_FOLLOWUP, "CT", 0, "CT after treatment: DICOM folder or NIfTI file", 0},
     {"out", KEY_OUT, "DIR", 0, "Folder for the results", 0},
     {"truth", KEY_TRUTH, "FILE[:ROI]", 0, "The follow-up's true lesion, to score the result", 0},
@@ -115,7 +115,8 @@ static const struct argp parser = {
     .parser = parse,
     .doc = "Contours the follow-up CT with a network that was adapted to the patient's baseline, "
            "measures both, classifies the response by RECIST 1.1 and writes a report. For research "
-           "use only.\vDIR receives followup_mask.nii.gz, followup_rtstruct.dcm (of a DICOM "
+           "use only.\vDIR receives followup_mask.nii.gz, followup_rtstruct.dcm and "
+           "followup_seg.dcm (of a DICOM "
            "follow-up), patient_model.safetensors, report.html and result.json, all or none. An "
            "interrupted run leaves DIR/checkpoint.safetensors, from which --resume continues.",
     .children = children};

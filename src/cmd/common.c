@@ -15,7 +15,8 @@ static const struct argp_option common_options[] = {
     {"threads", KEY_THREADS, "N", 0, "Processor threads (default: all)", 0},
     {"memory", KEY_MEMORY, "SIZE", 0,
      "Memory for the network, such as 8G (default: three quarters of what is available)", 0},
-    {"cpu", KEY_CPU, "NAME", 0, "Kernels: ref, avx2, avx512 or neon (default: the best there are)", 0},
+    {"cpu", KEY_CPU, "NAME", 0, "Kernels: ref, avx2, avx512 or neon (default: the best there are)",
+     0},
     {"quiet", 'q', NULL, 0, "No progress", 0},
     {0}};
 

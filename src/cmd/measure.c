@@ -20,7 +20,7 @@ typedef struct measured {
 
 static const struct argp_option options[] = {
     {"mask", KEY_MASK, "FILE[:ROI]", 0,
-     "NIfTI mask or label map, or an RTSTRUCT (with --image); ROI by name or number", 0},
+     "NIfTI mask or label map, SEG, or an RTSTRUCT (with --image); ROI by name or number", 0},
     {"image", KEY_IMAGE, "CT", 0, "The image of the mask: DICOM folder or NIfTI file", 0},
     {"definition", KEY_DEFINITION, "NAME", 0,
      "convex (default): largest distance within a slice; inside: longest segment within the lesion",

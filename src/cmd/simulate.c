@@ -34,7 +34,7 @@ typedef struct simulate_options {
 
 static const struct argp_option options[] = {
     {"image", KEY_IMAGE, "CT", 0, "Baseline: DICOM folder or NIfTI file", 0},
-    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Lesion at baseline: RTSTRUCT or NIfTI mask", 0},
+    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Lesion at baseline: RTSTRUCT, SEG or NIfTI mask", 0},
     {"change", KEY_CHANGE, "PERCENT", 0, "Change of the longest diameter, such as -40 or 25", 0},
     {"seed", KEY_SEED, "N", 0, "Random seed (default 0)", 0},
     {"out", KEY_OUT, "DIR", 0, "Folder for followup.nii.gz, truth_mask.nii.gz and truth.json", 0},

@@ -28,7 +28,8 @@ except ImportError as missing:
     sys.exit(77)
 
 REPRISE = os.environ["REPRISE"]
-OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "patient_model.safetensors", "report.html",
+OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "followup_seg.dcm",
+           "patient_model.safetensors", "report.html",
            "result.json"}
 CHECKPOINT = "checkpoint.safetensors"
 NAME, BIRTH, ID = "Doe^Unmistakable", "19610203", "ID-7741-Z"
@@ -189,6 +190,28 @@ def check_rtstruct(case, out, result):
         check("quiet prints nothing", again.stdout == "" and again.stderr == "", again.stdout + again.stderr)
 
 
+def check_seg(case, out):
+    segmentation = pydicom.dcmread(out / "followup_seg.dcm")
+    series = pydicom.dcmread(case.followup / "000.dcm")
+    segment = segmentation.SegmentSequence[0]
+    check("SEG is of the follow-up's patient, frame and series",
+          segmentation.PatientID == ID and segmentation.StudyInstanceUID == series.StudyInstanceUID
+          and segmentation.FrameOfReferenceUID == series.FrameOfReferenceUID
+          and segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID == series.SeriesInstanceUID)
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    check("SEG names the algorithm", segment.SegmentAlgorithmType == "AUTOMATIC"
+          and algorithm.AlgorithmName == "Reprise" and "SHA-256" in algorithm.AlgorithmParameters,
+          algorithm)
+    verified = subprocess.run(["dciodvfy", "-new", out / "followup_seg.dcm"], capture_output=True, text=True,
+                              check=False) if shutil.which("dciodvfy") else None
+    check("SEG is in order", not verified or "Error" not in verified.stdout + verified.stderr,
+          verified and verified.stderr[:500])
+    compared = command("compare-masks", "--json", "--reference", out / "followup_mask.nii.gz", "--prediction",
+                       out / "followup_seg.dcm", "--image", case.followup)
+    check("SEG holds the mask's voxels", compared.returncode == 0 and json.loads(compared.stdout)["dice"] == 1,
+          compared.stdout + compared.stderr)
+
+
 def test_outputs(case):
     out = case.root / "first"
     run = case.run(out, "--threads", 1, truth=case.truth, subject="case-17")
@@ -213,6 +236,7 @@ def test_outputs(case):
         check(f"{name} names the subject", "case-17" in text)
     check("nothing of the patient on the terminal", ID not in run.stdout + run.stderr)
     check_rtstruct(case, out, result)
+    check_seg(case, out)
     return digest(out / "patient_model.safetensors")
 
 
@@ -366,7 +390,8 @@ def test_flags(case):
     check("no tumour found is NE, never a response",
           result.get("response") == "NE" and "no_tumour_found" in keys and result["change_percent"] is None, keys)
     check("nothing found is no 0 mm", bool(result) and result["followup"]["longest_diameter_mm"] is None)
-    check("no RTSTRUCT of a NIfTI follow-up", names(out) == OUTPUTS - {"followup_rtstruct.dcm"}, names(out))
+    check("no RTSTRUCT or SEG of a NIfTI follow-up",
+          names(out) == OUTPUTS - {"followup_rtstruct.dcm", "followup_seg.dcm"}, names(out))
 
 
 def test_errors(case):

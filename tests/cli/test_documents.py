@@ -38,7 +38,7 @@ def main():
         faults += [f"{o} does not exist" for o in sorted(told - shown)]
         checks.report(command, faults if shown else ["shows no options"])
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
-                 "docs/command-line.md", "docs/cohort.md", "docs/result-json.md",
+                 "docs/command-line.md", "docs/cohort.md", "docs/dicom.md", "docs/result-json.md",
                  "docs/response.md", "docs/track.md"):
         with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
             links = re.findall(r"\]\(((?!http)[^)#]+)\)", file.read())
