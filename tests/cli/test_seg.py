@@ -122,7 +122,7 @@ def masks(t):
     t.bad("several segments", FAILED, '2  "Node"', "measure", f"--mask={t.seg}")
     t.bad("no such segment", FAILED, 'no segment "Liver"', "measure", f"--mask={t.seg}:Liver")
     t.good("respond", "respond", f"--baseline-mask={t.seg}:Tumour", f"--followup-mask={t.nifti}",
-           "--json", expect=lambda done: [] if json.loads(done.stdout)["response"]["category"] == "SD"
+           "--json", expect=lambda done: [] if json.loads(done.stdout)["response"] == "SD"
            else [done.stdout])
 
 
@@ -142,7 +142,7 @@ def belongs(t):
 def cohorts(t):
     tree = t.path("tree")
     for number, date in ((3, "20240101"), (4, "20240401")):
-        h.write_series(os.path.join(tree, f"v{number}", "ct"), number, date)
+        h.write_series(os.path.join(tree, f"v{number}", "ct"), number, date, shift=number - 3)
         write_seg(os.path.join(tree, f"v{number}", "contours"), number,
                   {"Liver": np.ones_like(t.ball), "Tumour": t.ball})
     manifest = t.path("cohort.csv")
