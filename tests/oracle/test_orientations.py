@@ -95,6 +95,11 @@ def matrix(folder, direction, name, seed):
     require(differing(np.vstack(lit), expected) == 0, name, "DICOM series by pydicom")
     convert(image, ct)
     through_dicom(name, folder, mask_path, ct, expected)
+    canonical = os.path.join(folder, "canonical.nii")
+    nib.save(nib.as_closest_canonical(nib.load(image)), canonical)
+    for reference in (image, canonical):  # the same voxels along other axes
+        convert(os.path.join(folder, "a_seg.dcm"), back, "--reference", reference)
+        require(differing(voxels_of(back), expected) == 0, name, "SEG on", reference)
 
 
 def axis_codes():
