@@ -14,6 +14,8 @@ static const double same_position_mm = 0.001;
 /* Of positions that are rounded text. */
 static const double step_tolerance_share = 0.02, step_tolerance_mm = 0.02;
 static const int most_slices = 8192;
+/* Frames far apart, deflated to nothing, could ask for any amount of memory. */
+static const size_t most_voxels = size_t(1) << 31;
 
 /* ---- the frames' own grid ---------------------------------------------------------------- */
 
@@ -96,7 +98,11 @@ static rp_status own_grid(const rp_seg_pixels &p, rp_grid &grid, rp_error *err)
     grid.spacing[2] = step;
     std::copy_n(lowest->position, 3, grid.origin);
     std::copy_n(&p.frame[0][0], 9, &grid.direction[0][0]);
-    return rp_grid_check(&grid, err);
+    status = rp_grid_check(&grid, err);
+    if (!status && rp_grid_voxels(&grid) > most_voxels)
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "the frames make a grid of %zu voxels",
+                       rp_grid_voxels(&grid));
+    return status;
 }
 
 /* ---- frames on a grid -------------------------------------------------------------------- */

@@ -192,7 +192,10 @@ static rp_status read_native(const char *path, DcmElement &element, const SegCod
 {
     Uint8 *data = nullptr; /* of words too: DCMTK gives the bytes in little-endian order */
     const size_t found = element.getLength(), wanted = c.all_bytes();
-    if (found < wanted || element.getUint8Array(data).bad() || !data)
+    /* Loaded first: of a value that the file ends before, getters would hand out unwritten memory.
+     */
+    if (found < wanted || element.loadAllDataIntoMemory().bad() ||
+        element.getUint8Array(data).bad() || !data)
         return rp_fail(err, RP_ERR_FORMAT, "%s: truncated pixel data (%zu of %zu bytes)", path,
                        found, wanted);
     bytes.assign(data, data + wanted);

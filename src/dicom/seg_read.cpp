@@ -14,6 +14,8 @@ static const char *const label_map_uid = "1.2.840.10008.5.1.4.1.1.66.7";
 static const char *const background_code = "125040"; /* of DCM */
 static const int largest_side = 8192;
 static const double largest_number = 65535;
+static const double largest_position_mm =
+    1e6; /* as of slices: what stays below does not overflow */
 
 /** What is described, before it moves into the C interface. */
 struct SegContent {
@@ -161,6 +163,11 @@ static rp_status read_frame(const char *path, size_t number, const Groups &group
         numbers_of(*position, DCM_ImagePositionPatient, frame.position, 3) != Presence::ok)
         return rp_fail(err, RP_ERR_FORMAT,
                        "%s: frame %zu: ImagePositionPatient is missing or malformed", path, number);
+    for (const double at : frame.position)
+        if (std::fabs(at) > largest_position_mm)
+            return rp_fail(err, RP_ERR_FORMAT,
+                           "%s: frame %zu: ImagePositionPatient lies more than a kilometre away",
+                           path, number);
     if (type == RP_SEG_LABELMAP) return RP_OK;
     if (!segment ||
         !whole_of(*segment, DCM_ReferencedSegmentNumber, 0, largest_number, frame.segment))
