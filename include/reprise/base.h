@@ -126,6 +126,9 @@ rp_status rp_outfile_printf(rp_outfile *out, rp_error *err, const char *format, 
 const char *rp_outfile_temporary_path(const rp_outfile *out);
 /** Flushes, fsyncs, renames over the path. The object must still be destroyed. */
 rp_status rp_outfile_commit(rp_outfile *out, rp_error *err);
+/** As commit, but under another path of the same file system, and never over an existing file: that is
+ *  RP_ERR_REFUSED, and nothing changes. For files whose name shows only when they are there. */
+rp_status rp_outfile_commit_new(rp_outfile *out, const char *path, rp_error *err);
 void rp_outfile_destroy(rp_outfile *out);
 /** create + write + commit. */
 rp_status rp_file_write(const char *path, const void *data, size_t size, rp_error *err);
@@ -146,6 +149,9 @@ char *rp_path_join(const char *folder, const char *name);
 #define RP_SHA256_HEX 65
 void rp_sha256(const void *data, size_t size, char hex[RP_SHA256_HEX]);
 rp_status rp_sha256_file(const char *path, char hex[RP_SHA256_HEX], rp_error *err);
+/** HMAC-SHA-256 (RFC 2104) of data under a key of any size. False when OpenSSL gives none. */
+bool rp_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                    uint8_t digest[32]);
 
 /* ---- threads ----------------------------------------------------------------------------- */
 

@@ -1,3 +1,5 @@
+#define _GNU_SOURCE /* renameat2 */
+
 #include "reprise/base.h"
 
 #include <dirent.h>
@@ -150,29 +152,54 @@ static rp_status sync_path(const char *path, const char *name_for_user, rp_error
     return failed ? fail_errno(err, name_for_user, "cannot write") : RP_OK;
 }
 
-rp_status rp_outfile_commit(rp_outfile *out, rp_error *err)
+/* All bytes on the disk, nothing more to be written through the descriptor. */
+static rp_status settle(rp_outfile *out, const char *path, rp_error *err)
 {
     if (write_hook_fails()) {
         errno = ENOSPC;
-        return fail_errno(err, out->path, "cannot write");
+        return fail_errno(err, path, "cannot write");
     }
-    rp_status status = sync_path(out->temporary, out->path, err);
+    rp_status status = sync_path(out->temporary, path, err);
     if (status) return status;
-    if (close(out->fd) != 0) {
-        out->fd = -1;
-        return fail_errno(err, out->path, "cannot write");
-    }
+    const int failed = close(out->fd);
     out->fd = -1;
+    return failed ? fail_errno(err, path, "cannot write") : RP_OK;
+}
+
+/* A new name must survive a power cut too; failure here loses nothing. */
+static void sync_folder_of(const char *path)
+{
+    RP_AUTOFREE char *copy = rp_strdup(path);
+    if (!copy) return;
+    const int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return;
+    fsync(folder);
+    close(folder);
+}
+
+rp_status rp_outfile_commit(rp_outfile *out, rp_error *err)
+{
+    rp_status status = settle(out, out->path, err);
+    if (status) return status;
     if (rename(out->temporary, out->path) != 0) return fail_errno(err, out->path, "cannot write");
     out->committed = true;
-    RP_AUTOFREE char *copy = rp_strdup(out->path);
-    if (copy) { /* the rename itself must survive a power cut; failure here loses nothing */
-        int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (folder >= 0) {
-            fsync(folder);
-            close(folder);
-        }
+    sync_folder_of(out->path);
+    return RP_OK;
+}
+
+rp_status rp_outfile_commit_new(rp_outfile *out, const char *path, rp_error *err)
+{
+    rp_status status = settle(out, path, err);
+    if (status) return status;
+    int failed = renameat2(AT_FDCWD, out->temporary, AT_FDCWD, path, RENAME_NOREPLACE);
+    if (failed && (errno == EINVAL || errno == ENOSYS)) { /* a file system without that rename */
+        failed = link(out->temporary, path);
+        if (!failed) unlink(out->temporary);
     }
+    if (failed && errno == EEXIST) return rp_fail(err, RP_ERR_REFUSED, "%s: exists already", path);
+    if (failed) return fail_errno(err, path, "cannot write");
+    out->committed = true;
+    sync_folder_of(path);
     return RP_OK;
 }
 

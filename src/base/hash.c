@@ -1,6 +1,8 @@
 #include "reprise/base.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 void rp_sha256(const void *data, size_t size, char hex[RP_SHA256_HEX])
@@ -25,4 +27,12 @@ rp_status rp_sha256_file(const char *path, char hex[RP_SHA256_HEX], rp_error *er
     if (status) return status;
     rp_sha256(data, size, hex);
     return RP_OK;
+}
+
+bool rp_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                    uint8_t digest[32])
+{
+    unsigned int length = 0;
+    if (key_size > INT_MAX) return false;
+    return HMAC(EVP_sha256(), key, (int)key_size, data, size, digest, &length) && length == 32;
 }

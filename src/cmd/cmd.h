@@ -35,6 +35,9 @@ int cmd_import(int argc, char **argv);
 int cmd_manifest(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_anonymize(int argc, char **argv);
+int cmd_send(int argc, char **argv);
+int cmd_receive(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
@@ -199,6 +202,8 @@ typedef struct cmd_stage {
 rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err);
 /* RP_ERR_IO where the folder holds such a name: what commit would find after the work. */
 rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *err);
+/* RP_ERR_IO where the folder exists and holds anything. */
+rp_status cmd_refuse_filled(const char *folder, rp_error *err);
 /* Nothing is moved when one of the names exists already. */
 rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err);
 void cmd_stage_release(cmd_stage *stage);

@@ -22,6 +22,9 @@ static const cmd_entry commands[] = {
      cmd_evaluate},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
     {"info", "what is in a file or folder", cmd_info},
+    {"anonymize", "DICOM without the patient: intervals, references and pixels kept", cmd_anonymize},
+    {"send", "DICOM files to a node of the network", cmd_send},
+    {"receive", "DICOM files from nodes of the network", cmd_receive},
     {"bench", "this machine's limits, and how close each kernel of the network comes", cmd_bench},
 };
 

@@ -89,6 +89,20 @@ rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *er
     return rp_fail(err, RP_ERR_IO, "%s: exists already; choose another folder", path);
 }
 
+rp_status cmd_refuse_filled(const char *folder, rp_error *err)
+{
+    DIR *list = opendir(folder);
+    if (!list && errno == ENOENT) return RP_OK;
+    if (!list) return rp_fail(err, RP_ERR_IO, "%s: %s", folder, strerror(errno));
+    bool filled = false;
+    for (struct dirent *e; !filled && (e = readdir(list));)
+        filled = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(list);
+    if (!filled) return RP_OK;
+    return rp_fail(err, RP_ERR_IO, "%s: exists already and is not empty; choose another folder",
+                   folder);
+}
+
 rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err)
 {
     const bool existed = rp_path_exists(folder);

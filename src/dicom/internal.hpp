@@ -123,6 +123,9 @@ template <class Body> bool with_item(Writer &w, const DcmTagKey &sequence, Body 
 std::string decimal_text(double value);
 /** 2.25.<decimal> from a hash of the given text: equal text, equal UID. */
 std::string uid_from(const std::string &text);
+/** Appends the object as a Part 10 file in a transfer syntax that it can be written in without being
+ *  encoded anew; throws std::runtime_error where it cannot. */
+void encode_object(DcmFileFormat &object, E_TransferSyntax syntax, std::string &bytes);
 /** Serialises the object and writes it whole or not at all. */
 rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err);
 /** Patient and study attributes that every composite object needs. */
@@ -161,6 +164,8 @@ bool looks_like_dicom(const std::string &path);
 bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format);
 /** Reads the header only (up to PixelData). Never fails: the record says what the file is. */
 File scan_file(const std::string &path);
+/** Appends the files of a folder (recursively), or the one file. */
+rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err);
 /** Scans a folder (recursively) or one file. */
 rp_status scan_path(const char *path, const rp_progress *progress, std::vector<File> &files,
                     rp_error *err);

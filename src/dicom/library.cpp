@@ -2,6 +2,7 @@
 #include "internal.hpp"
 
 #include <mutex>
+#include <stdexcept>
 
 #include "dcmtk/dcmdata/dcostrmb.h"
 #include "dcmtk/dcmdata/dcrledrg.h"
@@ -57,21 +58,29 @@ static void drain(DcmOutputBufferStream &stream, std::string &bytes)
     bytes.append(static_cast<const char *>(at), static_cast<size_t>(length));
 }
 
-rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err)
+void encode_object(DcmFileFormat &object, E_TransferSyntax syntax, std::string &bytes)
 {
     std::vector<char> room(1 << 18);
-    std::string bytes;
     DcmOutputBufferStream stream(room.data(), static_cast<offile_off_t>(room.size()));
     DcmWriteCache cache;
     object.transferInit();
     OFCondition result = EC_StreamNotifyClient;
     while (result == EC_StreamNotifyClient) {
-        result = object.write(stream, EXS_LittleEndianExplicit, EET_ExplicitLength, &cache);
+        result = object.write(stream, syntax, EET_ExplicitLength, &cache);
         drain(stream, bytes);
     }
     object.transferEnd();
-    if (result.bad())
-        return rp_fail(err, RP_ERR_IO, "%s: cannot be encoded: %s", path.c_str(), result.text());
+    if (result.bad()) throw std::runtime_error(result.text());
+}
+
+rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err)
+{
+    std::string bytes;
+    try {
+        encode_object(object, EXS_LittleEndianExplicit, bytes);
+    } catch (const std::runtime_error &e) {
+        return rp_fail(err, RP_ERR_IO, "%s: cannot be encoded: %s", path.c_str(), e.what());
+    }
     return rp_file_write(path.c_str(), bytes.data(), bytes.size(), err);
 }
 

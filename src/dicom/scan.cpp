@@ -199,7 +199,7 @@ static void scan_task(void *context, size_t task, int)
     });
 }
 
-static rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err)
+rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err)
 {
     if (!rp_path_is_directory(path)) {
         if (!rp_path_exists(path))
@@ -212,7 +212,7 @@ static rp_status list_paths(const char *path, std::vector<std::string> &paths, r
     rp_status status = rp_directory_list(path, &list, &count, err);
     if (status) return status;
     status = guarded(path, err, [&] {
-        paths.assign(list, list + count);
+        paths.insert(paths.end(), list, list + count);
         return RP_OK;
     });
     rp_string_list_free(list, count);

@@ -1,0 +1,411 @@
+/* The walk over a data set that leaves nothing of the patient in it. */
+#include "deidentify.hpp"
+
+#include "profile.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <stdexcept>
+
+namespace rp_dicom
+{
+
+/* ---- attributes that the walk has to know -------------------------------------------------- */
+
+static bool is_one_of(const DcmTagKey &tag, std::initializer_list<DcmTagKey> tags)
+{
+    return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+/** UIDs that name a kind of thing, not a thing: they stay even where a vendor has made them. */
+static bool names_a_class(const DcmTagKey &tag)
+{
+    return is_one_of(tag, {DCM_SOPClassUID, DCM_ReferencedSOPClassUID, DCM_SOPClassesInStudy,
+                           DCM_RelatedGeneralSOPClassUID, DCM_OriginalSpecializedSOPClassUID,
+                           DCM_SOPClassesSupported, DCM_CodingSchemeUID, DCM_ContextUID,
+                           DCM_MappingResourceUID, DCM_TransferSyntaxUID});
+}
+
+/** Removed though Table E.1-1 does not list them: what belongs to signatures, encryption and
+ *  overlays that are removed, and links into an archive. */
+static bool goes_with_removed(const DcmTagKey &tag)
+{
+    if ((tag.getGroup() & 0xFF00) == 0x6000) return true;
+    return is_one_of(tag, {DCM_MACParametersSequence, DCM_EncryptedAttributesSequence,
+                           DCM_RetrieveURL, DCM_RetrieveURI});
+}
+
+/** Sequences whose items stay: they are cleaned inside, by this profile's own option for structured
+ *  content, or hold nothing but references. */
+static bool is_cleaned_inside(const DcmTagKey &tag)
+{
+    return is_one_of(tag,
+                     {DCM_ContentSequence, DCM_ReferencedImageSequence, DCM_SourceImageSequence});
+}
+
+/** VR by the dictionary where that knows better than the file; unknown_tag: not a public attribute
+ *  of the dictionary at all. */
+static DcmEVR vr_of(DcmElement &element, bool &unknown_tag)
+{
+    const DcmTag listed(element.getTag().getXTag());
+    const DcmEVR in_file = element.getTag().getEVR(), known = listed.getEVR();
+    unknown_tag = known == EVR_UNKNOWN || known == EVR_UN;
+    const DcmEVR strict[] = {EVR_UI, EVR_DA, EVR_TM, EVR_DT, EVR_PN,
+                             EVR_LT, EVR_ST, EVR_UT, EVR_AE};
+    for (const DcmEVR vr : strict)
+        if (known == vr) return known;
+    return in_file;
+}
+
+static std::string raw_text(DcmElement &element)
+{
+    OFString value;
+    if (!element.isaString() || element.getOFStringArray(value).bad()) return "";
+    return std::string(value.c_str(), value.length());
+}
+
+static std::vector<std::string> split(const std::string &text, const char *separators)
+{
+    std::vector<std::string> parts(1);
+    for (const char c : text) {
+        if (strchr(separators, c) && c)
+            parts.emplace_back();
+        else
+            parts.back() += c;
+    }
+    return parts;
+}
+
+static std::string trimmed(const std::string &text)
+{
+    const size_t first = text.find_first_not_of(std::string(" \0\t\r\n", 5));
+    if (first == std::string::npos) return "";
+    return text.substr(first, text.find_last_not_of(std::string(" \0\t\r\n", 5)) - first + 1);
+}
+
+static void put(DcmElement &element, const std::string &value)
+{
+    if (element.putString(value.c_str()).bad())
+        throw std::runtime_error("an attribute cannot be replaced");
+}
+
+/** No value; pixel and other data of any VR included. */
+static void make_empty(DcmElement &element)
+{
+    if (element.clear().bad()) throw std::runtime_error("an attribute cannot be emptied");
+}
+
+/* ---- identifiers in other places ----------------------------------------------------------- */
+
+static std::string lower(std::string text)
+{
+    for (char &c : text) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
+    return text;
+}
+
+void Cleaner::remember(const std::string &text, size_t shortest, bool parts)
+{
+    for (const std::string &part : split(text, parts ? "\\^= ,." : "\\")) {
+        const std::string word = lower(trimmed(part));
+        if (word.size() >= shortest) identifiers_.insert(word);
+    }
+}
+
+/** Persons and numbers of the patient anywhere in the object, so that copies of them in other texts
+ *  are found. */
+void Cleaner::collect(DcmItem &item)
+{
+    const DcmTagKey numbers[] = {DCM_PatientID, DCM_RETIRED_OtherPatientIDs, DCM_AccessionNumber,
+                                 DCM_AdmissionID, DCM_RETIRED_MedicalRecordLocator};
+    for (DcmObject *o = nullptr; (o = item.nextInContainer(o)) != nullptr;) {
+        DcmElement &element = static_cast<DcmElement &>(*o);
+        if (element.ident() == EVR_SQ) {
+            DcmSequenceOfItems &sequence = static_cast<DcmSequenceOfItems &>(element);
+            for (DcmObject *i = nullptr; (i = sequence.nextInContainer(i)) != nullptr;)
+                if (i->ident() == EVR_item) collect(static_cast<DcmItem &>(*i));
+            continue;
+        }
+        bool unknown = false;
+        if (vr_of(element, unknown) == EVR_PN) remember(raw_text(element), 3, true);
+        if (std::find(std::begin(numbers), std::end(numbers), element.getTag().getXTag()) !=
+            std::end(numbers))
+            remember(raw_text(element), 4, false);
+    }
+}
+
+/** An identifier as a word of its own: "Lee" is not in "sleep". */
+bool Cleaner::names_patient(const std::string &text) const
+{
+    const std::string where = lower(text);
+    const auto letter = [&](size_t i) {
+        const unsigned char c = i < where.size() ? static_cast<unsigned char>(where[i]) : 0;
+        return isalnum(c) || c >= 128;
+    };
+    for (const std::string &word : identifiers_)
+        for (size_t at = where.find(word); at != std::string::npos; at = where.find(word, at + 1))
+            if (!(at > 0 && letter(at - 1)) && !letter(at + word.size())) return true;
+    return false;
+}
+
+void Cleaner::sweep(DcmElement &element)
+{
+    const std::string text = raw_text(element);
+    if (!names_patient(text)) return;
+    const bool code = element.getTag().getEVR() == EVR_CS;
+    put(element, code ? "ANONYMIZED" : names_.text(text));
+}
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+void Cleaner::map_uids(DcmElement &element)
+{
+    std::string mapped;
+    for (const std::string &uid : split(raw_text(element), "\\"))
+        mapped += (mapped.empty() ? "" : "\\") + names_.uid(trimmed(uid));
+    put(element, mapped);
+}
+
+/** A dummy in place of a value that must be there. */
+void Cleaner::replace(DcmElement &element, DcmEVR vr)
+{
+    const std::string before = raw_text(element);
+    switch (vr) {
+    case EVR_UI:
+        return map_uids(element);
+    case EVR_PN:
+        return put(element, "Anonymous");
+    case EVR_AS:
+        return put(element, "000Y");
+    case EVR_AE:
+    case EVR_CS:
+        return put(element, "ANONYMIZED");
+    case EVR_DS:
+    case EVR_IS:
+        return put(element, "0");
+    default:
+        if (!element.isaString()) return make_empty(element);
+        /* A dummy's place is kept even where nothing was. */
+        return put(element, names_.text(trimmed(before)));
+    }
+}
+
+static std::string shifted(const std::string &value, DcmEVR vr, int days)
+{
+    if (vr == EVR_TM || value.empty()) return value;
+    return vr == EVR_DA ? shifted_date(value, days) : shifted_datetime(value, days);
+}
+
+/** Dates move by days; birth goes. A date that cannot be understood is no date to keep. */
+void Cleaner::clean_temporal(DcmElement &element, DcmEVR vr)
+{
+    const DcmTagKey tag = element.getTag().getXTag();
+    if (tag == DCM_PatientBirthDate) return make_empty(element);
+    if (tag == DCM_PatientBirthTime) return doomed_.push_back(&element);
+    if (vr == EVR_TM) {
+        const std::string text = raw_text(element);
+        if (text.find_first_not_of("0123456789.:- \\") != std::string::npos) make_empty(element);
+        return;
+    }
+    std::string moved;
+    bool first = true;
+    for (const std::string &value : split(raw_text(element), "\\")) {
+        moved += (first ? "" : "\\") + shifted(trimmed(value), vr, days_);
+        first = false;
+    }
+    put(element, moved);
+}
+
+/** Attributes of Table E.1-1 that hold neither dates nor sequences. */
+void Cleaner::by_profile(DcmElement &element, DcmEVR vr)
+{
+    const DcmTagKey tag = element.getTag().getXTag();
+    if (tag == DCM_PatientName || tag == DCM_PatientID) return put(element, pseudonym_);
+    const Action action = profile_action(tag);
+    if (action == Action::x) return doomed_.push_back(&element);
+    if (action == Action::u) return map_uids(element);
+    const bool value_needed = action == Action::d || action == Action::x_d ||
+                              is_one_of(tag, {DCM_DeviceSerialNumber, DCM_ROIName});
+    value_needed ? replace(element, vr) : make_empty(element);
+}
+
+/** Attributes that the profile does not list. */
+void Cleaner::by_default(DcmElement &element, DcmEVR vr, bool strict)
+{
+    const DcmTagKey tag = element.getTag().getXTag();
+    switch (vr) {
+    case EVR_UI:
+        if (!names_a_class(tag)) map_uids(element);
+        return;
+    case EVR_PN:
+    case EVR_AE:
+        return make_empty(element);
+    case EVR_LT:
+    case EVR_ST:
+    case EVR_UT:
+        if (!raw_text(element).empty()) replace(element, vr);
+        return;
+    case EVR_UN:
+        return doomed_.push_back(&element); /* it cannot be looked into */
+    case EVR_SH:
+    case EVR_LO:
+    case EVR_UC:
+        if (strict && !raw_text(element).empty()) return replace(element, vr);
+        return sweep(element);
+    case EVR_CS:
+    case EVR_UR:
+        return sweep(element);
+    default:
+        return;
+    }
+}
+
+/* ---- the walk ------------------------------------------------------------------------------ */
+
+/** Birth date, sex and age of the subject in a report (PS3.16, TID 1007): what the header loses
+ * too. */
+static bool tells_of_subject(DcmItem &item)
+{
+    const std::vector<DcmItem *> names = items_of(item, DCM_ConceptNameCodeSequence);
+    if (names.empty() || text_of(*names[0], DCM_CodingSchemeDesignator) != "DCM") return false;
+    const std::string code = text_of(*names[0], DCM_CodeValue);
+    return code == "121031" || code == "121032" || code == "121033";
+}
+
+static void drop_subject_items(DcmSequenceOfItems &sequence)
+{
+    for (unsigned long i = sequence.card(); i-- > 0;)
+        if (tells_of_subject(*sequence.getItem(i))) delete sequence.remove(i);
+}
+
+/** True if the element was a sequence and is dealt with. */
+bool Cleaner::clean_sequence(DcmElement &element, bool strict)
+{
+    if (element.ident() != EVR_SQ) return false;
+    const DcmTagKey tag = element.getTag().getXTag();
+    DcmSequenceOfItems &sequence = static_cast<DcmSequenceOfItems &>(element);
+    const Action action = profile_action(tag);
+    const bool inside = action == Action::none || action == Action::d || is_cleaned_inside(tag);
+    if (action == Action::x) {
+        doomed_.push_back(&element);
+    } else if (!inside) {
+        make_empty(element);
+    } else {
+        if (tag == DCM_ContentSequence) drop_subject_items(sequence);
+        const bool stricter = strict || (action == Action::d && !is_cleaned_inside(tag));
+        for (DcmObject *i = nullptr; (i = sequence.nextInContainer(i)) != nullptr;)
+            if (i->ident() == EVR_item) clean_item(static_cast<DcmItem &>(*i), stricter);
+    }
+    return true;
+}
+
+void Cleaner::clean_element(DcmElement &element, bool strict)
+{
+    const DcmTagKey tag = element.getTag().getXTag();
+    bool unknown = false;
+    const DcmEVR vr = vr_of(element, unknown);
+    const Action action = profile_action(tag);
+    if ((tag.getGroup() & 1) || tag.getElement() == 0 || goes_with_removed(tag) ||
+        (unknown && action == Action::none))
+        doomed_.push_back(&element);
+    else if (vr == EVR_DA || vr == EVR_TM || vr == EVR_DT)
+        clean_temporal(element, vr);
+    else if (clean_sequence(element, strict))
+        return;
+    else if (tag == DCM_TimezoneOffsetFromUTC)
+        return; /* part of the times that are kept */
+    else if (action != Action::none)
+        by_profile(element, vr);
+    else
+        by_default(element, vr, strict);
+}
+
+void Cleaner::clean_item(DcmItem &item, bool strict)
+{
+    std::vector<DcmElement *> outer;
+    outer.swap(doomed_);
+    for (DcmObject *o = nullptr; (o = item.nextInContainer(o)) != nullptr;)
+        clean_element(static_cast<DcmElement &>(*o), strict);
+    for (DcmElement *element : doomed_) delete item.remove(element);
+    doomed_.swap(outer);
+}
+
+/* ---- the data set as a whole --------------------------------------------------------------- */
+
+/** Structures keep apart by their numbers. */
+void Cleaner::name_rois(DcmItem &dataset)
+{
+    for (DcmItem *roi : items_of(dataset, DCM_StructureSetROISequence)) {
+        const std::string name = "ROI " + text_of(*roi, DCM_ROINumber);
+        if (roi->tagExists(DCM_ROIName)) Writer(*roi).put(DCM_ROIName, name);
+    }
+}
+
+static void add_method(Writer &writer, const char *code, const char *meaning)
+{
+    DcmItem *item = writer.item(DCM_DeidentificationMethodCodeSequence);
+    if (!item) return;
+    Writer coded(*item);
+    coded.put(DCM_CodeValue, code);
+    coded.put(DCM_CodingSchemeDesignator, "DCM");
+    coded.put(DCM_CodeMeaning, meaning);
+}
+
+void Cleaner::declare(DcmItem &dataset)
+{
+    const bool dates_gone =
+        text_of(dataset, DCM_LongitudinalTemporalInformationModified) == "REMOVED";
+    delete dataset.remove(DCM_DeidentificationMethodCodeSequence);
+    Writer w(dataset);
+    w.put_raw(DCM_PatientName, pseudonym_);
+    w.put_raw(DCM_PatientID, pseudonym_);
+    w.put_raw(DCM_PatientIdentityRemoved, "YES");
+    w.put_raw(DCM_DeidentificationMethod,
+              "Reprise " RP_VERSION "\\PS3.15 Basic Profile\\Dates moved, intervals kept");
+    add_method(w, "113100", "Basic Application Confidentiality Profile");
+    add_method(w, "113104", "Clean Structured Content Option");
+    add_method(w, "113107", "Retain Longitudinal Temporal Information Modified Dates Option");
+    w.put_raw(DCM_LongitudinalTemporalInformationModified, dates_gone ? "REMOVED" : "MODIFIED");
+    if (!w.good()) throw std::runtime_error(w.problem());
+}
+
+void Cleaner::clean(DcmItem &dataset)
+{
+    identifiers_.clear();
+    collect(dataset);
+    clean_item(dataset, false);
+    name_rois(dataset);
+    declare(dataset);
+}
+
+/* ---- what a person has to look at ---------------------------------------------------------- */
+
+static unsigned overlay_concerns(DcmItem &dataset)
+{
+    unsigned found = 0;
+    for (unsigned group = 0x6000; group <= 0x601E; group += 2) {
+        const DcmTagKey rows(static_cast<Uint16>(group), 0x0010);
+        const DcmTagKey data(static_cast<Uint16>(group), 0x3000);
+        if (dataset.tagExists(data))
+            found |= concern_overlay_removed;
+        else if (dataset.tagExists(rows))
+            found |= concern_overlay_in_pixels;
+    }
+    return found;
+}
+
+unsigned concerns_of(DcmItem &dataset)
+{
+    const std::string sop_class = text_of(dataset, DCM_SOPClassUID);
+    const std::string capture = UID_SecondaryCaptureImageStorage;
+    const std::string type = "\\" + text_of(dataset, DCM_ImageType) + "\\";
+    unsigned found = overlay_concerns(dataset);
+    if (text_of(dataset, DCM_BurnedInAnnotation) == "YES") found |= concern_burned_in;
+    if (sop_class.rfind(capture, 0) == 0 || dataset.tagExists(DCM_ConversionType) ||
+        type.find("\\SCREEN SAVE\\") != std::string::npos)
+        found |= concern_capture;
+    if (dataset.tagExists(DCM_GraphicAnnotationSequence)) found |= concern_graphics;
+    return found;
+}
+
+} // namespace rp_dicom
