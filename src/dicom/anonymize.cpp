@@ -31,7 +31,8 @@ struct Job {
     std::vector<std::string> paths;
     std::vector<Outcome> outcomes;
     std::mutex lock;
-    std::map<std::string, std::string> written; /**< name of a file -> hash of its bytes */
+    /** Name of a file -> hash of its bytes, and whence they came. */
+    std::map<std::string, std::pair<std::string, std::string>> written;
     size_t first = 0;
 };
 
@@ -106,23 +107,26 @@ static void encode(DcmFileFormat &format, std::string &bytes)
     encode_object(fresh, syntax, bytes);
 }
 
-/** True if the name is new; false for a copy. Throws for another object of the same name. */
-static bool claim(Job &job, const std::string &name, const std::string &bytes)
+/** Whether this is the first of its name; a copy of what came before is none. RP_ERR_FORMAT for
+ * another object of the same name. */
+static rp_status claim(Job &job, const std::string &path, const std::string &bytes, Outcome &out,
+                       rp_error *err)
 {
     char hex[RP_SHA256_HEX];
     rp_sha256(bytes.data(), bytes.size(), hex);
     const std::lock_guard<std::mutex> guard(job.lock);
-    const auto place = job.written.emplace(name, hex);
-    if (!place.second && place.first->second != hex)
-        throw std::runtime_error("another object with the same SOPInstanceUID differs from it");
-    return place.second;
+    const auto place = job.written.emplace(out.name, std::make_pair(hex, path));
+    const std::pair<std::string, std::string> &there = place.first->second;
+    out.duplicate = !place.second;
+    if (there.first == hex) return RP_OK;
+    return rp_fail(err, RP_ERR_FORMAT, "%s: has the SOPInstanceUID of %s, but is another object",
+                   path.c_str(), there.second.c_str());
 }
 
-static rp_status write_object(Job &job, Outcome &out, const std::string &bytes, rp_error *err)
+static rp_status write_object(const Job &job, const Outcome &out, const std::string &bytes,
+                              rp_error *err)
 {
     const std::string where = job.folder + "/" + out.pseudonym + "/" + out.study + "/" + out.series;
-    out.duplicate = !claim(job, out.name, bytes);
-    if (out.duplicate) return RP_OK;
     const rp_status status = rp_directory_create(where.c_str(), err);
     if (status) return status;
     return rp_file_write((where + "/" + out.name + ".dcm").c_str(), bytes.data(), bytes.size(),
@@ -153,7 +157,7 @@ static rp_status anonymize_file(Job &job, const std::string &path, Outcome &out,
         out.left_out = "not DICOM";
         return RP_OK;
     }
-    const rp_status status = load_whole(path, format, hash, err);
+    rp_status status = load_whole(path, format, hash, err);
     if (status) return status;
     out.left_out = why_left_out(format);
     if (out.left_out) return RP_OK;
@@ -172,7 +176,8 @@ static rp_status anonymize_file(Job &job, const std::string &path, Outcome &out,
     out.series = or_unknown(text_of(dataset, DCM_SeriesInstanceUID));
     out.name = text_of(dataset, DCM_SOPInstanceUID);
     encode(format, bytes);
-    return write_object(job, out, bytes, err);
+    status = claim(job, path, bytes, out, err);
+    return status || out.duplicate ? status : write_object(job, out, bytes, err);
 }
 
 static void anonymize_task(void *context, size_t task, int)

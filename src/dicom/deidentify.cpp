@@ -40,8 +40,18 @@ static bool goes_with_removed(const DcmTagKey &tag)
  *  content, or hold nothing but references. */
 static bool is_cleaned_inside(const DcmTagKey &tag)
 {
-    return is_one_of(tag,
-                     {DCM_ContentSequence, DCM_ReferencedImageSequence, DCM_SourceImageSequence});
+    return is_one_of(tag, {DCM_ContentSequence, DCM_ReferencedImageSequence,
+                           DCM_SourceImageSequence, DCM_ReferencedPerformedProcedureStepSequence});
+}
+
+/** Of the sequences that the profile lets be removed or emptied, those that no object needs. The
+ * study that a request in a report refers to has to be there, if only empty. */
+static bool may_be_missing(DcmElement &sequence)
+{
+    const DcmTagKey tag = sequence.getTag().getXTag();
+    const bool outermost = sequence.getParent() && sequence.getParent()->ident() == EVR_dataset;
+    return is_one_of(tag, {DCM_InstitutionCodeSequence, DCM_OperatorIdentificationSequence}) ||
+           (tag == DCM_ReferencedStudySequence && outermost);
 }
 
 /** VR by the dictionary where that knows better than the file; unknown_tag: not a public attribute
@@ -286,7 +296,7 @@ bool Cleaner::clean_sequence(DcmElement &element, bool strict)
     DcmSequenceOfItems &sequence = static_cast<DcmSequenceOfItems &>(element);
     const Action action = profile_action(tag);
     const bool inside = action == Action::none || action == Action::d || is_cleaned_inside(tag);
-    if (action == Action::x) {
+    if (action == Action::x || may_be_missing(element)) {
         doomed_.push_back(&element);
     } else if (!inside) {
         make_empty(element);
@@ -369,13 +379,23 @@ void Cleaner::declare(DcmItem &dataset)
     if (!w.good()) throw std::runtime_error(w.problem());
 }
 
+/** What Reprise itself has made stays labelled as such, without the rest of the description. */
+static const char *made_label(DcmItem &dataset)
+{
+    const std::string description = lower(text_of(dataset, DCM_SeriesDescription));
+    if (description.find("synthetic") != std::string::npos) return "SYNTHETIC";
+    return description.find("simulated") != std::string::npos ? "SIMULATED" : nullptr;
+}
+
 void Cleaner::clean(DcmItem &dataset)
 {
+    const char *label = made_label(dataset);
     identifiers_.clear();
     collect(dataset);
     clean_item(dataset, false);
     name_rois(dataset);
     declare(dataset);
+    if (label) Writer(dataset).put(DCM_SeriesDescription, label);
 }
 
 /* ---- what a person has to look at ---------------------------------------------------------- */

@@ -3,6 +3,10 @@
 
 #include <cstring>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 namespace rp_dicom
 {
 
@@ -11,6 +15,25 @@ bool is_uncompressed(E_TransferSyntax syntax)
     return syntax == EXS_LittleEndianImplicit || syntax == EXS_LittleEndianExplicit ||
            syntax == EXS_BigEndianExplicit || syntax == EXS_DeflatedLittleEndianExplicit;
 }
+
+void send_at_once(DcmNativeSocketType socket)
+{
+    const int one = 1;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+class TlsLayer : public DcmTLSTransportLayer
+{
+  public:
+    explicit TlsLayer(T_ASC_NetworkRole side) : DcmTLSTransportLayer(side, nullptr, OFTrue)
+    {
+    }
+    DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool secure) override
+    {
+        send_at_once(socket);
+        return DcmTLSTransportLayer::createConnection(socket, secure);
+    }
+};
 
 static rp_status check_readable(const char *path, rp_error *err)
 {
@@ -52,7 +75,7 @@ rp_status make_tls(const rp_tls_files &files, bool acceptor,
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "a sender with TLS needs the certificate that signs the node's");
     const T_ASC_NetworkRole role = acceptor ? NET_ACCEPTOR : NET_REQUESTOR;
-    std::unique_ptr<DcmTLSTransportLayer> made(new DcmTLSTransportLayer(role, nullptr, OFTrue));
+    std::unique_ptr<DcmTLSTransportLayer> made(new TlsLayer(role));
     if (made->setTLSProfile(TSP_Profile_BCP195).bad() || made->activateCipherSuites().bad())
         return rp_fail(err, RP_ERR_UNSUPPORTED, "OpenSSL has none of the cipher suites of BCP 195");
     rp_status status = files.certificate ? load_identity(files, *made, err) : RP_OK;

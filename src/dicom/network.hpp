@@ -18,6 +18,9 @@ namespace rp_dicom
 
 enum { DEFAULT_TIMEOUT_SECONDS = 60 };
 
+/** Sends small packets at once: held back for more to come, each answer takes 40 ms. */
+void send_at_once(DcmNativeSocketType socket);
+
 /** A TLS layer from the files, or none where there are none. RP_ERR_IO or RP_ERR_ARGUMENT names the
  * file.
  */

@@ -69,7 +69,9 @@ int Listener::next() const
 {
     pollfd waiting = {socket_, POLLIN, 0};
     if (poll(&waiting, 1, POLL_MS) <= 0) return -1;
-    return accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int connection = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection >= 0) send_at_once(connection);
+    return connection;
 }
 
 /* ---- negotiation ------------------------------------------------------------------------- */

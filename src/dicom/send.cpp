@@ -29,7 +29,24 @@ static Offer offer_of(const Letter &letter)
             is_uncompressed(letter.syntax) ? EXS_LittleEndianExplicit : letter.syntax};
 }
 
-class Courier : public DcmSCU
+/** DcmSCU takes another layer as a secure one only; this one is not. */
+class PlainLayer : public DcmTransportLayer
+{
+  public:
+    DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool) override
+    {
+        send_at_once(socket);
+        return DcmTransportLayer::createConnection(socket, OFFalse);
+    }
+};
+
+/** Before the base class that uses them, so that they outlive it. */
+struct Layers {
+    std::unique_ptr<DcmTLSTransportLayer> tls_;
+    PlainLayer plain_;
+};
+
+class Courier : private Layers, public DcmSCU
 {
   public:
     rp_status configure(const rp_send_options &options, rp_error *err);
@@ -41,7 +58,6 @@ class Courier : public DcmSCU
 
   private:
     T_ASC_PresentationContextID context_for(const Letter &letter);
-    std::unique_ptr<DcmTLSTransportLayer> tls_;
 };
 
 rp_status Courier::configure(const rp_send_options &options, rp_error *err)
@@ -81,7 +97,8 @@ OFCondition Courier::connect(const std::set<Offer> &kinds)
         if (added.bad()) return added;
     }
     OFCondition result = initNetwork();
-    if (result.good() && tls_) result = useSecureConnection(tls_.get());
+    DcmTransportLayer *const layer = tls_ ? static_cast<DcmTransportLayer *>(tls_.get()) : &plain_;
+    if (result.good()) result = useSecureConnection(layer);
     return result.good() ? negotiateAssociation() : result;
 }
 
