@@ -20,13 +20,16 @@ struct Letter {
     bool done = false;
 };
 
-/** A presentation context to propose. */
+/** A presentation context to propose: a class of objects in one syntax, or with EXS_Unknown in any
+ * that is not compressed. */
 typedef std::pair<std::string, E_TransferSyntax> Offer;
 
-static Offer offer_of(const Letter &letter)
+/** As it is; else, where no pixels have to be encoded anew, as the node wants it. */
+static std::set<Offer> offers_of(const Letter &letter)
 {
-    return {letter.sop_class,
-            is_uncompressed(letter.syntax) ? EXS_LittleEndianExplicit : letter.syntax};
+    std::set<Offer> offers = {{letter.sop_class, letter.syntax}};
+    if (is_uncompressed(letter.syntax)) offers.insert({letter.sop_class, EXS_Unknown});
+    return offers;
 }
 
 /** DcmSCU takes another layer as a secure one only; this one is not. */
@@ -50,7 +53,7 @@ class Courier : private Layers, public DcmSCU
 {
   public:
     rp_status configure(const rp_send_options &options, rp_error *err);
-    OFCondition connect(const std::set<Offer> &kinds);
+    OFCondition connect(const std::set<Offer> &offers);
     OFCondition verify();
     /** False where the node takes no such object. */
     bool can_send(const Letter &letter);
@@ -85,15 +88,14 @@ static OFList<OFString> uids_of(std::initializer_list<E_TransferSyntax> syntaxes
     return list;
 }
 
-OFCondition Courier::connect(const std::set<Offer> &kinds)
+OFCondition Courier::connect(const std::set<Offer> &offers)
 {
-    for (const Offer &kind : kinds) {
+    for (const Offer &offer : offers) {
         const OFList<OFString> syntaxes =
-            kind.second == EXS_LittleEndianExplicit
-                ? uids_of(
-                      {EXS_LittleEndianExplicit, EXS_LittleEndianImplicit, EXS_BigEndianExplicit})
-                : uids_of({kind.second});
-        const OFCondition added = addPresentationContext(kind.first.c_str(), syntaxes);
+            offer.second == EXS_Unknown ? uids_of({EXS_LittleEndianExplicit,
+                                                   EXS_LittleEndianImplicit, EXS_BigEndianExplicit})
+                                        : uids_of({offer.second});
+        const OFCondition added = addPresentationContext(offer.first.c_str(), syntaxes);
         if (added.bad()) return added;
     }
     OFCondition result = initNetwork();
@@ -104,7 +106,7 @@ OFCondition Courier::connect(const std::set<Offer> &kinds)
 
 OFCondition Courier::verify()
 {
-    const OFCondition connected = connect({{UID_VerificationSOPClass, EXS_LittleEndianExplicit}});
+    const OFCondition connected = connect({{UID_VerificationSOPClass, EXS_Unknown}});
     return connected.good() ? sendECHORequest(0) : connected;
 }
 
@@ -150,7 +152,7 @@ class Delivery
     void tell(const std::string &path, rp_send_state state, const std::string &why);
     void finish(Letter &letter, rp_send_state state, const std::string &why);
     void add(const std::string &path, bool named);
-    std::vector<Letter *> next_batch(std::set<Offer> &kinds);
+    std::vector<Letter *> next_batch(std::set<Offer> &offers);
     rp_status attempt(bool &progressed, rp_error *err);
     rp_status send_one(Courier &courier, Letter &letter, rp_error *err);
     void judge(Letter &letter, Uint16 answer);
@@ -216,15 +218,16 @@ rp_status Delivery::collect(const char *const *inputs, size_t count, rp_error *e
     return RP_OK;
 }
 
-/** The next objects whose kinds fit into one association. */
-std::vector<Letter *> Delivery::next_batch(std::set<Offer> &kinds)
+/** The next objects that fit into one association. */
+std::vector<Letter *> Delivery::next_batch(std::set<Offer> &offers)
 {
     std::vector<Letter *> batch;
     for (Letter &letter : letters_) {
         if (letter.done) continue;
-        const Offer kind = offer_of(letter);
-        if (!kinds.count(kind) && kinds.size() == CONTEXTS) continue;
-        kinds.insert(kind);
+        std::set<Offer> more = offers_of(letter);
+        more.insert(offers.begin(), offers.end());
+        if (more.size() > CONTEXTS) continue;
+        offers.swap(more);
         batch.push_back(&letter);
     }
     return batch;
@@ -299,7 +302,7 @@ static rp_status explain(const rp_send_options &options, const OFCondition &why,
                        "%s:%d: refuses the association: it may not be called %s, or not know %s",
                        options.host, options.port, options.called_aet, options.calling_aet);
     if (why == NET_EC_NoAcceptablePresentationContexts)
-        return rp_fail(err, RP_ERR_UNSUPPORTED, "%s:%d: takes none of these kinds of objects",
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "%s:%d: takes none of these offers of objects",
                        options.host, options.port);
     std::string text = why.text();
     std::replace(text.begin(), text.end(), '\n', ' ');
@@ -310,13 +313,13 @@ static rp_status explain(const rp_send_options &options, const OFCondition &why,
 /** One association over what is left; progressed: the node answered something. */
 rp_status Delivery::attempt(bool &progressed, rp_error *err)
 {
-    std::set<Offer> kinds;
-    const std::vector<Letter *> batch = next_batch(kinds);
+    std::set<Offer> offers;
+    const std::vector<Letter *> batch = next_batch(offers);
     Courier courier;
     const size_t before = done_;
     rp_status status = courier.configure(options_, err);
     if (status) return status;
-    const OFCondition connected = courier.connect(kinds);
+    const OFCondition connected = courier.connect(offers);
     if (connected == NET_EC_NoAcceptablePresentationContexts) {
         for (Letter *letter : batch)
             finish(*letter, RP_SEND_FAILED, "the node takes no such objects in this encoding");
