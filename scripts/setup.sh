@@ -10,7 +10,8 @@ libcairo2-dev libpango1.0-dev libcmocka-dev libssl-dev libboost-math-dev
 fonts-dejavu-core fonts-liberation"
 test_packages="python3-numpy python3-scipy python3-torch python3-nibabel python3-pydicom
 python3-pil python3-jsonschema poppler-utils plastimatch dicom3tools elastix
-clang libclang-rt-14-dev r-base-core r-cran-survival r-cran-proc r-cran-psych"
+clang libclang-rt-14-dev orthanc iproute2 openssl
+r-base-core r-cran-survival r-cran-proc r-cran-psych"
 # The kernels for 64-bit Arm are cross-compiled and run by qemu, where the machine is not one itself.
 if [ "$(dpkg --print-architecture 2>/dev/null || true)" = amd64 ]; then
     test_packages="$test_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static

@@ -302,7 +302,7 @@ static rp_status explain(const rp_send_options &options, const OFCondition &why,
                        "%s:%d: refuses the association: it may not be called %s, or not know %s",
                        options.host, options.port, options.called_aet, options.calling_aet);
     if (why == NET_EC_NoAcceptablePresentationContexts)
-        return rp_fail(err, RP_ERR_UNSUPPORTED, "%s:%d: takes none of these offers of objects",
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "%s:%d: takes none of these kinds of objects",
                        options.host, options.port);
     std::string text = why.text();
     std::replace(text.begin(), text.end(), '\n', ' ');

@@ -39,7 +39,7 @@ def main():
         checks.report(command, faults if shown else ["shows no options"])
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
                  "docs/command-line.md", "docs/cohort.md", "docs/dicom.md", "docs/result-json.md",
-                 "docs/response.md", "docs/track.md"):
+                 "docs/response.md", "docs/track.md", "docs/anonymize.md", "docs/network.md"):
         with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
             links = re.findall(r"\]\(((?!http)[^)#]+)\)", file.read())
         here = os.path.dirname(os.path.join(SOURCE, name))
