@@ -74,6 +74,34 @@ static void test_nothing_appears_before_commit(void **state)
     assert_int_equal(entries(), 1);
 }
 
+static void test_commit_new_never_replaces(void **state)
+{
+    (void)state;
+    rp_error err;
+    rp_outfile *out;
+    RP_AUTOFREE char *draft = rp_path_join(folder, "draft");
+    RP_AUTOFREE char *path = rp_path_join(folder, "a");
+    for (int round = 0; round < 2; round++) {
+        assert_ok(rp_outfile_create(draft, &out, &err), err);
+        assert_ok(rp_outfile_write(out, round ? "two" : "one", 3, &err), err);
+        assert_int_equal(rp_outfile_commit_new(out, path, &err), round ? RP_ERR_REFUSED : RP_OK);
+        rp_outfile_destroy(out);
+        assert_content(path, "one");
+        assert_int_equal(entries(), 1);
+    }
+    assert_ok(rp_outfile_create(draft, &out, &err), err);
+    RP_AUTOFREE char *nowhere = rp_path_join(folder, "none/a");
+    assert_int_equal(rp_outfile_commit_new(out, nowhere, &err), RP_ERR_IO);
+    rp_outfile_destroy(out);
+    assert_ok(rp_outfile_create(draft, &out, &err), err);
+    RP_AUTOFREE char *other = rp_path_join(folder, "b");
+    rp_test_fail_write(1);
+    assert_int_equal(rp_outfile_commit_new(out, other, &err), RP_ERR_IO);
+    rp_test_fail_write(0);
+    rp_outfile_destroy(out);
+    assert_int_equal(entries(), 1);
+}
+
 static void test_destroy_without_commit_leaves_nothing(void **state)
 {
     (void)state;
@@ -254,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_write_and_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_appears_before_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_commit_new_never_replaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_destroy_without_commit_leaves_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_temporary_replaced_by_name, set_up, tear_down),
