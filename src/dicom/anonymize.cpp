@@ -133,8 +133,8 @@ static rp_status write_object(const Job &job, const Outcome &out, const std::str
                          err);
 }
 
-static rp_status load_whole(const std::string &path, DcmFileFormat &format, std::string &hash,
-                            rp_error *err)
+static rp_status read_object(const std::string &path, DcmFileFormat &format, std::string &hash,
+                             rp_error *err)
 {
     char hex[RP_SHA256_HEX];
     const OFCondition loaded = format.loadFile(OFFilename(path.c_str()));
@@ -157,7 +157,7 @@ static rp_status anonymize_file(Job &job, const std::string &path, Outcome &out,
         out.left_out = "not DICOM";
         return RP_OK;
     }
-    rp_status status = load_whole(path, format, hash, err);
+    rp_status status = read_object(path, format, hash, err);
     if (status) return status;
     out.left_out = why_left_out(format);
     if (out.left_out) return RP_OK;
