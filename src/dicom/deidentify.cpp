@@ -68,10 +68,16 @@ static DcmEVR vr_of(DcmElement &element, bool &unknown_tag)
     return in_file;
 }
 
+/** What cannot be read must not be kept unread: then the whole object is given up. */
 static std::string raw_text(DcmElement &element)
 {
+    static const Uint32 longest_text = Uint32(256) << 20;
     OFString value;
-    if (!element.isaString() || element.getOFStringArray(value).bad()) return "";
+    if (!element.isaString()) return "";
+    if (!element.valueLoaded() && element.getLengthField() > longest_text)
+        throw std::runtime_error("a text is longer than 256 MiB");
+    if (element.loadAllDataIntoMemory().bad() || element.getOFStringArray(value).bad())
+        throw std::runtime_error("a text cannot be read");
     return std::string(value.c_str(), value.length());
 }
 
@@ -315,7 +321,9 @@ void Cleaner::clean_element(DcmElement &element, bool strict)
     bool unknown = false;
     const DcmEVR vr = vr_of(element, unknown);
     const Action action = profile_action(tag);
-    if ((tag.getGroup() & 1) || tag.getElement() == 0 || goes_with_removed(tag) ||
+    /* A text in the wrapping of an unknown VR cannot be looked into. */
+    const bool opaque = vr != element.getTag().getEVR() && !element.isaString();
+    if ((tag.getGroup() & 1) || tag.getElement() == 0 || goes_with_removed(tag) || opaque ||
         (unknown && action == Action::none))
         doomed_.push_back(&element);
     else if (vr == EVR_DA || vr == EVR_TM || vr == EVR_DT)
