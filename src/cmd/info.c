@@ -1,5 +1,6 @@
 /* reprise info: what is in a file or folder. */
 #include "info.h"
+#include "reprise/dicom_sr.h"
 
 #include <string.h>
 
@@ -189,6 +190,17 @@ static rp_status add_seg(const info_options *o, rp_json *json, rp_error *err)
     return RP_OK;
 }
 
+static rp_status add_report(const info_options *o, rp_json *json, char label[32], rp_error *err)
+{
+    rp_dicom_header header;
+    const rp_status status = info_report(o->path, o->identifiers, json, &header, err);
+    if (status) return status;
+    if (o->identifiers) set_identifiers(json, &header);
+    cmd_find_label(o->path, &header, label);
+    if (label[0]) rp_json_set_string(json, "label", label);
+    return RP_OK;
+}
+
 static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
 {
     rp_nifti_info info;
@@ -335,6 +347,8 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
         status = add_rtstruct(o, json, err);
     else if (rp_seg_probe(path))
         status = add_seg(o, json, err);
+    else if (rp_sr_probe(path))
+        return add_report(o, json, label, err);
     else if (rp_dicom_probe(path))
         status = add_dicom(o, json, err);
     else
@@ -371,8 +385,8 @@ int cmd_info(int argc, char **argv)
         .parser = parse,
         .args_doc = "PATH\n--plan=ZxYxX [MODEL]",
         .children = children,
-        .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a SEG, a NIfTI file or a "
-               "model.\v"
+        .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a SEG, a structured report "
+               "of measurements, a NIfTI file or a model.\v"
                "What identifies a patient is shown with --identifiers only."};
     info_options o = {0};
     rp_error err = {0};

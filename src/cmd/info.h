@@ -10,4 +10,8 @@ rp_json *info_architecture_json(const rp_fcd_config *config);
  * with model NULL, of the default one. */
 rp_status info_plan(const char *model, const int size[3], bool json, rp_error *err);
 
+/* Groups, measurements and problems of a structured report into json; its header for the rest. */
+rp_status info_report(const char *path, bool identifiers, rp_json *json, rp_dicom_header *header,
+                      rp_error *err);
+
 #endif
