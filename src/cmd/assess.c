@@ -115,8 +115,8 @@ static const struct argp parser = {
     .parser = parse,
     .doc = "Contours the follow-up CT with a network that was adapted to the patient's baseline, "
            "measures both, classifies the response by RECIST 1.1 and writes a report. For research "
-           "use only.\vDIR receives followup_mask.nii.gz, followup_rtstruct.dcm and "
-           "followup_seg.dcm (of a DICOM "
+           "use only.\vDIR receives followup_mask.nii.gz, followup_rtstruct.dcm, "
+           "followup_seg.dcm and measurements_sr.dcm (of a DICOM "
            "follow-up), patient_model.safetensors, report.html and result.json, all or none. An "
            "interrupted run leaves DIR/checkpoint.safetensors, from which --resume continues.",
     .children = children};
@@ -147,6 +147,7 @@ static rp_status load(assess *a, rp_error *err)
 {
     rp_status status = load_images(a, err);
     if (!status) status = assess_check_pair(a, err);
+    if (!status) status = assess_track(a, err);
     if (status) return status;
     const char *images = cmd_label_of_both(a->baseline_ct.label, a->followup_ct.label);
     snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));

@@ -46,6 +46,7 @@ typedef struct assess {
     cmd_contour contour, truth;
     bool has_truth;
     char label[32];
+    char tracking_id[RP_DICOM_TEXT], tracking_uid[RP_DICOM_UID]; /* of the lesion over its visits */
     int interval_days;
     bool has_interval;
     rp_model model;
@@ -76,6 +77,10 @@ rp_status assess_check_memory(assess *a, rp_error *err);
 /* Measures, compares and classifies. */
 rp_status assess_measure(assess *a, rp_error *err);
 
+/* Names the lesion so that the next assessment of the same baseline contour finds it again. */
+rp_status assess_track(assess *a, rp_error *err);
+/* measurements_sr.dcm of a DICOM follow-up; a flag where nothing can refer to it. */
+rp_status assess_write_report(assess *a, const char *path, rp_error *err);
 /* The whole of result.json. */
 rp_json *assess_result_json(const assess *a);
 /* Every output, all or none; result.json last. */

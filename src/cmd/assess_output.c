@@ -12,7 +12,8 @@
 /* In the order in which they appear: whoever finds result.json finds the others. */
 static const char *const outputs[] = {
     "patient_model.safetensors", "followup_mask.nii.gz", "followup_rtstruct.dcm",
-    "followup_seg.dcm",          "report.html",          "result.json"};
+    "followup_seg.dcm",          "measurements_sr.dcm",  "report.html",
+    "result.json"};
 enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 
 rp_status assess_protect_inputs(const assess *a, rp_error *err)
@@ -113,10 +114,11 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
     rp_status status = write_model(a, paths[0], err);
     if (!status) status = rp_nifti_write_mask(paths[1], &a->prediction.mask, err);
     if (!status) status = write_contours(a, paths[2], paths[3], err);
+    if (!status) status = assess_write_report(a, paths[4], err);
     if (status) return status;
     result = assess_result_json(a);
-    status = write_report(a, result, paths[4], err);
-    if (!status) status = rp_json_write(paths[5], result, err);
+    status = write_report(a, result, paths[5], err);
+    if (!status) status = rp_json_write(paths[6], result, err);
     rp_json_destroy(result);
     return status;
 }

@@ -124,8 +124,11 @@ rp_status info_report(const char *path, bool identifiers, rp_json *json, rp_dico
         rp_json_append(groups, group_json(&report.groups[i], identifiers));
     rp_json_set(json, "groups", groups);
     set_evaluations(json, report.evaluations, report.evaluation_count);
-    for (size_t i = 0; i < report.problem_count; i++)
-        rp_json_append_string(problems, report.problems[i]);
+    for (size_t i = 0; i < report.problem_count; i++) {
+        rp_json *problem = rp_json_object();
+        rp_json_set_string(problem, "message", report.problems[i]);
+        rp_json_append(problems, problem);
+    }
     rp_json_set(json, "problems", problems);
     rp_sr_release(&report);
     return RP_OK;
