@@ -51,11 +51,15 @@ static error_t check_complete(const respond_options *o, struct argp_state *state
     const bool masks = o->baseline || o->followup || o->baseline_image || o->followup_image ||
                        o->nodal || o->new_lesion || o->confirmed_absent || o->nadir_mm > 0;
     if (o->timeline.file && masks)
-        argp_error(state, "--timeline takes all lesions from its file: options of one lesion do "
-                          "not go with it");
+        argp_error(state,
+                   "--%s takes all lesions from its file: options of one lesion do not go "
+                   "with it",
+                   o->timeline.report_count ? "sr" : "timeline");
+    if (o->timeline.file && o->timeline.subject && !o->timeline.report_count)
+        argp_error(state, "--subject goes with --sr only: a timeline names its patients");
     if (o->timeline.file) return 0;
     if (o->timeline.first_option)
-        argp_error(state, "--%s goes with --timeline only", o->timeline.first_option);
+        argp_error(state, "--%s goes with --timeline or --sr only", o->timeline.first_option);
     if (!o->baseline) argp_error(state, "--baseline-mask is missing");
     if (!o->followup) argp_error(state, "--followup-mask is missing");
     return 0;
@@ -205,6 +209,16 @@ static rp_status run(const respond_options *o, rp_error *err)
     return RP_OK;
 }
 
+static int respond_over_visits(respond_options *o)
+{
+    rp_error err = {0};
+    const int code = cmd_common_apply(&o->common, &err)
+                         ? cmd_fail(&err)
+                         : respond_to_timelines(&o->timeline, o->json);
+    rp_free(o->timeline.reports);
+    return code;
+}
+
 int cmd_respond(int argc, char **argv)
 {
     static const struct argp_child children[] = {
@@ -221,8 +235,6 @@ int cmd_respond(int argc, char **argv)
                          .timeline.options = rp_response_defaults(RP_RECIST_1_1)};
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (o.timeline.file)
-        return cmd_common_apply(&o.common, &err) ? cmd_fail(&err)
-                                                 : respond_to_timelines(&o.timeline, o.json);
+    if (o.timeline.file) return respond_over_visits(&o);
     return run(&o, &err) ? cmd_fail(&err) : CMD_DONE;
 }

@@ -6,6 +6,8 @@
 
 enum {
     KEY_TIMELINE = 0x2000,
+    KEY_SR,
+    KEY_SUBJECT,
     KEY_CRITERIA,
     KEY_CSV,
     KEY_CDISC,
@@ -32,6 +34,9 @@ enum {
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Many lesions over many visits:", 10},
     {"timeline", KEY_TIMELINE, "FILE", 0, "Patients with lesions and visits, JSON or CSV", 0},
+    {"sr", KEY_SR, "FILE", 0,
+     "Instead: a structured report (DICOM SR, TID 1500) of a visit; once for each", 0},
+    {"subject", KEY_SUBJECT, "PSEUDONYM", 0, "With --sr: how results call the patient", 0},
     {"criteria", KEY_CRITERIA, "NAME", 0,
      "recist1.1 (default), irecist, mrecist or volume (exploratory)", 0},
     {"csv", KEY_CSV, "FILE", 0, "Also write the results as CSV", 0},
@@ -39,7 +44,7 @@ static const struct argp_option options[] = {
     {"study", KEY_STUDY, "ID", 0, "STUDYID of those", 0},
     {"spider", KEY_SPIDER, "FILE", 0, "Draw change over time, as .svg or .png", 0},
     {"waterfall", KEY_WATERFALL, "FILE", 0, "Draw best changes, as .svg or .png", 0},
-    {NULL, 0, NULL, 0, "Protocol, with --timeline:", 11},
+    {NULL, 0, NULL, 0, "Protocol, with --timeline or --sr:", 11},
     {"confirm", KEY_CONFIRM, NULL, 0, "CR and PR count as best response once confirmed only", 0},
     {"confirmation-days", KEY_CONFIRMATION_DAYS, "N", 0, "At least so much later (default 28)", 0},
     {"min-sd-days", KEY_MIN_SD_DAYS, "N", 0, "Since baseline, for SD as best response (42)", 0},
@@ -162,13 +167,19 @@ static const char *option_name(int key)
     return NULL;
 }
 
+static error_t parse_source(respond_timeline *r, int key, char *argument, struct argp_state *state)
+{
+    if (key == KEY_TIMELINE ? r->report_count > 0 : r->file && r->report_count == 0)
+        argp_error(state, "--timeline and --sr do not go together");
+    if (key == KEY_SR && !respond_add_report(r, argument)) argp_error(state, "out of memory");
+    if (key == KEY_TIMELINE || r->report_count == 1) r->file = argument;
+    return 0;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     respond_timeline *r = state->input;
-    if (key == KEY_TIMELINE) {
-        r->file = argument;
-        return 0;
-    }
+    if (key == KEY_TIMELINE || key == KEY_SR) return parse_source(r, key, argument, state);
     if (!r->first_option) r->first_option = option_name(key);
     switch (key) {
     case KEY_CSV:
@@ -179,6 +190,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_STUDY:
         r->study = argument;
+        return 0;
+    case KEY_SUBJECT:
+        r->subject = argument;
         return 0;
     case KEY_SPIDER:
         r->spider = argument;
@@ -365,7 +379,8 @@ int respond_to_timelines(const respond_timeline *given, bool json)
         r.options.progression_minimum_mm =
             rp_response_defaults(r.options.criteria).progression_minimum_mm;
     if (rp_response_options_check(&r.options, &err)) return cmd_usage("respond", "%s", err.message);
-    rp_status status = rp_timelines_read(r.file, &timelines, &problems, &err);
+    rp_status status = r.report_count ? respond_read_reports(&r, &timelines, &err)
+                                      : rp_timelines_read(r.file, &timelines, &problems, &err);
     if (!status) status = check_all(&r, &timelines, &problems, &err);
     int code = status ? CMD_FAILED : judge(&r, &problems);
     if (!status && !code) status = respond_write_reports(&r, &timelines, &err);

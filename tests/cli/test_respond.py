@@ -282,7 +282,7 @@ def check_usage(checks):
             ("volume in mm", "means nothing", "--timeline", file, "--criteria", "volume",
              "--progression-minimum", "5"),
             ("both ways", "do not go with it", "--timeline", file, "--nodal"),
-            ("alone", "--confirm goes with --timeline only", "--confirm"),
+            ("alone", "--confirm goes with --timeline or --sr only", "--confirm"),
             ("neither", "--baseline-mask is missing")):
         expect(checks, f"usage: {name}", USAGE, words, *arguments)
 
