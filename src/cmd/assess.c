@@ -16,6 +16,8 @@ enum {
     KEY_SERIES,
     KEY_FOLLOWUP_SERIES,
     KEY_SUBJECT,
+    KEY_PRIOR,
+    KEY_PRIOR_LESION,
     KEY_DEFINITION,
     KEY_DATE_ORDER,
     KEY_NO_DATES,
@@ -30,6 +32,10 @@ static const struct argp_option options[] = {
     {"truth", KEY_TRUTH, "FILE[:ROI]", 0, "The follow-up's true lesion, to score the result", 0},
     {"series", KEY_SERIES, "UID", 0, "Series of the baseline's folder", 0},
     {"followup-series", KEY_FOLLOWUP_SERIES, "UID", 0, "Series of the follow-up's folder", 0},
+    {"prior-sr", KEY_PRIOR, "FILE", 0,
+     "Structured report of an earlier visit (DICOM SR, TID 1500), for the nadir; once for each", 0},
+    {"prior-lesion", KEY_PRIOR_LESION, "NAME", 0,
+     "Its tracking identifier or UID there, where they measure several", 0},
     {"subject", KEY_SUBJECT, "PSEUDONYM", 0, "How the report calls the patient", 0},
     {"no-dates", KEY_NO_DATES, NULL, 0, "Leave the dates of the images out of the results", 0},
     {"keep-checkpoint", KEY_KEEP_CHECKPOINT, NULL, 0,
@@ -69,6 +75,9 @@ static error_t parse_word(int key, char *argument, struct argp_state *state)
     case KEY_SUBJECT:
         a->subject = argument;
         return 0;
+    case KEY_PRIOR_LESION:
+        a->prior_lesion = argument;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -87,6 +96,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--definition is convex or inside, not '%s'", argument);
         a->has_definition = true;
         return 0;
+    case KEY_PRIOR:
+        if (!assess_add_prior(a, argument)) argp_error(state, "out of memory");
+        return 0;
     case KEY_DATE_ORDER:
         a->allow_date_order = true;
         return 0;
@@ -102,6 +114,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!a->baseline || !a->contour || !a->followup || !a->out)
             argp_error(state, "--baseline, --contour, --followup and --out are needed");
+        if (a->prior_lesion && !a->prior_count)
+            argp_error(state, "--prior-lesion goes with --prior-sr only");
         return 0;
     default:
         return parse_word(key, argument, state);
@@ -148,6 +162,7 @@ static rp_status load(assess *a, rp_error *err)
     rp_status status = load_images(a, err);
     if (!status) status = assess_check_pair(a, err);
     if (!status) status = assess_track(a, err);
+    if (!status) status = assess_read_priors(a, err);
     if (status) return status;
     const char *images = cmd_label_of_both(a->baseline_ct.label, a->followup_ct.label);
     snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));
@@ -242,6 +257,7 @@ static void release(assess *a)
     cmd_contour_release(&a->truth);
     cmd_ct_release(&a->baseline_ct);
     cmd_ct_release(&a->followup_ct);
+    rp_archive_release(&a->prior.archive);
     rp_free(a->checkpoint);
 }
 
@@ -261,6 +277,7 @@ int cmd_assess(int argc, char **argv)
     cmd_progress_end();
     if (!status && !arguments.common.quiet) assess_summarise(a);
     release(a);
+    rp_free(arguments.priors);
     rp_free(a);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

@@ -3,6 +3,7 @@
 #define REPRISE_CMD_ASSESS_H
 
 #include "learning.h"
+#include "reprise/archive.h"
 
 enum { ASSESS_MAX_FLAGS = 48 };
 
@@ -16,6 +17,8 @@ typedef struct assess_arguments {
     cmd_learning learning;
     const char *baseline, *contour, *followup, *out, *truth;
     const char *series, *followup_series, *subject;
+    const char **priors, *prior_lesion; /* earlier reports, and their lesion */
+    size_t prior_count;
     rp_diameter_definition definition;
     bool has_definition, allow_date_order, no_dates, keep_checkpoint;
     int argc;
@@ -36,6 +39,14 @@ typedef struct assess_timing {
     double start, load, adapt, segment, measure; /* seconds; start is a point in time */
 } assess_timing;
 
+/* The lesion in earlier reports, where there are some. */
+typedef struct assess_prior {
+    rp_archive archive;
+    size_t lesion;
+    double nadir_mm;     /* smallest so far, baseline included; 0: no reports */
+    char nadir_date[16]; /* YYYY-MM-DD */
+} assess_prior;
+
 typedef struct assess {
     const assess_arguments *arguments;
     const rp_progress *progress;
@@ -47,6 +58,7 @@ typedef struct assess {
     bool has_truth;
     char label[32];
     char tracking_id[RP_DICOM_TEXT], tracking_uid[RP_DICOM_UID]; /* of the lesion over its visits */
+    assess_prior prior;
     int interval_days;
     bool has_interval;
     rp_model model;
@@ -79,6 +91,12 @@ rp_status assess_measure(assess *a, rp_error *err);
 
 /* Names the lesion so that the next assessment of the same baseline contour finds it again. */
 rp_status assess_track(assess *a, rp_error *err);
+/* assess_prior.c: one more --prior-sr; false when memory is short. */
+bool assess_add_prior(assess_arguments *g, const char *path);
+/* Reads them, checks that they are of this patient and lesion and lie between the two visits, and
+ * finds the nadir. Nothing without --prior-sr. */
+rp_status assess_read_priors(assess *a, rp_error *err);
+rp_json *assess_prior_json(const assess *a);
 /* measurements_sr.dcm of a DICOM follow-up; a flag where nothing can refer to it. */
 rp_status assess_write_report(assess *a, const char *path, rp_error *err);
 /* The whole of result.json. */

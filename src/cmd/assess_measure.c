@@ -11,8 +11,10 @@ static rp_status measure_one(const assess *a, const rp_mask *mask, assess_measur
 static rp_status classify(const assess *a, const rp_lesion *followup, rp_response_result *out,
                           rp_error *err)
 {
-    return cmd_classify_lesion(&a->baseline.lesion, followup, false,
-                               a->baseline_ct.series.image.grid.spacing[2], out, err);
+    rp_response_input input = cmd_response_input(&a->baseline.lesion, followup, false,
+                                                 a->baseline_ct.series.image.grid.spacing[2]);
+    input.nadir_mm = a->prior.nadir_mm;
+    return rp_response_classify(&input, out, err);
 }
 
 static rp_status score(assess *a, rp_error *err)

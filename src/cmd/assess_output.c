@@ -34,6 +34,12 @@ rp_status assess_protect_inputs(const assess *a, rp_error *err)
                           : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
         }
     }
+    for (size_t i = 0; i < g->prior_count && !status; i++)
+        for (int k = 0; k < OUTPUTS && !status; k++) {
+            RP_AUTOFREE char *path = rp_path_join(g->out, outputs[k]);
+            status = path ? cmd_protect_input(g->priors[i], path, err)
+                          : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
+        }
     return status;
 }
 

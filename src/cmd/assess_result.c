@@ -231,6 +231,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "followup", followup_json(a));
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
+    if (a->arguments->prior_count) rp_json_set(json, "prior", assess_prior_json(a));
     rp_json_set(json, "adaptation", adaptation_json(a));
     rp_json_set(json, "window", window_json(&a->settings.preprocessing));
     rp_json_set(json, "definitions", definitions_json(a));
@@ -257,6 +258,9 @@ void assess_summarise(const assess *a)
     print_visit("Baseline", &a->baseline.lesion);
     print_visit("Follow-up", &a->followup.lesion);
     if (isfinite(r->change_percent)) printf("%-10s %+.1f%%\n", "Change", r->change_percent);
+    if (a->prior.nadir_mm > 0)
+        printf("%-10s %.1f mm, %s\n", "Nadir", a->prior.nadir_mm,
+               a->arguments->no_dates ? "from earlier reports" : a->prior.nadir_date);
     printf("%-10s %s (%s)\n", "Response", rp_response_code(r->response),
            rp_response_name(r->response));
     printf("%-10s %s\n", "Rule", r->rule);

@@ -18,14 +18,20 @@ rp_status cmd_measure_lesion(const cmd_settings *settings, const rp_mask *mask, 
     return status;
 }
 
+rp_response_input cmd_response_input(const rp_lesion *baseline, const rp_lesion *followup,
+                                     bool gone, double slice_spacing_mm)
+{
+    return (rp_response_input){.baseline_mm = baseline->longest_diameter_mm,
+                               .state = followup->voxels ? RP_LESION_MEASURED
+                                        : gone           ? RP_LESION_ABSENT
+                                                         : RP_LESION_NOT_EVALUATED,
+                               .followup_mm = followup->longest_diameter_mm,
+                               .slice_spacing_mm = slice_spacing_mm};
+}
+
 rp_status cmd_classify_lesion(const rp_lesion *baseline, const rp_lesion *followup, bool gone,
                               double slice_spacing_mm, rp_response_result *out, rp_error *err)
 {
-    const rp_response_input input = {.baseline_mm = baseline->longest_diameter_mm,
-                                     .state = followup->voxels ? RP_LESION_MEASURED
-                                              : gone           ? RP_LESION_ABSENT
-                                                               : RP_LESION_NOT_EVALUATED,
-                                     .followup_mm = followup->longest_diameter_mm,
-                                     .slice_spacing_mm = slice_spacing_mm};
+    const rp_response_input input = cmd_response_input(baseline, followup, gone, slice_spacing_mm);
     return rp_response_classify(&input, out, err);
 }

@@ -12,5 +12,8 @@ rp_status cmd_measure_lesion(const cmd_settings *settings, const rp_mask *mask, 
  * response, unless a person says that the lesion is gone. */
 rp_status cmd_classify_lesion(const rp_lesion *baseline, const rp_lesion *followup, bool gone,
                               double slice_spacing_mm, rp_response_result *out, rp_error *err);
+/* The same as input, for who knows a nadir. */
+rp_response_input cmd_response_input(const rp_lesion *baseline, const rp_lesion *followup,
+                                     bool gone, double slice_spacing_mm);
 
 #endif

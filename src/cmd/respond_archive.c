@@ -35,7 +35,7 @@ rp_status respond_read_reports(const respond_timeline *r, rp_timelines *timeline
         rp_log(RP_LOG_WARNING, "%s", archive.warnings[i]);
     timelines->items = rp_alloc(1, sizeof *timelines->items);
     timelines->count = timelines->items ? 1 : 0;
-    status = timelines->items ? rp_archive_timeline(&archive, r->subject ? r->subject : "",
+    status = timelines->items ? rp_archive_timeline(&archive, r->subject ? r->subject : "unnamed",
                                                     timelines->items, err)
                               : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", r->file);
     rp_archive_release(&archive);
