@@ -28,7 +28,7 @@ except ImportError as missing:
     sys.exit(77)
 
 REPRISE = os.environ["REPRISE"]
-OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "followup_seg.dcm",
+OUTPUTS = {"followup_mask.nii.gz", "followup_rtstruct.dcm", "followup_seg.dcm", "measurements_sr.dcm",
            "patient_model.safetensors", "report.html",
            "result.json"}
 CHECKPOINT = "checkpoint.safetensors"
