@@ -258,14 +258,25 @@ static void read_measurements(Reading &r, DcmItem &container)
     }
 }
 
+/** By what criteria, how large a change, and why: the call itself is what is read. */
+static void pass_over_reasons(Reading &r, DcmItem &evaluation)
+{
+    for (DcmItem *child : items_of(evaluation, DCM_ContentSequence)) {
+        const rp_sr_code name = code_of(r, *child, DCM_ConceptNameCodeSequence);
+        if (!is(name, response_method) && !is(name, response_measured) && !is(name, comment))
+            r.unknown("evaluations", *child);
+    }
+}
+
 static void read_evaluations(Reading &r, DcmItem &container)
 {
     for (DcmItem *child : items_of(container, DCM_ContentSequence)) {
         const std::string type = text_of(*child, DCM_ValueType);
         const rp_sr_code name = code_of(r, *child, DCM_ConceptNameCodeSequence);
-        if (type == "CODE")
+        if (type == "CODE") {
             r.evaluations.push_back({name, code_of(r, *child, DCM_ConceptCodeSequence)});
-        else if (!is_told_elsewhere(type, name))
+            pass_over_reasons(r, *child);
+        } else if (!is_told_elsewhere(type, name))
             r.unknown("evaluations", *child);
     }
 }

@@ -160,8 +160,13 @@ static void take_image_date(Reading &r, DcmItem &image, const std::string &of_gr
 {
     const std::string own = date_among(r, items_of(image, DCM_ContentSequence));
     const std::string date = own.empty() ? of_group : own;
-    for (DcmItem *reference : items_of(image, DCM_ReferencedSOPSequence))
-        if (!date.empty()) r.dates[text_of(*reference, DCM_ReferencedSOPInstanceUID)] = date;
+    for (DcmItem *reference : items_of(image, DCM_ReferencedSOPSequence)) {
+        const std::string uid = text_of(*reference, DCM_ReferencedSOPInstanceUID);
+        if (date.empty()) continue;
+        const std::string known = r.dates.emplace(uid, date).first->second;
+        if (known != date)
+            r.fail("the image library has two days for an image, " + known + " and " + date);
+    }
 }
 
 static void read_library_group(Reading &r, DcmItem &group)
