@@ -272,6 +272,34 @@ static void test_damaged_files_leave_nothing(void **state)
     close_fixture(&f);
 }
 
+/* Every allocation of reading, and the write itself, fails in turn. */
+static void test_short_memory_and_disk(void **state)
+{
+    (void)state;
+    fixture f;
+    rp_sr report;
+    rp_error err = {0};
+    open_fixture(&f);
+    rp_test_fail_write(1);
+    assert_int_equal(rp_sr_write(f.path, &f.options, &err), RP_ERR_IO);
+    rp_test_fail_write(0);
+    assert_false(rp_path_exists(f.path));
+    assert_ok(rp_sr_write(f.path, &f.options, &err), err);
+    rp_status status = RP_ERR_MEMORY;
+    long n = 1;
+    for (; status && n < 200; n++) {
+        rp_test_fail_allocation(n);
+        status = rp_sr_read(f.path, &report, &err);
+        rp_test_fail_allocation(0);
+        if (status) assert_int_equal(status, RP_ERR_MEMORY);
+        if (status) assert_null(report.groups);
+    }
+    assert_int_equal(status, RP_OK);
+    assert_true(n > 5);
+    rp_sr_release(&report);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
@@ -280,6 +308,7 @@ int main(void)
                                        cmocka_unit_test(test_equal_input_equal_file),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_codes),
+                                       cmocka_unit_test(test_short_memory_and_disk),
                                        cmocka_unit_test(test_damaged_files_leave_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
