@@ -9,7 +9,7 @@ libdcmtk-dev libopenjp2-7-dev libdeflate-dev libjansson-dev libcyaml-dev libyaml
 libcairo2-dev libpango1.0-dev libcmocka-dev libssl-dev libboost-math-dev
 fonts-dejavu-core fonts-liberation"
 test_packages="python3-numpy python3-scipy python3-torch python3-nibabel python3-pydicom
-python3-pil python3-jsonschema poppler-utils plastimatch dicom3tools elastix
+python3-pil python3-jsonschema poppler-utils plastimatch dicom3tools dcmtk elastix
 clang libclang-rt-14-dev orthanc iproute2 openssl
 r-base-core r-cran-survival r-cran-proc r-cran-psych"
 # The kernels for 64-bit Arm are cross-compiled and run by qemu, where the machine is not one itself.

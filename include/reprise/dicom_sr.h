@@ -27,6 +27,10 @@ bool rp_sr_code_is_node(const rp_sr_code *code);
 /** UID of a lesion over its visits from whatever names it: equal seed, equal UID. */
 void rp_sr_tracking_uid(const char *seed, char uid[RP_DICOM_UID]);
 
+/** What a report needs to refer to an object, such as a SEG. RP_ERR_FORMAT: no DICOM, no UIDs. */
+rp_status rp_dicom_object_uids(const char *path, char sop_uid[RP_DICOM_UID],
+                               char series_uid[RP_DICOM_UID], rp_error *err);
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 /** A lesion at one visit. Strings may be NULL where nothing is said. */
@@ -69,9 +73,11 @@ typedef struct rp_sr_write_options {
  * image referred to as evidence. SCOORDs count columns and rows from the upper left corner of the
  * image (PS3.3 C.18.6.1.2): the centre of the first pixel is 0.5\0.5. Content Date and Time are
  * those of the study (19000101 where it has none), so that equal input gives equal files.
- * RP_ERR_ARGUMENT: a slice outside the series, a mask on another grid, neither mask nor segment, an
- * unknown response, an axis of no length, nothing to report; RP_ERR_UNSUPPORTED: a series whose
- * UIDs were blanked or whose slices are not images of their own.
+ * Slices without UID, which were made between the images of a series, are not referred to: an axis
+ * on one has no SCOORD. RP_ERR_ARGUMENT: a slice outside the series, a mask on another grid,
+ * neither mask nor segment, an unknown response, an axis of no length, nothing to report;
+ * RP_ERR_UNSUPPORTED: a series whose UIDs were blanked or whose slices are not images of their own,
+ * and outlines on slices without UID.
  */
 rp_status rp_sr_write(const char *path, const rp_sr_write_options *options, rp_error *err);
 

@@ -40,6 +40,7 @@ typedef struct material {
     rp_mask baseline, followup;
     char *model, *definition, *contour;
     const char *of_baseline[2], *of_followup[2];
+    char seg_sop_uid[RP_DICOM_UID], seg_series_uid[RP_DICOM_UID];
     rp_sr_lesion lesions[2];
     size_t count;
 } material;
@@ -103,6 +104,23 @@ rp_status assess_track(assess *a, rp_error *err)
     return RP_OK;
 }
 
+/* Where the follow-up's contour stands beside the report as a SEG, its segment takes the place of
+ * the outlines. */
+static rp_status refer_to_segment(const char *path, material *m, rp_error *err)
+{
+    rp_sr_lesion *last = m->count ? &m->lesions[m->count - 1] : NULL;
+    const char *name = strrchr(path, '/');
+    if (!last || last->mask != &m->followup) return RP_OK;
+    RP_AUTOFREE char *seg =
+        rp_format("%.*sfollowup_seg.dcm", name ? (int)(name - path) + 1 : 0, path);
+    if (!seg) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!rp_path_exists(seg)) return RP_OK;
+    last->segmentation_sop_uid = m->seg_sop_uid;
+    last->segmentation_series_uid = m->seg_series_uid;
+    last->segment = 1;
+    return rp_dicom_object_uids(seg, m->seg_sop_uid, m->seg_series_uid, err);
+}
+
 rp_status assess_write_report(assess *a, const char *path, rp_error *err)
 {
     if (!a->followup_ct.is_dicom) return RP_OK;
@@ -110,6 +128,7 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err)
     RP_AUTOFREE char *seed = rp_format("%s %s", a->model_sha256, a->followup_ct.sha256);
     rp_status status =
         seed ? gather(a, &m, err) : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!status) status = refer_to_segment(path, &m, err);
     const rp_sr_write_options how = {.series = &a->followup_ct.series,
                                      .lesions = m.lesions,
                                      .lesion_count = m.count,

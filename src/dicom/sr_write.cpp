@@ -162,8 +162,9 @@ static void put_axis(Item &group, const rp_sr_lesion &lesion, const Concept &nam
     std::vector<float> points;
     add_point(points, ends[0]);
     add_point(points, ends[1]);
-    group.number("CONTAINS", name, mm, millimetre)
-        .line("INFERRED FROM", nullptr, points, *lesion.series, lesion.slice);
+    Item number = group.number("CONTAINS", name, mm, millimetre);
+    if (lesion.series->sop_uids[lesion.slice][0])
+        number.line("INFERRED FROM", nullptr, points, *lesion.series, lesion.slice);
 }
 
 static rp_status put_outlines(Item &group, const rp_sr_lesion &lesion, int z, rp_error *err)
@@ -280,6 +281,7 @@ static void put_library(Item &root, Report &report, const std::vector<const rp_d
         if (h.frame_of_reference_uid[0])
             images.uid("HAS ACQ CONTEXT", frame_of_reference, h.frame_of_reference_uid);
         for (int z = 0; z < series->image.grid.size[2]; z++) {
+            if (!series->sop_uids[z][0]) continue;
             images.image("CONTAINS", nullptr, class_of(*series), series->sop_uids[z], 0);
             report.evidence[{h.study_uid, h.series_uid}][series->sop_uids[z]] = class_of(*series);
         }
@@ -385,17 +387,27 @@ static bool put_evidence(Writer &w, const Report &report, bool own)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
+/** Outlines lie on images; a slice that was made between images is none. */
+static bool has_images(const rp_sr_lesion &l)
+{
+    const rp_grid &grid = l.series->image.grid;
+    const size_t plane = size_t(grid.size[0]) * size_t(grid.size[1]);
+    for (int z = 0; z < grid.size[2]; z++) {
+        const uint8_t *at = l.mask->data + size_t(z) * plane;
+        if (!l.series->sop_uids[z][0] && std::memchr(at, 1, plane)) return false;
+    }
+    return true;
+}
+
 static rp_status check_series(const char *path, const rp_dicom_series &series, rp_error *err)
 {
     const int slices = series.image.grid.size[2];
-    bool named = series.header.series_uid[0] && series.header.study_uid[0] && series.sop_uids;
+    const bool known = series.header.series_uid[0] && series.header.study_uid[0] && series.sop_uids;
     bool apart = true;
     std::map<std::string, int> seen;
-    for (int z = 0; named && z < slices; z++) {
-        named = series.sop_uids[z][0] != 0;
-        apart = apart && seen.emplace(series.sop_uids[z], z).second;
-    }
-    if (!named)
+    for (int z = 0; known && z < slices; z++)
+        if (series.sop_uids[z][0]) apart = seen.emplace(series.sop_uids[z], z).second && apart;
+    if (seen.empty())
         return rp_fail(err, RP_ERR_UNSUPPORTED,
                        "%s: the series or its slices have no UID that a report could refer to",
                        path);
@@ -427,7 +439,11 @@ static rp_status check_lesion(const char *path, const rp_sr_lesion &l, rp_error 
         wrong = "a mask that is not on the grid of its series";
     else if (!l.algorithm != !l.algorithm_version)
         wrong = "an algorithm without version";
-    return wrong ? rp_fail(err, RP_ERR_ARGUMENT, "%s: %s cannot be reported", path, wrong) : RP_OK;
+    if (wrong) return rp_fail(err, RP_ERR_ARGUMENT, "%s: %s cannot be reported", path, wrong);
+    if (!l.segmentation_sop_uid && !has_images(l))
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "%s: the lesion lies on slices that are no images of the series", path);
+    return RP_OK;
 }
 
 static rp_status check_input(const char *path, const rp_sr_write_options &o, rp_error *err)
@@ -468,6 +484,23 @@ using namespace rp_dicom;
 extern "C" void rp_sr_tracking_uid(const char *seed, char uid[RP_DICOM_UID])
 {
     copy_text(uid, RP_DICOM_UID, uid_from(std::string("tracking|") + seed));
+}
+
+extern "C" rp_status rp_dicom_object_uids(const char *path, char sop_uid[RP_DICOM_UID],
+                                          char series_uid[RP_DICOM_UID], rp_error *err)
+{
+    return guarded(path, err, [&] {
+        DcmFileFormat format;
+        rp_status status = prepare(err);
+        if (status) return status;
+        if (!looks_like_dicom(path) || !load_until(path, DCM_StudyID, format))
+            return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file, or damaged", path);
+        copy_text(sop_uid, RP_DICOM_UID, text_of(*format.getDataset(), DCM_SOPInstanceUID));
+        copy_text(series_uid, RP_DICOM_UID, text_of(*format.getDataset(), DCM_SeriesInstanceUID));
+        return sop_uid[0] && series_uid[0]
+                   ? RP_OK
+                   : rp_fail(err, RP_ERR_FORMAT, "%s: has no UIDs to refer to", path);
+    });
 }
 
 extern "C" rp_status rp_sr_write(const char *path, const rp_sr_write_options *options,

@@ -161,14 +161,26 @@ def planes(images, voxels):
     return dict(zip(along, voxels))
 
 
-def check_group(group, images, visit, lesion, series):
+def check_extent(group, images, lesion, seg):
+    """Either the segment of the SEG beside the report, or outlines."""
+    if not seg:
+        return check_outlines(group, images, planes(images, lesion))
+    item, = tree.children(group, "CONTAINS", "IMAGE")
+    reference = item.ReferencedSOPSequence[0]
+    check("the segment", tree.name(item) == ("121191", "DCM") and int(reference.ReferencedSegmentNumber) == 1
+          and reference.ReferencedSOPInstanceUID == seg.SOPInstanceUID
+          and reference.ReferencedSOPClassUID == seg.SOPClassUID)
+    check("no outlines beside the segment", not tree.children(group, "CONTAINS", "SCOORD"))
+
+
+def check_group(group, images, visit, lesion, series, seg=None):
     check_axis(group, tree.LONG, images, visit, "longest_diameter_mm", "endpoints_lps")
     check_axis(group, tree.SHORT, images, visit, "short_axis_mm", "short_axis_endpoints_lps")
     volume = tree.number(group, tree.VOLUME).MeasuredValueSequence[0]
     check("volume in cm3", tree.code(volume, "MeasurementUnitsCodeSequence") == ("cm3", "UCUM"))
     counted = lesion.sum() * SPACING[0] * SPACING[1] * SPACING[2] / 1000
     check("volume as counted here", abs(float(volume.NumericValue) - counted) < 1e-7 * counted, (volume.NumericValue, counted))
-    check_outlines(group, images, planes(images, lesion))
+    check_extent(group, images, lesion, seg)
     check("source series", tree.value_of(group, "121232", "UID") == series)
     method, = [tree.code(c, "ConceptCodeSequence") for c in tree.children(group, "HAS CONCEPT MOD", "CODE")]
     check("measured for RECIST 1.1", method == ("126081", "DCM"), method)
@@ -190,14 +202,22 @@ def check_response(document, result):
     check("rule as in result.json", rule.TextValue == result["rule"], rule.TextValue)
 
 
-def check_references(document, case, followup):
+def segmentation(folder):
+    """The SEG beside the report, if there is one."""
+    path = folder / "followup_seg.dcm"
+    return pydicom.dcmread(path, stop_before_pixels=True) if path.exists() else None
+
+
+def check_references(document, case, followup, seg):
     before, after = images_of(case.baseline), images_of(followup)
     first, last = next(iter(before.values())), next(iter(after.values()))
+    made = {seg.SeriesInstanceUID: {seg.SOPInstanceUID}} if seg else {}
     check("own study's evidence", tree.evidence(document, "CurrentRequestedProcedureEvidenceSequence")
-          == {last.StudyInstanceUID: {last.SeriesInstanceUID: set(after)}})
+          == {last.StudyInstanceUID: {last.SeriesInstanceUID: set(after), **made}})
     check("other evidence", tree.evidence(document, "PertinentOtherEvidenceSequence")
           == {first.StudyInstanceUID: {first.SeriesInstanceUID: set(before)}})
-    check("content refers to both series", tree.references(document) == set(before) | set(after))
+    check("content refers to both series", tree.references(document)
+          == set(before) | set(after) | {uid for uids in made.values() for uid in uids})
     check("patient and study", (document.PatientID, document.StudyInstanceUID, document.StudyDate)
           == (ID, last.StudyInstanceUID, last.StudyDate))
     dates = [i.Date for i in tree.walk(document) if i.ValueType == "DATE" and tree.name(i) == ("126201", "DCM")]
@@ -232,14 +252,15 @@ def written(case):
     check("template 1411", all(g.ContentTemplateSequence[0].TemplateIdentifier == "1411" for g in groups))
     check("one lesion", len({tree.value_of(g, "112040", "UID") for g in groups}) == 1)
     found = numpy.asarray(nibabel.load(case.root / "a" / "followup_mask.nii.gz").dataobj).transpose(2, 1, 0) > 0
-    for group, folder, key, lesion in zip(groups, (case.baseline, case.first), ("baseline", "followup"),
-                                          (case.lesion, found)):
+    seg = segmentation(case.root / "a")
+    for group, folder, key, lesion, of in zip(groups, (case.baseline, case.first), ("baseline", "followup"),
+                                              (case.lesion, found), (None, seg)):
         images = images_of(folder)
-        check_group(group, images, result[key], lesion, next(iter(images.values())).SeriesInstanceUID)
+        check_group(group, images, result[key], lesion, next(iter(images.values())).SeriesInstanceUID, of)
     model = [c.TextValue for c in tree.children(groups[1]) if tree.name(c) == ("111002", "DCM")]
     check("the model's hash", any(result["provenance"]["model_sha256"] in text for text in model), model)
     check_response(document, result)
-    check_references(document, case, case.first)
+    check_references(document, case, case.first, seg)
     check("made material is labelled", result["label"] == "synthetic"
           and "synthetic" in document.SeriesDescription
           and any("synthetic" in str(i.get("TextValue", "")) for i in tree.children(document, "CONTAINS", "TEXT")))

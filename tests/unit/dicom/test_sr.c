@@ -131,6 +131,29 @@ static void test_segment_instead_of_outlines(void **state)
     assert_string_equal(g->date, "20240102");
     assert_true(rp_sr_code_is_node(&g->site));
     rp_sr_release(&report);
+    /* a slice made between images has no place for a line, but its length */
+    f.series.sop_uids[2][0] = 0;
+    report = write_and_read(&f);
+    assert_int_equal(found(report.groups, "103339001", RP_SR_LENGTH)->region_count, 0);
+    rp_sr_release(&report);
+    close_fixture(&f);
+}
+
+static void test_uids_of_objects(void **state)
+{
+    (void)state;
+    fixture f;
+    rp_error err = {0};
+    char sop[RP_DICOM_UID], series[RP_DICOM_UID], *slice;
+    open_fixture(&f);
+    slice = rp_format("%s/ct/slice-0001.dcm", f.folder);
+    assert_ok(rp_dicom_object_uids(slice, sop, series, &err), err);
+    assert_string_equal(sop, f.series.sop_uids[0]);
+    assert_string_equal(series, f.series.header.series_uid);
+    assert_ok(rp_file_write(slice, "no DICOM", 8, &err), err);
+    assert_int_equal(rp_dicom_object_uids(slice, sop, series, &err), RP_ERR_FORMAT);
+    assert_non_null(strstr(err.message, slice));
+    rp_free(slice);
     close_fixture(&f);
 }
 
@@ -227,7 +250,9 @@ static void test_refusals(void **state)
     f.options.lesion_count = 1;
     memcpy(f.series.sop_uids[1], f.series.sop_uids[0], RP_DICOM_UID);
     assert_refused(&f, RP_ERR_UNSUPPORTED, "not images of their own");
-    f.series.sop_uids[1][0] = 0;
+    f.series.sop_uids[1][0] = f.series.sop_uids[2][0] = 0;
+    assert_refused(&f, RP_ERR_UNSUPPORTED, "no images of the series");
+    for (int z = 0; z < NZ; z++) f.series.sop_uids[z][0] = 0;
     assert_refused(&f, RP_ERR_UNSUPPORTED, "no UID");
     close_fixture(&f);
 }
@@ -304,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
                                        cmocka_unit_test(test_segment_instead_of_outlines),
+                                       cmocka_unit_test(test_uids_of_objects),
                                        cmocka_unit_test(test_response_alone_and_no_dates),
                                        cmocka_unit_test(test_equal_input_equal_file),
                                        cmocka_unit_test(test_refusals),
