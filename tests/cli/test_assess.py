@@ -390,8 +390,8 @@ def test_flags(case):
     check("no tumour found is NE, never a response",
           result.get("response") == "NE" and "no_tumour_found" in keys and result["change_percent"] is None, keys)
     check("nothing found is no 0 mm", bool(result) and result["followup"]["longest_diameter_mm"] is None)
-    check("no RTSTRUCT or SEG of a NIfTI follow-up",
-          names(out) == OUTPUTS - {"followup_rtstruct.dcm", "followup_seg.dcm"}, names(out))
+    check("no RTSTRUCT, SEG or report of a NIfTI follow-up",
+          names(out) == OUTPUTS - {"followup_rtstruct.dcm", "followup_seg.dcm", "measurements_sr.dcm"}, names(out))
 
 
 def test_errors(case):
