@@ -1,5 +1,6 @@
 """Structured reports from the outside: what info, respond --sr and assess --prior-sr refuse, with which
 words and exit code, and what they let pass with a warning. The reports are made with pydicom alone."""
+import json
 import os
 import sys
 import tempfile
@@ -118,11 +119,25 @@ def check_content(checks, reports):
 
 
 def check_units(checks, reports):
-    """Centimetres and inches are lengths too."""
-    path = reports(tree.group(long=3.0, short=2.0, unit="cm"))
-    done = h.run("respond", "--sr", path, "--json")
-    faults = list(done.faults) + ([] if '"sum_mm": 30' in done.stdout else [done.stdout + done.stderr])
-    checks.report("respond --sr: cm are converted", faults)
+    """3 of each unit, in mm or cc; a length is no volume, and letters matter."""
+    lengths = {"mm": 3, "cm": 30, "m": 3000, "um": 0.003, "[in_i]": 76.2, "MM": None, "ml": None, "1": None}
+    volumes = {"cm3": 3, "ml": 3, "mL": 3, "mm3": 0.003, "um3": 3e-12, "dm3": 3000, "l": 3000, "L": 3000, "m3": 3e6,
+               "mm": None, "cc": None}
+    faults = []
+    for concept, key, table in ((tree.LONG, "value_mm", lengths), (tree.VOLUME, "value_cc", volumes)):
+        items = [tree.measured(concept, 3.0, unit) for unit in table]
+        done = h.run("info", "--json", reports(tree.container((tree.GROUP, "DCM", "Measurement Group"), *items)))
+        told = json.loads(done.stdout)
+        for (unit, wanted), shown in zip(table.items(), told["groups"][0]["measurements"]):
+            good = shown.get("value") == 3 if wanted is None else abs(shown.get(key, 0) - wanted) < 1e-12 * wanted
+            faults += [] if good else [f"{unit}: {shown}"]
+        unknown = sum(wanted is None for wanted in table.values())
+        problems = [p["message"] for p in told["problems"] if "which is no unit of" in p["message"]]
+        faults += [] if len(problems) == unknown else [f"{unknown} units unknown, told: {problems}"]
+    checks.report("info: units", faults)
+    done = h.run("respond", "--sr", reports(tree.group(long=3.0, short=2.0, unit="cm")), "--json")
+    sums = json.loads(done.stdout)["visits"][0]["sum_mm"] if done.returncode == 0 else done.stderr
+    checks.report("respond --sr: cm are converted", [*done.faults, *([] if sums == 30 else [str(sums)])])
 
 
 # ---- several files ----------------------------------------------------------------------------------
