@@ -130,6 +130,17 @@ static rp_status add_dicom(const info_options *o, rp_json *json, rp_error *err)
     return status;
 }
 
+static rp_status add_report(const info_options *o, rp_json *json, char label[32], rp_error *err)
+{
+    rp_dicom_header header;
+    const rp_status status = info_report(o->path, o->identifiers, json, &header, err);
+    if (status) return status;
+    if (o->identifiers) set_identifiers(json, &header);
+    cmd_find_label(o->path, &header, label);
+    if (label[0]) rp_json_set_string(json, "label", label);
+    return RP_OK;
+}
+
 static rp_json *roi_json(const rp_roi *roi)
 {
     rp_json *json = rp_json_object();
@@ -187,17 +198,6 @@ static rp_status add_seg(const info_options *o, rp_json *json, rp_error *err)
     rp_json_set(json, "segments", segments);
     if (o->identifiers) set_identifiers(json, &seg.header);
     rp_seg_release(&seg);
-    return RP_OK;
-}
-
-static rp_status add_report(const info_options *o, rp_json *json, char label[32], rp_error *err)
-{
-    rp_dicom_header header;
-    const rp_status status = info_report(o->path, o->identifiers, json, &header, err);
-    if (status) return status;
-    if (o->identifiers) set_identifiers(json, &header);
-    cmd_find_label(o->path, &header, label);
-    if (label[0]) rp_json_set_string(json, "label", label);
     return RP_OK;
 }
 
@@ -341,14 +341,14 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
         status = add_dicom(o, json, err);
     else if (looks_like_safetensors(path))
         status = add_model(o, json, err);
+    else if (rp_sr_probe(path))
+        return add_report(o, json, label, err);
     else if (rp_nifti_probe(path))
         status = add_nifti(o, json, err);
     else if (rp_rtstruct_probe(path))
         status = add_rtstruct(o, json, err);
     else if (rp_seg_probe(path))
         status = add_seg(o, json, err);
-    else if (rp_sr_probe(path))
-        return add_report(o, json, label, err);
     else if (rp_dicom_probe(path))
         status = add_dicom(o, json, err);
     else

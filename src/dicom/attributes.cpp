@@ -278,16 +278,6 @@ void Writer::put_u32s(const DcmTagKey &tag, const std::vector<Uint32> &values)
     keep(inserted);
 }
 
-void Writer::put_floats(const DcmTagKey &tag, const std::vector<float> &values)
-{
-    keep(item_.putAndInsertFloat32Array(tag, values.data(), values.size()));
-}
-
-void Writer::empty_sequence(const DcmTagKey &tag)
-{
-    keep(item_.insertEmptyElement(tag));
-}
-
 DcmItem *Writer::item(const DcmTagKey &sequence)
 {
     DcmItem *item = nullptr;

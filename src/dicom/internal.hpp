@@ -82,9 +82,6 @@ class Writer
     void put_tag(const DcmTagKey &tag, const DcmTagKey &value);
     void put_u16s(const DcmTagKey &tag, const std::vector<Uint16> &values);
     void put_u32s(const DcmTagKey &tag, const std::vector<Uint32> &values);
-    void put_floats(const DcmTagKey &tag, const std::vector<float> &values);
-    /** A sequence without items, where one has to be there. */
-    void empty_sequence(const DcmTagKey &tag);
     /** Appends an item to a sequence; nullptr after a failure. */
     DcmItem *item(const DcmTagKey &sequence);
     bool good() const

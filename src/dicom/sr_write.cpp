@@ -28,7 +28,7 @@ struct Report {
 class Item
 {
   public:
-    Item(Report &report, DcmItem &item) : report_(report), writer_(item)
+    Item(Report &report, DcmItem &item) : report_(report), item_(item), writer_(item)
     {
     }
     Item(Report &report, DcmItem *item) : Item(report, item ? *item : none())
@@ -128,6 +128,7 @@ class Item
         report_.told += "=" + value;
     }
     Report &report_;
+    DcmItem &item_;
     Writer writer_;
 };
 
@@ -142,7 +143,8 @@ void Item::line(const char *relation, const Concept *name, const std::vector<flo
 {
     Item item = child(relation, "SCOORD", name);
     item.writer_.put(DCM_GraphicType, "POLYLINE");
-    item.writer_.put_floats(DCM_GraphicData, points);
+    if (item.item_.putAndInsertFloat32Array(DCM_GraphicData, points.data(), points.size()).bad())
+        report_.failed = true;
     for (const float value : points) report_.told += ";" + decimal_text(double(value));
     item.image("SELECTED FROM", nullptr, class_of(series), series.sop_uids[slice], 0);
 }
@@ -326,7 +328,7 @@ static rp_status put_content(Report &report, DcmItem &dataset, rp_error *err)
 
 /* ---- modules ----------------------------------------------------------------------------- */
 
-static void put_general(Writer &w, const Report &report)
+static void put_general(Writer &w, DcmItem &dataset, Report &report)
 {
     const rp_sr_write_options &o = *report.options;
     rp_dicom_header h = o.series->header;
@@ -350,8 +352,10 @@ static void put_general(Writer &w, const Report &report)
     w.put(DCM_VerificationFlag, "UNVERIFIED");
     w.put(DCM_ContentDate, h.study_date[0] ? h.study_date : "19000101");
     w.put(DCM_ContentTime, h.study_date[0] && h.study_time[0] ? h.study_time : "000000");
-    w.empty_sequence(DCM_ReferencedPerformedProcedureStepSequence);
-    w.empty_sequence(DCM_PerformedProcedureCodeSequence);
+    /* sequences that have to be there, though nothing is in them */
+    for (const DcmTagKey &tag :
+         {DCM_ReferencedPerformedProcedureStepSequence, DCM_PerformedProcedureCodeSequence})
+        if (dataset.insertEmptyElement(tag).bad()) report.failed = true;
 }
 
 /** The report's own study first, for what was made for it; all others beside it. */
@@ -470,7 +474,7 @@ static rp_status write_report(const char *path, const rp_sr_write_options &optio
     if (!status) status = put_content(report, dataset, err);
     if (status) return status;
     Writer writer(dataset);
-    put_general(writer, report);
+    put_general(writer, dataset, report);
     if (!put_evidence(writer, report, true) || !put_evidence(writer, report, false) ||
         !writer.good() || report.failed)
         return rp_fail(err, RP_ERR_FORMAT, "%s: cannot be encoded: %s", path, writer.problem());
