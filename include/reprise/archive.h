@@ -26,7 +26,8 @@ typedef struct rp_archive_lesion {
     char
         id[RP_DICOM_TEXT + RP_DICOM_UID + 4]; /**< unique: the identifier, where need be with UID */
     char site[RP_DICOM_TEXT];
-    bool nodal; /**< a lymph node by the code of its finding or site */
+    bool by_identifier; /**< some report of it has no tracking UID */
+    bool nodal;         /**< a lymph node by the code of its finding or site */
 } rp_archive_lesion;
 
 /** A day at which a report says that the response could not be evaluated. */
@@ -51,7 +52,8 @@ typedef struct rp_archive {
  * has to be the same (6 digits) and counts once.
  * RP_ERR_REFUSED, naming the file: another patient than in the reports before (their IDs differ),
  * an axis or volume that is no number, derived, or in a unit that cannot be converted.
- * RP_ERR_FORMAT, naming the file: a measured group without tracking or without date, a short axis
+ * RP_ERR_FORMAT, naming the file: a measured group without tracking or without date, an identifier
+ * without UID that stands for several lesions, a short axis
  * above the long axis, contradictions; and what rp_sr_read fails with.
  */
 rp_status rp_archive_read(const char *const *paths, size_t count, rp_archive *archive,

@@ -158,7 +158,7 @@ bool rp_sr_probe(const char *path);
  * RP_SR_OTHER and is a problem. Whatever stands in a group and has no place in rp_sr_group, and
  * every value that contradicts itself, is a problem: nothing is dropped without a word.
  * RP_ERR_UNSUPPORTED: an SR that is no measurement report; RP_ERR_FORMAT: no SR, truncated,
- * or malformed; a measurement whose number cannot be read.
+ * malformed or nested too deeply; a measurement whose number cannot be read.
  */
 rp_status rp_sr_read(const char *path, rp_sr *report, rp_error *err);
 void rp_sr_release(rp_sr *report);

@@ -94,6 +94,7 @@ static void complete_lesion(rp_archive_lesion *lesion, const rp_sr_group *group)
     if (!lesion->tracking_uid[0])
         snprintf(lesion->tracking_uid, sizeof lesion->tracking_uid, "%s", group->tracking_uid);
     if (!lesion->site[0]) snprintf(lesion->site, sizeof lesion->site, "%s", site);
+    lesion->by_identifier |= !group->tracking_uid[0];
     lesion->nodal |= rp_sr_code_is_node(&group->site) || rp_sr_code_is_node(&group->finding);
 }
 
@@ -171,9 +172,9 @@ static rp_status take_group(rp_archive *a, const char *path, const rp_sr_group *
     rp_status status = measure(g, &f, err);
     if (status) return status;
     if (isnan(f.longest_mm) && isnan(f.short_axis_mm) && isnan(f.volume_cc)) {
-        RP_AUTOFREE char *text =
-            rp_format("group %zu ('%s') has neither Long Axis, Short Axis nor Volume and was passed over", number,
-                      g->tracking_id);
+        RP_AUTOFREE char *text = rp_format(
+            "group %zu ('%s') has neither Long Axis, Short Axis nor Volume and was passed over",
+            number, g->tracking_id);
         return text ? warn(a, path, text, err) : out_of_memory(path, err);
     }
     if (!g->tracking_id[0] && !g->tracking_uid[0])
@@ -221,13 +222,26 @@ static rp_status take_report(rp_archive *a, const char *path, const rp_sr *repor
 /* ---- all of them ------------------------------------------------------------------------- */
 
 /* Two lesions may bear one identifier, as "Lesion" does where nobody gave another. */
-static void name_lesions(rp_archive *a)
+static rp_status ambiguous(const rp_archive *a, size_t lesion, rp_error *err)
+{
+    const char *path = "";
+    for (size_t i = 0; i < a->finding_count; i++)
+        if (a->findings[i].lesion == lesion) path = a->findings[i].path;
+    return rp_fail(
+        err, RP_ERR_FORMAT,
+        "%s: lesion '%s' could be any of several that bear this identifier, for a report "
+        "of it has no tracking UID",
+        path, a->lesions[lesion].tracking_id);
+}
+
+static rp_status name_lesions(rp_archive *a, rp_error *err)
 {
     for (size_t i = 0; i < a->lesion_count; i++) {
         rp_archive_lesion *one = &a->lesions[i];
         bool alone = one->tracking_id[0] != 0;
         for (size_t k = 0; k < a->lesion_count; k++)
             if (k != i && strcmp(one->tracking_id, a->lesions[k].tracking_id) == 0) alone = false;
+        if (!alone && one->tracking_id[0] && one->by_identifier) return ambiguous(a, i, err);
         if (alone || !one->tracking_uid[0])
             snprintf(one->id, sizeof one->id, "%s", one->tracking_id);
         else if (one->tracking_id[0])
@@ -235,6 +249,7 @@ static void name_lesions(rp_archive *a)
         else
             snprintf(one->id, sizeof one->id, "%s", one->tracking_uid);
     }
+    return RP_OK;
 }
 
 rp_status rp_archive_read(const char *const *paths, size_t count, rp_archive *archive,
@@ -248,10 +263,8 @@ rp_status rp_archive_read(const char *const *paths, size_t count, rp_archive *ar
         if (!status) status = take_report(archive, paths[i], &report, err);
         rp_sr_release(&report);
     }
-    if (status)
-        rp_archive_release(archive);
-    else
-        name_lesions(archive);
+    if (!status) status = name_lesions(archive, err);
+    if (status) rp_archive_release(archive);
     return status;
 }
 

@@ -2,6 +2,7 @@
 words and exit code, and what they let pass with a warning. The reports are made with pydicom alone."""
 import json
 import os
+import struct
 import sys
 import tempfile
 
@@ -43,6 +44,14 @@ def one(*groups, **how):
 # ---- one file ---------------------------------------------------------------------------------------
 
 
+def nested(source, path):
+    """50,000 sequences within one another at the end of a file: enough for any stack."""
+    with open(source, "rb") as file:
+        data = file.read()
+    opening = struct.pack("<HH2sHI", 0x7FE1, 0x1001, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    return h.write(path, data + 50000 * opening)
+
+
 def check_files(checks, reports, folder):
     good = reports(tree.group())
     h.write_rtstruct(os.path.join(folder, "rt.dcm"), 1)
@@ -52,11 +61,12 @@ def check_files(checks, reports, folder):
         ("text", FAILED, "not a DICOM file", h.write(os.path.join(folder, "text.dcm"), b"no DICOM\n" * 40)),
         ("RTSTRUCT", FAILED, "not a structured report (modality RTSTRUCT)", os.path.join(folder, "rt.dcm")),
         ("truncated", FAILED, "truncated or damaged", h.cut(good, os.path.join(folder, "cut.dcm"), 0.7)),
+        ("nested", FAILED, "nested too deeply", nested(good, os.path.join(folder, "nested.dcm"))),
         ("another title", FAILED, "not a report of measurements by TID 1500", reports(tree.group(), title="111400")),
         ("empty", FAILED, "the reports measure no lesion", reports()))
     for name, code, words, path in cases:
         expect(checks, f"respond --sr: {name}", code, words, "" if name == "empty" else path, "respond", "--sr", path)
-    expect(checks, "info: another title", FAILED, "not a report of measurements", None, "info", cases[5][3])
+    expect(checks, "info: another title", FAILED, "not a report of measurements", None, "info", cases[-2][3])
 
 
 def number_without(keyword, value=None):
@@ -159,6 +169,10 @@ def check_several(checks, reports):
     expect(checks, "respond --sr: the same file twice", 0, "", None, "respond", "--sr", first, "--sr", first, "--sr", later)
     unnamed = reports(tree.group(uid=None, long=20.0, short=10.0), date="20240301")
     expect(checks, "respond --sr: by identifier", 0, "", None, "respond", "--sr", first, "--sr", unnamed)
+    two = reports(tree.group(), tree.group(uid="1.2.3.5", long=25.0))
+    expect(checks, "respond --sr: an identifier of two", FAILED, "could be any of several", unnamed,
+           "respond", "--sr", two, "--sr", unnamed)
+    expect(checks, "respond --sr: two of one identifier", 0, "", None, "respond", "--sr", two)
     anonymous = reports(tree.group(long=20.0, short=10.0), date="20240301", patient="")
     expect(checks, "respond --sr: no patient ID", 0, "carries no patient ID", anonymous,
            "respond", "--sr", first, "--sr", anonymous)
