@@ -57,6 +57,17 @@ static bool is_image(const std::string &type)
     return type == "IMAGE" || type == "COMPOSITE";
 }
 
+/** Frames and segments count from 1; anything else is told and taken for none. */
+static int ordinal(Reading &r, const std::string &where, const std::vector<double> &numbers)
+{
+    if (numbers.size() > 1)
+        r.problem(where + ": only the first of several frames or segments is taken");
+    if (numbers.empty()) return 0;
+    if (numbers[0] >= 1 && numbers[0] <= 2e9) return int(numbers[0]);
+    r.problem(where + ": an impossible number of a frame or segment");
+    return 0;
+}
+
 static rp_sr_image image_of(Reading &r, const std::string &where, DcmItem &item)
 {
     rp_sr_image image = {};
@@ -67,12 +78,10 @@ static rp_sr_image image_of(Reading &r, const std::string &where, DcmItem &item)
         copy_text(image.sop_class_uid, text_of(*reference, DCM_ReferencedSOPClassUID));
         copy_text(image.sop_uid, text_of(*reference, DCM_ReferencedSOPInstanceUID));
         numbers_of(*reference, DCM_ReferencedFrameNumber, numbers);
-        if (!numbers.empty()) image.frame = int(numbers[0]);
-        if (numbers.size() > 1) r.problem(where + ": only the first of several frames is taken");
+        image.frame = ordinal(r, where, numbers);
         numbers.clear();
         numbers_of(*reference, DCM_ReferencedSegmentNumber, numbers);
-        if (!numbers.empty()) image.segment = int(numbers[0]);
-        if (numbers.size() > 1) r.problem(where + ": only the first of several segments is taken");
+        image.segment = ordinal(r, where, numbers);
     }
     return image;
 }
@@ -87,7 +96,9 @@ static Region region_of(Reading &r, const std::string &where, DcmItem &item, boo
     copy_text(region.of.type, text_of(item, DCM_GraphicType));
     copy_text(region.of.frame_of_reference_uid, text_of(item, DCM_ReferencedFrameOfReferenceUID));
     const Presence there = numbers_of(item, DCM_GraphicData, data);
-    if (there != Presence::ok || data.empty() || data.size() % width != 0)
+    bool finite = true;
+    for (const double value : data) finite = finite && std::isfinite(value);
+    if (there != Presence::ok || data.empty() || data.size() % width != 0 || !finite)
         r.fail(where + ": a region whose GraphicData cannot be read");
     for (size_t i = 0; i + width <= data.size(); i += width)
         region.points.push_back({data[i], data[i + 1], in_space ? data[i + 2] : 0.0});
@@ -112,7 +123,9 @@ static double stored_number(Reading &r, const std::string &where, DcmItem &measu
     const Presence text = number_of(measured, DCM_NumericValue, decimal);
     const Presence binary = number_of(measured, DCM_FloatingPointValue, floating);
     if (text == Presence::malformed || binary == Presence::malformed ||
-        (text != Presence::ok && binary != Presence::ok))
+        (text != Presence::ok && binary != Presence::ok) ||
+        (binary == Presence::ok && !std::isfinite(floating)) ||
+        (text == Presence::ok && !std::isfinite(decimal)))
         r.fail(where + ": a number that cannot be read");
     if (binary != Presence::ok) return decimal;
     if (text == Presence::ok && std::fabs(decimal - floating) > 1e-6 * std::fabs(floating))
