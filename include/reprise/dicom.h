@@ -1,6 +1,7 @@
 /**
  * @file dicom.h
- * CT series and RTSTRUCT through DCMTK (and OpenJPEG for JPEG 2000). No DCMTK type leaves the module.
+ * CT series and RTSTRUCT through DCMTK (and OpenJPEG for JPEG 2000). No DCMTK type leaves the
+ * module.
  */
 #ifndef REPRISE_DICOM_H
 #define REPRISE_DICOM_H
@@ -28,15 +29,40 @@ typedef struct rp_dicom_header {
     char body_part[32]; /**< BodyPartExamined */
 } rp_dicom_header;
 
+/** How the slices of a series differ from an even, upright stack, and what was done about it; zero
+ *  where they do not. */
+typedef struct rp_dicom_repair {
+    bool resampled;                /**< the image's grid is not that of the slices as acquired */
+    double tilt_degrees;           /**< gantry tilt; 0: none */
+    bool uneven;                   /**< slices are missing or unevenly spaced */
+    size_t missing_slices;         /**< wanting in gaps of more than 1.5 times the usual spacing */
+    double usual_mm;               /**< spacing of the grid that was made */
+    double gap_mm;                 /**< widest distance between neighbours, where uneven */
+    double gap_from_mm, gap_to_mm; /**< its ends, along the normal of the slices */
+    size_t duplicates;             /**< slices of another's place and pixels, counted once */
+} rp_dicom_repair;
+
+/** The repair in a sentence without full stop, such as "a gap of 10.00 mm between 20.00 and 30.00
+ *  mm (1 slice missing) was filled by interpolation"; "" where nothing was done. */
+void rp_dicom_repair_text(const rp_dicom_repair *repair, char text[512]);
+
 /** One series found below a folder. */
 typedef struct rp_dicom_series_info {
     rp_dicom_header header;
-    size_t files;          /**< image files counted */
-    bool usable;           /**< an axial-stack CT that can be loaded */
-    char why_not[256];     /**< reason when not usable ("localizer", "secondary capture", ...) */
+    size_t files;       /**< slices counted: files, or frames of multi-frame files */
+    size_t passed_over; /**< localizers, secondary captures, ... of the same series */
+    bool usable;        /**< a CT that can be loaded, resampled to an upright grid if tilted */
+    bool repairable;    /**< not usable, but with rp_dicom_load_options.repair */
+    bool multi_frame;   /**< slices are frames */
+    char why_not[256];  /**< reason when not usable ("localizer", "secondary capture", ...) */
     int columns, rows;
     double slice_spacing_mm; /**< from positions; 0 if unknown */
     double slice_thickness_mm;
+    double pixel_spacing_mm[2]; /**< along x, along y; 0 if unknown */
+    double tilt_degrees;        /**< gantry tilt */
+    char kernel[64];            /**< ConvolutionKernel */
+    char phase[64]; /**< of contrast, heart, breath or time as far as the header tells; else "" */
+    char acquisition_time[32]; /**< HHMMSS of the first slice */
 } rp_dicom_series_info;
 
 typedef struct rp_dicom_listing {
@@ -45,7 +71,8 @@ typedef struct rp_dicom_listing {
     size_t other_files; /**< not DICOM or not images */
 } rp_dicom_listing;
 
-/** Every series below a folder (or of one file). Cheap: pixel data is not read. */
+/** Every series below a folder, of one file, or of the files that a DICOMDIR names. Cheap: pixel
+ * data is not read, except of two slices in one place. */
 rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, rp_error *err);
 void rp_dicom_listing_release(rp_dicom_listing *listing);
 /** True if the file is DICOM Part 10 or a raw data set that parses as DICOM. */
@@ -53,45 +80,64 @@ bool rp_dicom_probe(const char *path);
 
 typedef struct rp_dicom_series {
     rp_dicom_header header;
-    rp_image image;        /**< HU, slices ascending along the normal of the slice plane */
+    rp_image image;                 /**< HU, slices ascending along the normal of the slice plane */
     char (*sop_uids)[RP_DICOM_UID]; /**< SOPInstanceUID of each slice, image.grid.size[2] of them,
                                          "" where the file has none */
-    char image_sha256[RP_SHA256_HEX]; /**< of geometry (to 1e-5 mm) + voxels, independent of file names */
-    size_t padded_voxels;  /**< voxels that held padding and were set to air (-1000 HU) */
+    char image_sha256[RP_SHA256_HEX]; /**< of geometry (to 1e-5 mm) + voxels, independent of file
+                                         names */
+    size_t padded_voxels; /**< voxels that held padding and were set to air (-1000 HU) */
+    int *frame_numbers;   /**< of each slice its frame in the object of its sop_uid, from 1; 0: the
+                             object   is one slice. NULL: all 0 */
+    rp_dicom_repair repair; /**< where resampled, slices between the acquired ones (of a tilted
+                                 gantry: all) have the sop_uid "" */
+    rp_grid acquired_grid;  /**< of a tilted gantry: an even grid in the planes of the slices, which
+                                 contours drawn on them lie in; else image.grid */
+    char (*acquired_uids)[RP_DICOM_UID]; /**< SOPInstanceUIDs of the objects that were read, each
+                                            once */
+    size_t acquired_count;
 } rp_dicom_series;
 
 /** Options of rp_dicom_series_load; zero-initialise for the defaults. */
 typedef struct rp_dicom_load_options {
-    const char *series_uid; /**< which series; NULL: the only usable one. A unique ending will do. */
-    bool allow_non_ct;      /**< otherwise another modality is RP_ERR_REFUSED */
+    const char
+        *series_uid;   /**< which series; NULL: the only usable one. A unique ending will do. */
+    bool allow_non_ct; /**< otherwise another modality is RP_ERR_REFUSED */
     bool allow_mixed_patients; /**< otherwise two PatientIDs in one folder are RP_ERR_REFUSED */
+    bool repair; /**< resamples unevenly spaced slices; otherwise they are RP_ERR_REFUSED */
 } rp_dicom_load_options;
 
 /**
- * Loads one CT series of a folder. Errors in words, with the file or folder's name:
- * no CT in the folder; several usable series (the message lists UID, description, slices); two
- * patients in one folder (RP_ERR_REFUSED); duplicate positions; missing slices and uneven spacing
- * (the gap in mm); gantry tilt; differing orientation, size or spacing within the series; a header
- * that does not parse; truncated pixel data; undecodable transfer syntax. Copies of one file count
- * once. Localizers, secondary captures and multi-frame images are passed over. A single slice takes
- * its spacing from SpacingBetweenSlices, else SliceThickness.
- * Rescale slope/intercept are applied slice by slice; in CT, voxels equal to PixelPaddingValue (to
- * its range limit), or below -1024 HU, become -1000 HU. Slices are decoded in parallel.
+ * Loads one CT series of a folder, a file, or a DICOMDIR: one slice a file, or frames of Enhanced
+ * CT. Where slices lie comes from position and orientation alone. Errors in words, with the file or
+ * folder's name: no CT in the folder; several usable series (the message lists UID, description,
+ * slices); two patients in one folder (RP_ERR_REFUSED); missing slices and uneven spacing
+ * (RP_ERR_REFUSED, the gap in mm); slices with different pixels in one place; differing
+ * orientation, size or spacing within the series; a header that does not parse; truncated pixel
+ * data; undecodable transfer syntax. Copies of one file, and slices of the same place and pixels,
+ * count once. Localizers, secondary captures and multi-frame images without positions are passed
+ * over. A single slice takes its spacing from SpacingBetweenSlices, else SliceThickness. Slices
+ * shifted against their normal (gantry tilt) are resampled, trilinear in the lattice of the
+ * acquired voxels, to an upright grid: z runs along the shift, x stays along the rows as far as it
+ * can, spacing in the plane stays; outside the slices is air (0 where the modality is not CT). With
+ * repair, uneven slices are interpolated linearly along the normal, to the finest spacing that a
+ * tenth of the distances have. Series.repair says what was done. Rescale slope/intercept are
+ * applied slice by slice; in CT, voxels equal to PixelPaddingValue (to its range limit), or below
+ * -1024 HU, become -1000 HU. Slices are decoded in parallel; memory is the image's own (when
+ * resampled, that of two images) and little else.
  */
 rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
-                               const rp_progress *progress, rp_dicom_series *series,
-                               rp_error *err);
+                               const rp_progress *progress, rp_dicom_series *series, rp_error *err);
 void rp_dicom_series_release(rp_dicom_series *series);
 
 /**
  * Writes the image as a CT series of int16 slices (one file each, slice-0001.dcm ...) into folder.
  * header gives the patient and study; series/frame of reference UIDs are made from `uid_seed`
  * deterministically where empty, as is study_uid. Values are rounded to whole HU and clamped to
- * -1024..64511; NaN and infinity are RP_ERR_NUMERIC. After a failure nothing is left in the folder; a
- * folder that holds slice-0001.dcm already is RP_ERR_IO.
- * *written (may be NULL) receives what was written as rp_dicom_series_load would read it; the caller
- * releases it. Its grid is image's, except that of a left-handed one the slices run the other way
- * (right-handed, the same voxels in space): resample masks onto written->image.grid.
+ * -1024..64511; NaN and infinity are RP_ERR_NUMERIC. After a failure nothing is left in the folder;
+ * a folder that holds slice-0001.dcm already is RP_ERR_IO. *written (may be NULL) receives what was
+ * written as rp_dicom_series_load would read it; the caller releases it. Its grid is image's,
+ * except that of a left-handed one the slices run the other way (right-handed, the same voxels in
+ * space): resample masks onto written->image.grid.
  */
 rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
                                 const rp_dicom_header *header, const char *uid_seed,
@@ -102,7 +148,7 @@ rp_status rp_dicom_series_write(const char *folder, const rp_image *image,
 typedef struct rp_roi_contour {
     double (*points)[3]; /**< LPS mm */
     size_t count;
-    char geometric_type[32]; /**< "CLOSED_PLANAR", ... */
+    char geometric_type[32];    /**< "CLOSED_PLANAR", ... */
     char sop_uid[RP_DICOM_UID]; /**< referenced image, "" if none */
 } rp_roi_contour;
 
@@ -157,17 +203,17 @@ typedef struct rp_rtstruct_write_options {
     const char *structure_set_label; /**< NULL: "REPRISE" */
     const char *description;         /**< free text, e.g. the model's hash; may be NULL */
     const char *uid_seed;            /**< same seed and content: same UIDs */
-    const char *algorithm; /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: not known */
-    const char *created;   /**< YYYYMMDDHHMMSS; NULL: left empty, so that equal input gives equal
-                                files */
+    const char *algorithm;           /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: not known */
+    const char *created; /**< YYYYMMDDHHMMSS; NULL: left empty, so that equal input gives equal
+                              files */
 } rp_rtstruct_write_options;
 
 /**
  * The mask (on the series' grid) as sub-pixel contours with references to the series' slices: one
  * ROI of type GTV, outlines at half intensity, holes as keyholes. Patient and study are the series'
- * own. Of the series, header, image.grid and sop_uids are used. rp_roi_to_mask on what is written
- * gives the mask back. RP_ERR_ARGUMENT: empty mask, or one on another grid; RP_ERR_UNSUPPORTED: a
- * series whose UIDs were blanked.
+ * own. Of the series, header, image.grid and all UIDs are used; contours on interpolated slices
+ * refer to none. rp_roi_to_mask on what is written gives the mask back. RP_ERR_ARGUMENT: empty
+ * mask, or one on another grid; RP_ERR_UNSUPPORTED: a series whose UIDs were blanked.
  */
 rp_status rp_rtstruct_write(const char *path, const rp_dicom_series *series, const rp_mask *mask,
                             const rp_rtstruct_write_options *options, rp_error *err);

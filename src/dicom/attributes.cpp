@@ -131,7 +131,8 @@ std::vector<DcmItem *> items_of(DcmItem &item, const DcmTagKey &tag)
     if (item.findAndGetSequence(tag, sequence).bad() || !sequence) return items;
     DcmObject *next = nullptr; /* getItem(i) would walk the list from its start each time */
     while ((next = sequence->nextInContainer(next)) != nullptr)
-        if (next->ident() == EVR_item) items.push_back(static_cast<DcmItem *>(next));
+        if (next->ident() == EVR_item || next->ident() == EVR_dirRecord)
+            items.push_back(static_cast<DcmItem *>(next));
     return items;
 }
 

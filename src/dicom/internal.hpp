@@ -9,6 +9,7 @@
 #include "reprise/dicom.h"
 
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -133,13 +134,46 @@ void put_patient_and_study(Writer &writer, const rp_dicom_header &header);
 /** True if any text of the header needs UTF-8 declared. */
 bool needs_utf8(const rp_dicom_header &header);
 
+/* ---- parsing -----------------------------------------------------------------------------------
+ */
+
+/**
+ * Loads the attributes before stop; false if they do not parse. Sequences nested deeper than any
+ * real object's are an error: DCMTK descends by recursion, and a made-up file would overflow the
+ * stack. Every file of this module is parsed by these two functions.
+ */
+bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format,
+                offile_off_t *end = nullptr);
+/** Loads all of a file; long values stay in it until they are asked for. */
+OFCondition load_whole(const std::string &path, DcmFileFormat &format);
+
 /* ---- scanned files ----------------------------------------------------------------------------
  */
 
 /** Why an image file is no slice of a stack. */
 enum class Kind { slice, passed_over, unusable, not_image };
 
-/** What is known of a file from its header. */
+/** How stored values lie in their cells. */
+struct Coding {
+    int allocated = 0, stored = 0, high = 0;
+    bool is_signed = false;
+};
+
+/** Values equal to the padding value, or between it and the range limit. */
+struct Padding {
+    bool present = false;
+    Sint32 low = 0, high = 0;
+};
+
+/** Where uncompressed pixels lie in the file, so that they need no second parsing. */
+struct PixelPlace {
+    bool known = false, swapped = false; /**< swapped: big endian words */
+    offile_off_t offset = 0, length = 0;
+    Coding coding;
+    Padding padding;
+};
+
+/** What is known of a slice from the header of its file: a file, or one frame of it. */
 struct File {
     std::string path;
     bool is_dicom = false;
@@ -148,10 +182,14 @@ struct File {
     std::string why; /**< in words when kind is not slice */
     rp_dicom_header header = {};
     std::string sop_uid;
+    int frame = -1; /**< of a multi-frame file, from 0; -1: the file is one slice */
+    int frames = 1; /**< that the file holds */
     int rows = 0, columns = 0;
     double position[3] = {}, orientation[6] = {}, spacing[2] = {}; /**< spacing: row, column */
     double slope = 1, intercept = 0;
-    double thickness = 0, between = 0; /**< 0: absent */
+    double thickness = 0, between = 0;            /**< 0: absent */
+    std::string kernel, phase, time, acquisition; /**< for lists and messages; "" if unknown */
+    PixelPlace place;
     bool is_ct() const
     {
         return std::string(header.modality) == "CT";
@@ -160,17 +198,33 @@ struct File {
 
 /** True for a Part 10 file and for what starts like a data set without preamble. */
 bool looks_like_dicom(const std::string &path);
-/** Loads the attributes before stop; false if they do not parse. */
-bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format);
-/** Reads the header only (up to PixelData). Never fails: the record says what the file is. */
-File scan_file(const std::string &path);
-/** Appends the files of a folder (recursively), or the one file. */
+/** Reads the header only (up to PixelData). Never fails: the records, one for each frame and at
+ *  least one, say what the file is. */
+std::vector<File> scan_file(const std::string &path);
+/** Appends the files of a folder (recursively), the one file, or those that a DICOMDIR names. */
 rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err);
-/** Scans a folder (recursively) or one file. */
+/** Scans a folder (recursively), one file, or the files that a DICOMDIR names. */
 rp_status scan_path(const char *path, const rp_progress *progress, std::vector<File> &files,
                     rp_error *err);
+/** The files that a DICOMDIR names and that are there; false if path is no DICOMDIR. */
+bool read_dicomdir(const std::string &path, std::vector<std::string> &paths, size_t &missing);
 
-/** The image files of one SeriesInstanceUID; they point into the scanned list. */
+/** Of a class whose objects have frames with positions of their own, such as Enhanced CT. */
+bool is_enhanced(const rp_dicom_header &header);
+/** The same, and the frames are described. */
+bool has_frames(DcmItem &dataset, const rp_dicom_header &header);
+/** One record for each frame, made from that of the file. On what does not add up one record of
+ *  Kind::unusable. */
+std::vector<File> read_frames(DcmItem &dataset, const File &file);
+/** Position, orientation, spacing from these items, each attribute from the first that has it;
+ *  "" or what is wrong. */
+std::string read_geometry(const std::vector<DcmItem *> &from, File &file);
+/** Slope and intercept alike. */
+std::string read_rescale(const std::vector<DcmItem *> &from, File &file);
+/** Kernel, phase and time of the acquisition. */
+void read_acquisition(const std::vector<DcmItem *> &from, File &file);
+
+/** The slices of one SeriesInstanceUID; they point into the scanned list. */
 struct Series {
     std::vector<const File *> slices; /**< of a stack */
     std::vector<const File *> others; /**< passed over or unusable */
@@ -185,17 +239,30 @@ struct Series {
 };
 std::vector<Series> group_series(const std::vector<File> &files);
 
-/** Slices in order, with the grid they make. */
+/** A slice and where it lies: x and y in the plane, z along the normal. */
+struct Placed {
+    const File *file;
+    double at[3];
+};
+
+/** Slices in order, with the grid they make or are to be resampled to. */
 struct Stack {
-    std::vector<File> slices;
+    std::vector<Placed> slices;
+    double frame[3][3] = {}; /**< columns: along a row, along a column, normal */
     rp_grid grid = {};
+    rp_grid acquired =
+        {};             /**< even, in the planes of the slices; the same unless they are tilted */
     double spacing = 0; /**< between neighbours, mm; 0 while unknown */
+    rp_dicom_repair repair = {};
 };
 /**
- * Sorts along the normal and checks that the slices make a regular upright stack of one kind.
- * The error names positions but no path.
+ * Sorts along the normal and checks that the slices make a stack of one kind: even, tilted, or
+ * with repair uneven too (else RP_ERR_REFUSED). The error names positions but no path.
  */
-rp_status order_stack(const Series &series, Stack &stack, rp_error *err);
+rp_status order_stack(const Series &series, bool repair, Stack &stack, rp_error *err);
+/** Puts values of the slices ([slice][row][column]) on the stack's grid. */
+rp_status resample_stack(const Stack &stack, const std::vector<float> &values, float outside,
+                         rp_image &image, rp_error *err);
 /** From the file's orientation, columns: along a row, along a column, normal; made exactly
  *  orthonormal. */
 rp_status frame_of(const File &file, double frame[3][3], rp_error *err);
@@ -203,11 +270,35 @@ rp_status frame_of(const File &file, double frame[3][3], rp_error *err);
 /* ---- pixels ------------------------------------------------------------------------------------
  */
 
-/**
- * Decodes the file's one frame into rows * columns HU values. CT values below -1024 HU and padding
- * become -1000 HU, counted in padded.
- */
-rp_status decode_slice(const File &file, float *values, size_t *padded, rp_error *err);
+/** Where the pixels lie, from a header that was parsed up to PixelData, which ended at end. */
+PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_t end);
+
+/** Decodes slices one after another and keeps what the next may need; one for each thread. */
+class SliceReader
+{
+  public:
+    /**
+     * Decodes one slice into rows * columns HU values. CT values below -1024 HU and padding become
+     * -1000 HU, counted in padded.
+     */
+    rp_status read(const File &file, float *values, size_t *padded, rp_error *err);
+
+  private:
+    bool read_place(const File &file, float *values, size_t *padded);
+    void make_table(const File &file);
+    rp_status read_values(const File &file, Coding &coding, rp_error *err);
+    rp_status open(const std::string &path, rp_error *err);
+
+    std::string path_;
+    std::unique_ptr<DcmFileFormat> format_; /**< of path_ */
+    std::vector<Uint8> raw_;
+    std::vector<Sint32> values_;
+    std::vector<float> table_;        /**< HU of every cell of 16 bits */
+    std::vector<unsigned char> pads_; /**< whether a cell is padding */
+    PixelPlace place_;                /**< that the table is for */
+    double slope_ = 0, intercept_ = 0;
+    bool is_ct_ = false;
+};
 
 /** Gives a series with header and image its SOPInstanceUIDs and hash. */
 rp_status finish_series(const char *path, const std::vector<std::string> &sop_uids,

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
+#include "dcmtk/dcmdata/dccodec.h"
+#include "dcmtk/dcmdata/dcpixel.h"
 #include "dcmtk/dcmdata/dcpixseq.h"
 #include "dcmtk/dcmdata/dcpxitem.h"
 
@@ -14,18 +17,6 @@ namespace rp_dicom
 
 static const float lowest_hu = -1024;
 static const float air_hu = -1000;
-
-/** How stored values lie in their cells. */
-struct Coding {
-    int allocated = 0, stored = 0, high = 0;
-    bool is_signed = false;
-};
-
-/** Values equal to the padding value, or between it and the range limit. */
-struct Padding {
-    bool present = false;
-    Sint32 low = 0, high = 0;
-};
 
 static Sint32 stored_value(Uint32 cell, const Coding &coding)
 {
@@ -79,10 +70,29 @@ static Padding read_padding(DcmItem &d, const Coding &coding)
     return padding;
 }
 
-/** The codestream of the only frame: every fragment behind the offset table, joined. */
-static rp_status join_fragments(const char *path, DcmDataset &d, E_TransferSyntax syntax,
+/** The fragments [first, end) of a frame behind the offset table. */
+static bool frame_fragments(const File &file, DcmPixelSequence &sequence, Uint32 &first,
+                            Uint32 &end)
+{
+    first = 1;
+    end = Uint32(sequence.card());
+    if (file.frames == 1) return true;
+    if (end == Uint32(file.frames) + 1) { /* one fragment each, whatever the table says */
+        first = Uint32(file.frame) + 1;
+        end = first + 1;
+        return true;
+    }
+    const Uint32 frame = Uint32(file.frame);
+    if (DcmCodec::determineStartFragment(frame, file.frames, &sequence, first).bad()) return false;
+    return frame + 1 == Uint32(file.frames) ||
+           DcmCodec::determineStartFragment(frame + 1, file.frames, &sequence, end).good();
+}
+
+/** The codestream of the file's frame: its fragments, joined. */
+static rp_status join_fragments(const File &file, DcmDataset &d, E_TransferSyntax syntax,
                                 std::vector<Uint8> &stream, rp_error *err)
 {
+    const char *path = file.path.c_str();
     DcmElement *element = nullptr;
     DcmPixelSequence *sequence = nullptr;
     if (d.findAndGetElement(DCM_PixelData, element).bad() || element->ident() != EVR_PixelData ||
@@ -91,7 +101,10 @@ static rp_status join_fragments(const char *path, DcmDataset &d, E_TransferSynta
             .bad() ||
         !sequence)
         return rp_fail(err, RP_ERR_FORMAT, "%s: no compressed pixel data", path);
-    for (unsigned long i = 1; i < sequence->card(); i++) {
+    Uint32 first = 0, end = 0;
+    if (!frame_fragments(file, *sequence, first, end))
+        return rp_fail(err, RP_ERR_FORMAT, "%s: the compressed frames cannot be told apart", path);
+    for (Uint32 i = first; i < end; i++) {
         DcmPixelItem *fragment = nullptr;
         Uint8 *bytes = nullptr;
         if (sequence->getItem(fragment, i).bad() || fragment->getUint8Array(bytes).bad() || !bytes)
@@ -106,16 +119,20 @@ static bool is_jpeg2000(E_TransferSyntax syntax)
     return syntax == EXS_JPEG2000LosslessOnly || syntax == EXS_JPEG2000;
 }
 
-/** Cells as the data set holds them once it is uncompressed. */
-static rp_status read_cells(const char *path, DcmDataset &d, size_t count, Coding &coding,
+/** Cells of the file's frame as the data set holds them once it is uncompressed. */
+static rp_status read_cells(const File &file, DcmDataset &d, Coding &coding,
                             std::vector<Sint32> &values, rp_error *err)
 {
+    const char *path = file.path.c_str();
     rp_status status = read_coding(path, d, coding, err);
     if (status) return status;
     DcmElement *element = nullptr;
     if (d.findAndGetElement(DCM_PixelData, element).bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: no PixelData", path);
-    const size_t wanted = count * size_t(coding.allocated / 8), found = element->getLength();
+    const size_t count = size_t(file.rows) * size_t(file.columns);
+    const size_t first = count * size_t(std::max(file.frame, 0));
+    const size_t wanted = count * size_t(file.frames) * size_t(coding.allocated / 8);
+    const size_t found = element->getLength();
     Uint8 *bytes = nullptr;
     Uint16 *words = nullptr;
     OFCondition got = EC_CorruptedData;
@@ -127,7 +144,37 @@ static rp_status read_cells(const char *path, DcmDataset &d, size_t count, Codin
                        found, wanted);
     values.resize(count);
     for (size_t i = 0; i < count; i++)
-        values[i] = stored_value(bytes ? bytes[i] : words[i], coding);
+        values[i] = stored_value(bytes ? bytes[first + i] : words[first + i], coding);
+    return RP_OK;
+}
+
+/** One frame of several, by DCMTK's codecs. */
+static rp_status decode_frame(const File &file, DcmDataset &d, Coding &coding,
+                              std::vector<Sint32> &values, rp_error *err)
+{
+    const char *path = file.path.c_str();
+    rp_status status = read_coding(path, d, coding, err);
+    if (status) return status;
+    DcmElement *element = nullptr;
+    if (d.findAndGetElement(DCM_PixelData, element).bad() || element->ident() != EVR_PixelData)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: no compressed pixel data", path);
+    const size_t count = size_t(file.rows) * size_t(file.columns);
+    const size_t bytes = count * size_t(coding.allocated / 8);
+    std::vector<Uint16> room((bytes + 1) / 2);
+    Uint32 start = 0;
+    OFString colours;
+    const OFCondition result = static_cast<DcmPixelData *>(element)->getUncompressedFrame(
+        &d, Uint32(file.frame), start, room.data(), Uint32(room.size() * 2), colours);
+    if (result == EC_CannotChangeRepresentation || result == EC_UnsupportedEncoding)
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "%s: transfer syntax \"%s\" cannot be decoded",
+                       path, DcmXfer(d.getOriginalXfer()).getXferName());
+    if (result.bad())
+        return rp_fail(err, RP_ERR_FORMAT, "%s: compressed frame %d is damaged (%s)", path,
+                       file.frame + 1, result.text());
+    const Uint8 *small = reinterpret_cast<const Uint8 *>(room.data());
+    values.resize(count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = stored_value(coding.allocated == 8 ? small[i] : room[i], coding);
     return RP_OK;
 }
 
@@ -137,7 +184,7 @@ static rp_status read_jpeg2000(const File &file, DcmDataset &d, E_TransferSyntax
     const char *path = file.path.c_str();
     std::vector<Uint8> stream;
     rp_status status = read_coding(path, d, coding, err);
-    if (!status) status = join_fragments(path, d, syntax, stream, err);
+    if (!status) status = join_fragments(file, d, syntax, stream, err);
     if (status) return status;
     jpeg2000_coding found = {};
     values.resize(size_t(file.rows) * size_t(file.columns));
@@ -150,14 +197,147 @@ static rp_status read_jpeg2000(const File &file, DcmDataset &d, E_TransferSyntax
     return RP_OK;
 }
 
-static rp_status read_values(const File &file, DcmDataset &d, Coding &coding,
-                             std::vector<Sint32> &values, rp_error *err)
+/* ---- pixels that lie in the file as they are ---------------------------------------------- */
+
+/** Whether the bytes before at are the head of PixelData of this length, written in this syntax. */
+static bool is_pixel_head(FILE *file, offile_off_t at, const DcmXfer &syntax, offile_off_t &length)
+{
+    const bool big = syntax.isBigEndian(), has_vr = syntax.isExplicitVR();
+    const int size = has_vr ? 12 : 8;
+    unsigned char head[12];
+    if (at < size || fseeko(file, at - size, SEEK_SET) ||
+        fread(head, 1, size_t(size), file) != size_t(size))
+        return false;
+    static const unsigned char little_tag[4] = {0xE0, 0x7F, 0x10, 0},
+                               big_tag[4] = {0x7F, 0xE0, 0, 0x10};
+    if (memcmp(head, big ? big_tag : little_tag, 4) != 0) return false;
+    if (has_vr && memcmp(head + 4, "OW", 2) != 0 && (big || memcmp(head + 4, "OB", 2) != 0))
+        return false;
+    length = 0;
+    for (int i = 0; i < 4; i++) length = length << 8 | head[big ? size - 4 + i : size - 1 - i];
+    return length != 0xFFFFFFFF;
+}
+
+/** Whether the data set may go on here behind its PixelData: with a later attribute, or not at all.
+ * The PixelData of an icon, within a sequence, is followed by something else. */
+static bool is_pixel_end(FILE *file, offile_off_t at, bool big)
+{
+    unsigned char tag[4];
+    if (fseeko(file, 0, SEEK_END) || ftello(file) < at) return false;
+    if (fseeko(file, at, SEEK_SET) || fread(tag, 1, 4, file) != 4) return true;
+    const unsigned group = big ? tag[0] * 256u + tag[1] : tag[1] * 256u + tag[0];
+    return group > 0x7FE0 && group != 0xFFFE;
+}
+
+PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_t end)
+{
+    PixelPlace place;
+    const DcmXfer syntax(dataset.getOriginalXfer());
+    if (syntax.isEncapsulated() || syntax.getStreamCompression() != ESC_none ||
+        syntax.getXfer() == EXS_Unknown ||
+        read_coding(path.c_str(), dataset, place.coding, nullptr) || place.coding.allocated != 16)
+        return place;
+    FILE *file = fopen(path.c_str(), "rb");
+    if (!file) return place;
+    /* DCMTK stops before the head, behind its tag, or behind all of it */
+    for (const offile_off_t ahead : {0, 4, 8, 12}) {
+        if (place.known || !is_pixel_head(file, end + ahead, syntax, place.length)) continue;
+        place.offset = end + ahead;
+        place.known = is_pixel_end(file, place.offset + place.length, syntax.isBigEndian());
+    }
+    fclose(file);
+    place.swapped = syntax.isBigEndian();
+    place.padding = read_padding(dataset, place.coding);
+    return place;
+}
+
+static float to_hu(Sint32 stored, const File &file, const Padding &padding, bool *pad)
+{
+    const float value = float(stored * file.slope + file.intercept);
+    *pad = file.is_ct() && ((padding.present && stored >= padding.low && stored <= padding.high) ||
+                            value < lowest_hu);
+    return *pad ? air_hu : value;
+}
+
+static bool same_place(const PixelPlace &a, const PixelPlace &b)
+{
+    const Coding &c = a.coding, &d = b.coding;
+    const Padding &p = a.padding, &q = b.padding;
+    return c.stored == d.stored && c.high == d.high && c.is_signed == d.is_signed &&
+           p.present == q.present && p.low == q.low && p.high == q.high;
+}
+
+/** HU of all 65536 cells: cheaper than computing them for each pixel, where slices are alike. */
+void SliceReader::make_table(const File &file)
+{
+    if (!table_.empty() && slope_ == file.slope && intercept_ == file.intercept &&
+        is_ct_ == file.is_ct() && same_place(place_, file.place))
+        return;
+    table_.resize(65536);
+    pads_.resize(65536);
+    for (Uint32 cell = 0; cell < 65536; cell++) {
+        bool pad = false;
+        table_[cell] = to_hu(stored_value(cell, file.place.coding), file, file.place.padding, &pad);
+        pads_[cell] = pad;
+    }
+    place_ = file.place;
+    slope_ = file.slope;
+    intercept_ = file.intercept;
+    is_ct_ = file.is_ct();
+}
+
+/** False where the file has to be parsed after all. */
+bool SliceReader::read_place(const File &file, float *out, size_t *padded)
+{
+    const size_t count = size_t(file.rows) * size_t(file.columns);
+    const size_t frame = size_t(std::max(file.frame, 0));
+    if (!file.place.known || size_t(file.place.length) < 2 * count * size_t(file.frames))
+        return false;
+    raw_.resize(2 * count);
+    FILE *stream = fopen(file.path.c_str(), "rb");
+    if (!stream) return false;
+    setvbuf(stream, nullptr, _IONBF, 0);
+    const bool whole =
+        fseeko(stream, file.place.offset + offile_off_t(2 * count * frame), SEEK_SET) == 0 &&
+        fread(raw_.data(), 1, raw_.size(), stream) == raw_.size();
+    fclose(stream);
+    if (!whole) return false;
+    make_table(file);
+    *padded = 0;
+    const int low = file.place.swapped ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        const unsigned cell = raw_[2 * i + size_t(low)] | unsigned(raw_[2 * i + size_t(1 - low)])
+                                                              << 8;
+        out[i] = table_[cell];
+        *padded += pads_[cell];
+    }
+    return true;
+}
+
+/* ---- any slice ---------------------------------------------------------------------------- */
+
+rp_status SliceReader::open(const std::string &path, rp_error *err)
+{
+    if (format_ && path_ == path) return RP_OK;
+    path_ = path;
+    format_.reset(new DcmFileFormat);
+    const OFCondition loaded = load_whole(path, *format_);
+    if (loaded.good()) return RP_OK;
+    format_.reset();
+    return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path.c_str(),
+                   loaded.text());
+}
+
+rp_status SliceReader::read_values(const File &file, Coding &coding, rp_error *err)
 {
     const char *path = file.path.c_str();
+    DcmDataset &d = *format_->getDataset();
     const E_TransferSyntax syntax = d.getOriginalXfer();
     const DcmXfer transfer(syntax);
     if (!d.tagExists(DCM_PixelData)) return rp_fail(err, RP_ERR_FORMAT, "%s: no PixelData", path);
-    if (is_jpeg2000(syntax)) return read_jpeg2000(file, d, syntax, coding, values, err);
+    if (is_jpeg2000(syntax)) return read_jpeg2000(file, d, syntax, coding, values_, err);
+    if (transfer.isEncapsulated() && file.frames > 1)
+        return decode_frame(file, d, coding, values_, err);
     if (transfer.isEncapsulated()) {
         const OFCondition result = d.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
         if (result == EC_CannotChangeRepresentation || result == EC_UnsupportedEncoding)
@@ -167,32 +347,26 @@ static rp_status read_values(const File &file, DcmDataset &d, Coding &coding,
             return rp_fail(err, RP_ERR_FORMAT, "%s: compressed pixel data is damaged (%s)", path,
                            result.text());
     }
-    return read_cells(path, d, size_t(file.rows) * size_t(file.columns), coding, values, err);
+    return read_cells(file, d, coding, values_, err);
 }
 
-rp_status decode_slice(const File &file, float *out, size_t *padded, rp_error *err)
+rp_status SliceReader::read(const File &file, float *out, size_t *padded, rp_error *err)
 {
-    const char *path = file.path.c_str();
-    DcmFileFormat format;
-    const OFCondition loaded = format.loadFile(OFFilename(path));
-    if (loaded.bad())
-        return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path, loaded.text());
-    DcmDataset &dataset = *format.getDataset();
+    if (read_place(file, out, padded)) return RP_OK;
     Coding coding;
-    std::vector<Sint32> values;
-    const rp_status status = read_values(file, dataset, coding, values, err);
-    if (status) return status;
-    const Padding padding = read_padding(dataset, coding);
-    const bool is_ct = file.is_ct();
-    *padded = 0;
-    for (size_t i = 0; i < values.size(); i++) {
-        const float value = float(values[i] * file.slope + file.intercept);
-        const bool pad = padding.present && values[i] >= padding.low && values[i] <= padding.high;
-        const bool outside = is_ct && (pad || value < lowest_hu);
-        out[i] = outside ? air_hu : value;
-        *padded += outside;
+    rp_status status = open(file.path, err);
+    if (!status) status = read_values(file, coding, err);
+    if (!status) {
+        const Padding padding = read_padding(*format_->getDataset(), coding);
+        *padded = 0;
+        for (size_t i = 0; i < values_.size(); i++) {
+            bool pad = false;
+            out[i] = to_hu(values_[i], file, padding, &pad);
+            *padded += pad;
+        }
     }
-    return RP_OK;
+    if (file.frames == 1) format_.reset(); /* what the next slice cannot use */
+    return status;
 }
 
 } // namespace rp_dicom

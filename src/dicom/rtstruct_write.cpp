@@ -100,14 +100,36 @@ static void put_general(Writer &w, const Content &c)
     w.put(DCM_ApprovalStatus, "UNAPPROVED");
 }
 
-static bool put_image_reference(Writer &w, const Content &c, int slice)
+static bool put_image_reference(Writer &w, const Content &c, const char *uid, int frame)
 {
     return with_item(w, DCM_ContourImageSequence, [&](Writer &image) {
         const char *sop_class = c.header.sop_class_uid;
         image.put(DCM_ReferencedSOPClassUID, sop_class[0] ? sop_class : UID_CTImageStorage);
-        image.put(DCM_ReferencedSOPInstanceUID, c.series->sop_uids[slice]);
+        image.put(DCM_ReferencedSOPInstanceUID, uid);
+        if (frame > 0) image.put(DCM_ReferencedFrameNumber, std::to_string(frame));
         return true;
     });
+}
+
+/** A slice that was interpolated is no image to refer to. */
+static bool put_slice_reference(Writer &w, const Content &c, int slice)
+{
+    const rp_dicom_series &series = *c.series;
+    if (!series.sop_uids[slice][0]) return true;
+    return put_image_reference(w, c, series.sop_uids[slice],
+                               series.frame_numbers ? series.frame_numbers[slice] : 0);
+}
+
+/** Every object of the series. */
+static bool put_object_references(Writer &w, const Content &c)
+{
+    const rp_dicom_series &series = *c.series;
+    bool good = true;
+    for (size_t i = 0; good && i < series.acquired_count; i++)
+        good = put_image_reference(w, c, series.acquired_uids[i], 0);
+    for (int z = 0; good && !series.acquired_count && z < series.image.grid.size[2]; z++)
+        good = put_slice_reference(w, c, z);
+    return good;
 }
 
 static bool put_references(Writer &w, const Content &c)
@@ -119,10 +141,7 @@ static bool put_references(Writer &w, const Content &c)
             study.put(DCM_ReferencedSOPInstanceUID, c.header.study_uid);
             return with_item(study, DCM_RTReferencedSeriesSequence, [&](Writer &series) {
                 series.put(DCM_SeriesInstanceUID, c.header.series_uid);
-                bool good = true;
-                for (int z = 0; good && z < c.series->image.grid.size[2]; z++)
-                    good = put_image_reference(series, c, z);
-                return good;
+                return put_object_references(series, c);
             });
         });
     });
@@ -140,7 +159,7 @@ static bool put_contours(Writer &w, const Content &c)
                 contour.put(DCM_ContourGeometricType, "CLOSED_PLANAR");
                 contour.put(DCM_NumberOfContourPoints, std::to_string(outline.points));
                 contour.put_raw(DCM_ContourData, outline.data);
-                return put_image_reference(contour, c, outline.slice);
+                return put_slice_reference(contour, c, outline.slice);
             });
             if (!good) return false;
         }
@@ -174,7 +193,9 @@ static rp_status check_input(const char *path, const rp_dicom_series &series, co
     if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
     bool named = series.header.series_uid[0] != 0;
-    for (int z = 0; z < mask.grid.size[2]; z++) named = named && series.sop_uids[z][0];
+    for (size_t i = 0; i < series.acquired_count; i++) named = named && series.acquired_uids[i][0];
+    for (int z = 0; z < mask.grid.size[2] && !series.repair.resampled; z++)
+        named = named && series.sop_uids[z][0];
     if (!named)
         return rp_fail(err, RP_ERR_UNSUPPORTED,
                        "%s: the series or its slices have no UID that an RTSTRUCT could refer to",

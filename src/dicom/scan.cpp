@@ -2,9 +2,9 @@
 #include "internal.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <map>
 
 namespace rp_dicom
@@ -12,10 +12,6 @@ namespace rp_dicom
 
 /* A header may claim any size; no CT detector comes near this, and it bounds what is allocated. */
 static const int largest_side = 8192;
-/* Far beyond what any scanner writes; what stays below neither overflows in sums and squares nor,
- * as a voxel, in single precision. */
-static const double largest_position_mm = 1e6;
-static const double largest_rescale = 1e9;
 static const size_t files_per_report = 64;
 
 /* ---- one file ---------------------------------------------------------------------------- */
@@ -58,14 +54,6 @@ bool looks_like_dicom(const std::string &path)
     return has_magic(path) || (read_start(path, head) && starts_like_dataset(head));
 }
 
-bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format)
-{
-    return format
-        .loadFileUntilTag(OFFilename(path.c_str()), EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
-                          ERM_autoDetect, stop)
-        .good();
-}
-
 static bool has_word(const std::string &list, const char *word)
 {
     return ("\\" + list + "\\").find(std::string("\\") + word + "\\") != std::string::npos;
@@ -83,10 +71,8 @@ static std::string why_passed_over(DcmItem &d, const rp_dicom_header &header)
         has_word(image_type, "SCREEN SAVE"))
         return "secondary capture";
     if (has_word(image_type, "LOCALIZER")) return "localizer";
-    if (sop_class == UID_EnhancedCTImageStorage ||
-        sop_class == UID_LegacyConvertedEnhancedCTImageStorage ||
-        sop_class == UID_EnhancedMRImageStorage || frames > 1)
-        return "multi-frame image; only single-frame slices can be read";
+    if ((frames > 1 || is_enhanced(header)) && !has_frames(d, header))
+        return "multi-frame image whose frames have no positions of their own";
     double samples = 1;
     number_of(d, DCM_SamplesPerPixel, samples);
     return samples == 1 ? "" : "colour image";
@@ -100,37 +86,14 @@ static bool whole_size(DcmItem &d, const DcmTagKey &tag, int &size)
     return true;
 }
 
-static std::string read_geometry(DcmItem &d, File &file)
+/** What is the same for every frame. */
+static std::string read_image(DcmItem &d, File &file)
 {
     if (!whole_size(d, DCM_Rows, file.rows) || !whole_size(d, DCM_Columns, file.columns))
         return "Rows or Columns is not within 1.." + std::to_string(largest_side);
-    if (numbers_of(d, DCM_ImagePositionPatient, file.position, 3) != Presence::ok)
-        return "ImagePositionPatient is missing or malformed";
-    for (const double at : file.position)
-        if (std::fabs(at) > largest_position_mm)
-            return "ImagePositionPatient lies more than a kilometre away";
-    if (numbers_of(d, DCM_ImageOrientationPatient, file.orientation, 6) != Presence::ok)
-        return "ImageOrientationPatient is missing or malformed";
-    if (numbers_of(d, DCM_PixelSpacing, file.spacing, 2) != Presence::ok ||
-        !(file.spacing[0] > 0 && file.spacing[1] > 0))
-        return "PixelSpacing is missing or malformed";
-    number_of(d, DCM_SliceThickness, file.thickness);
-    number_of(d, DCM_SpacingBetweenSlices, file.between);
-    return "";
-}
-
-/** Missing or empty slope and intercept mean 1 and 0; a malformed one must not be guessed. */
-static std::string read_values(DcmItem &d, File &file)
-{
     const std::string photometric = text_of(d, DCM_PhotometricInterpretation);
     if (photometric != "MONOCHROME2")
         return "PhotometricInterpretation " + photometric + ", expected MONOCHROME2";
-    if (number_of(d, DCM_RescaleSlope, file.slope) == Presence::malformed || file.slope == 0)
-        return "RescaleSlope is malformed or 0";
-    if (number_of(d, DCM_RescaleIntercept, file.intercept) == Presence::malformed)
-        return "RescaleIntercept is malformed";
-    if (std::fabs(file.slope) > largest_rescale || std::fabs(file.intercept) > largest_rescale)
-        return "RescaleSlope or RescaleIntercept is out of all proportion";
     return "";
 }
 
@@ -146,44 +109,59 @@ static void read_identity(DcmFileFormat &format, File &file)
         copy_text(file.header.sop_class_uid, text_of(meta, DCM_MediaStorageSOPClassUID));
 }
 
-static void classify(DcmItem &dataset, File &file)
+/** The records of an image: itself, or its frames. */
+static std::vector<File> classify(DcmItem &dataset, File &file)
 {
-    if (!dataset.tagExists(DCM_Rows) || !dataset.tagExists(DCM_Columns)) return;
+    if (!dataset.tagExists(DCM_Rows) || !dataset.tagExists(DCM_Columns)) return {file};
     file.kind = Kind::passed_over;
     file.why = why_passed_over(dataset, file.header);
-    if (!file.why.empty()) return;
+    if (!file.why.empty()) return {file};
     file.kind = Kind::unusable;
-    file.why = read_geometry(dataset, file);
-    if (file.why.empty()) file.why = read_values(dataset, file);
+    file.why = read_image(dataset, file);
+    if (!file.why.empty()) return {file};
+    if (has_frames(dataset, file.header)) return read_frames(dataset, file);
+    file.why = read_geometry({&dataset}, file);
+    if (file.why.empty()) file.why = read_rescale({&dataset}, file);
     if (file.why.empty()) file.kind = Kind::slice;
+    read_acquisition({&dataset}, file);
+    return {file};
 }
 
-File scan_file(const std::string &path)
+/** Cut between two attributes, a file parses: a CT without rows and columns is such a one. */
+static bool lacks_image(DcmItem &dataset, const File &file)
+{
+    const std::string sop_class = file.header.sop_class_uid;
+    return file.kind == Kind::not_image && !dataset.tagExists(DCM_DirectoryRecordSequence) &&
+           (file.is_ct() || sop_class.empty() || sop_class == UID_CTImageStorage ||
+            sop_class == UID_EnhancedCTImageStorage);
+}
+
+std::vector<File> scan_file(const std::string &path)
 {
     File file;
     file.path = path;
     file.is_dicom = looks_like_dicom(path);
-    if (!file.is_dicom) return file;
+    if (!file.is_dicom) return {file};
     DcmFileFormat format;
-    file.broken = !load_until(path, DCM_PixelData, format);
+    offile_off_t end = 0;
+    file.broken = !load_until(path, DCM_PixelData, format, &end);
     read_identity(format, file);
-    if (!file.broken) classify(*format.getDataset(), file);
-    /* Cut between two attributes, a file parses: a CT without rows and columns is such a one. */
-    const bool should_be_image = file.is_ct() || file.header.sop_class_uid[0] == 0 ||
-                                 std::string(file.header.sop_class_uid) == UID_CTImageStorage;
-    if (file.kind == Kind::not_image && should_be_image) file.broken = true;
+    if (!file.broken) file.place = find_pixels(path, *format.getDataset(), end);
+    std::vector<File> records{file};
+    if (!file.broken) records = classify(*format.getDataset(), file);
+    if (lacks_image(*format.getDataset(), records[0])) records[0].broken = true;
     /* Without preamble, some other binary file may only begin like DICOM. */
     const rp_dicom_header &h = file.header;
     if (!has_magic(path) && !h.modality[0] && !h.sop_class_uid[0] && !h.series_uid[0])
-        file.is_dicom = file.broken = false;
-    return file;
+        records[0].is_dicom = records[0].broken = false;
+    return records;
 }
 
 /* ---- many files -------------------------------------------------------------------------- */
 
 struct ScanJob {
     const std::vector<std::string> *paths;
-    std::vector<File> *files;
+    std::vector<std::vector<File>> *files;
     std::vector<rp_status> *status;
     size_t first;
 };
@@ -199,14 +177,29 @@ static void scan_task(void *context, size_t task, int)
     });
 }
 
-rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err)
+/** One file, or those that it names. */
+static rp_status list_file(const char *path, std::vector<std::string> &paths, rp_error *err)
 {
-    if (!rp_path_is_directory(path)) {
-        if (!rp_path_exists(path))
-            return rp_fail(err, RP_ERR_IO, "%s: no such file or folder", path);
+    if (!rp_path_exists(path)) return rp_fail(err, RP_ERR_IO, "%s: no such file or folder", path);
+    size_t missing = 0;
+    if (!looks_like_dicom(path) || !read_dicomdir(path, paths, missing)) {
         paths.push_back(path);
         return RP_OK;
     }
+    if (paths.empty() && !missing)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: a DICOMDIR that names no files", path);
+    if (paths.empty())
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "%s: a DICOMDIR: none of the %zu files it names is there", path, missing);
+    if (missing)
+        rp_log(RP_LOG_WARNING, "%s: %zu of the %zu files that the DICOMDIR names are not there",
+               path, missing, missing + paths.size());
+    return RP_OK;
+}
+
+rp_status list_paths(const char *path, std::vector<std::string> &paths, rp_error *err)
+{
+    if (!rp_path_is_directory(path)) return list_file(path, paths, err);
     char **list = nullptr;
     size_t count = 0;
     rp_status status = rp_directory_list(path, &list, &count, err);
@@ -227,20 +220,22 @@ rp_status scan_path(const char *path, const rp_progress *progress, std::vector<F
     if (!status) status = list_paths(path, paths, err);
     if (status) return status;
     const size_t count = paths.size();
-    files.resize(count);
+    std::vector<std::vector<File>> found(count);
     std::vector<rp_status> results(count, RP_OK);
     for (size_t first = 0; first < count; first += files_per_report) {
         if (rp_progress_cancelled(progress))
             return rp_fail(err, RP_ERR_CANCELLED, "%s: cancelled", path);
-        ScanJob job = {&paths, &files, &results, first};
+        ScanJob job = {&paths, &found, &results, first};
         const size_t tasks = std::min(files_per_report, count - first);
         rp_parallel_for(tasks, scan_task, &job);
         rp_progress_report(progress, "reading headers", double(first + tasks), double(count),
                            nullptr);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (results[i])
             return rp_fail(err, results[i], "%s: header cannot be read", paths[i].c_str());
+        std::move(found[i].begin(), found[i].end(), std::back_inserter(files));
+    }
     return RP_OK;
 }
 
@@ -260,61 +255,9 @@ std::vector<Series> group_series(const std::vector<File> &files)
     return list;
 }
 
-/* ---- listing ----------------------------------------------------------------------------- */
-
-static void describe(const Series &series, rp_dicom_series_info &info)
-{
-    const File &first = series.first();
-    info.header = first.header;
-    info.files = series.slices.empty() ? series.others.size() : series.slices.size();
-    info.rows = first.rows;
-    info.columns = first.columns;
-    info.slice_thickness_mm = first.thickness;
-    if (series.slices.empty()) {
-        copy_text(info.why_not, first.why);
-        return;
-    }
-    Stack stack;
-    rp_error problem = {};
-    info.usable = order_stack(series, stack, &problem) == RP_OK && first.is_ct();
-    info.slice_spacing_mm = stack.spacing;
-    if (!first.is_ct())
-        copy_text(info.why_not, std::string("modality ") + first.header.modality + ", expected CT");
-    else
-        copy_text(info.why_not, problem.message);
-}
-
-static rp_status list_series(const char *path, rp_dicom_listing *listing, rp_error *err)
-{
-    std::vector<File> files;
-    const rp_status status = scan_path(path, nullptr, files, err);
-    if (status) return status;
-    const std::vector<Series> groups = group_series(files);
-    for (const File &file : files) listing->other_files += file.kind == Kind::not_image;
-    listing->series =
-        static_cast<rp_dicom_series_info *>(rp_alloc(groups.size(), sizeof *listing->series));
-    if (!listing->series) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
-    for (const Series &series : groups) describe(series, listing->series[listing->count++]);
-    return RP_OK;
-}
-
 } // namespace rp_dicom
 
 using namespace rp_dicom;
-
-extern "C" rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, rp_error *err)
-{
-    *listing = {};
-    const rp_status status = guarded(path, err, [&] { return list_series(path, listing, err); });
-    if (status) rp_dicom_listing_release(listing);
-    return status;
-}
-
-extern "C" void rp_dicom_listing_release(rp_dicom_listing *listing)
-{
-    rp_free(listing->series);
-    *listing = {};
-}
 
 extern "C" bool rp_dicom_probe(const char *path)
 {

@@ -11,6 +11,7 @@ namespace rp_dicom
 {
 
 static const size_t slices_per_report = 16;
+static const float air_outside = -1000; /* HU */
 
 /* ---- which series ------------------------------------------------------------------------------
  */
@@ -132,35 +133,39 @@ struct LoadJob {
         rp_error err;
     };
     std::vector<Result> results;
+    std::vector<SliceReader> readers;
 };
 
-static void load_task(void *context, size_t task, int)
+static void load_task(void *context, size_t task, int worker)
 {
     LoadJob &job = *static_cast<LoadJob *>(context);
     const size_t i = job.first + task;
-    const File &file = job.stack->slices[i];
-    LoadJob::Result &result = job.results[i];
+    const File &file = *job.stack->slices[i].file;
+    LoadJob::Result &result = job.results[task];
+    result = {};
     result.status = guarded(file.path.c_str(), &result.err, [&] {
-        return decode_slice(file, job.values + i * job.pixels, &result.padded, &result.err);
+        return job.readers[size_t(worker)].read(file, job.values + i * job.pixels, &result.padded,
+                                                &result.err);
     });
 }
 
 static rp_status load_pixels(const char *path, const Stack &stack, const rp_progress *progress,
-                             rp_dicom_series &series, rp_error *err)
+                             float *values, size_t *padded, rp_error *err)
 {
-    LoadJob job = {
-        &stack, series.image.data, size_t(stack.grid.size[0]) * size_t(stack.grid.size[1]), 0, {}};
+    const File &first = *stack.slices[0].file;
+    LoadJob job = {&stack, values, size_t(first.columns) * size_t(first.rows), 0, {}, {}};
     const size_t count = stack.slices.size();
-    job.results.resize(count);
+    job.results.resize(slices_per_report);
+    job.readers = std::vector<SliceReader>(size_t(rp_threads_get()));
     for (; job.first < count; job.first += slices_per_report) {
         if (rp_progress_cancelled(progress))
             return rp_fail(err, RP_ERR_CANCELLED, "%s: cancelled", path);
         const size_t tasks = std::min(slices_per_report, count - job.first);
         rp_parallel_for(tasks, load_task, &job);
-        for (size_t i = job.first; i < job.first + tasks; i++) {
+        for (size_t i = 0; i < tasks; i++) {
             if (job.results[i].status)
                 return rp_fail(err, job.results[i].status, "%s", job.results[i].err.message);
-            series.padded_voxels += job.results[i].padded;
+            *padded += job.results[i].padded;
         }
         rp_progress_report(progress, "reading slices", double(job.first + tasks), double(count),
                            nullptr);
@@ -172,10 +177,31 @@ static rp_status load_pixels(const char *path, const Stack &stack, const rp_prog
  *  the volume is allocated (and zeroed) by what the header claims. */
 static rp_status check_first_slice(const Stack &stack, rp_error *err)
 {
-    const File &file = stack.slices.front();
+    const File &file = *stack.slices.front().file;
     std::vector<float> values(size_t(file.rows) * size_t(file.columns));
     size_t padded = 0;
-    return decode_slice(file, values.data(), &padded, err);
+    SliceReader reader;
+    return reader.read(file, values.data(), &padded, err);
+}
+
+/** Into the image, by way of the slices as acquired where these do not lie on its grid. */
+static rp_status load_image(const char *path, const Stack &stack, const rp_progress *progress,
+                            rp_dicom_series &series, rp_error *err)
+{
+    rp_status status = check_first_slice(stack, err);
+    if (status) return status;
+    if (!stack.repair.resampled) {
+        status = rp_image_init(&series.image, &stack.grid, err);
+        return status ? status
+                      : load_pixels(path, stack, progress, series.image.data, &series.padded_voxels,
+                                    err);
+    }
+    const File &file = *stack.slices[0].file;
+    const size_t pixels = size_t(file.rows) * size_t(file.columns);
+    std::vector<float> values(stack.slices.size() * pixels);
+    status = load_pixels(path, stack, progress, values.data(), &series.padded_voxels, err);
+    if (status) return status;
+    return resample_stack(stack, values, file.is_ct() ? air_outside : 0, series.image, err);
 }
 
 /* ---- the image's hash --------------------------------------------------------------------------
@@ -230,6 +256,45 @@ rp_status finish_series(const char *path, const std::vector<std::string> &sop_ui
     return RP_OK;
 }
 
+/* ---- which object a slice is of -----------------------------------------------------------
+ */
+
+/** The acquired slice that lies where slice z of the grid does; NULL where none does. */
+static const File *slice_at(const Stack &stack, int z)
+{
+    if (!stack.repair.resampled) return stack.slices[size_t(z)].file;
+    if (stack.repair.tilt_degrees > 0) return nullptr;
+    const double at = stack.slices[0].at[2] + z * stack.spacing;
+    for (const Placed &p : stack.slices)
+        if (std::fabs(p.at[2] - at) < 0.01 * stack.spacing) return p.file;
+    return nullptr;
+}
+
+static rp_status note_objects(const char *path, const Stack &stack, rp_dicom_series &series,
+                              rp_error *err)
+{
+    std::vector<std::string> objects;
+    for (const Placed &p : stack.slices)
+        if (objects.empty() || objects.back() != p.file->sop_uid)
+            objects.push_back(p.file->sop_uid);
+    const size_t slices = size_t(stack.grid.size[2]);
+    series.acquired_uids =
+        static_cast<char(*)[RP_DICOM_UID]>(rp_alloc(objects.size(), sizeof *series.acquired_uids));
+    series.frame_numbers = static_cast<int *>(rp_alloc(slices, sizeof *series.frame_numbers));
+    if (!series.acquired_uids || !series.frame_numbers)
+        return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    for (const std::string &uid : objects)
+        copy_text(series.acquired_uids[series.acquired_count++], uid);
+    std::vector<std::string> uids(slices);
+    for (size_t z = 0; z < slices; z++) {
+        const File *file = slice_at(stack, int(z));
+        if (!file) continue;
+        uids[z] = file->sop_uid;
+        series.frame_numbers[z] = file->frame + 1;
+    }
+    return finish_series(path, uids, series, err);
+}
+
 static rp_status load_series(const char *path, const rp_dicom_load_options &options,
                              const rp_progress *progress, rp_dicom_series &series, rp_error *err)
 {
@@ -244,16 +309,14 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     if (!status) status = check_broken(files, *chosen, err);
     if (status) return status;
     Stack stack;
-    status = order_stack(*chosen, stack, err);
+    status = order_stack(*chosen, options.repair, stack, err);
     if (status) return rp_fail_in(err, status, "%s", path);
-    status = check_first_slice(stack, err);
-    if (!status) status = rp_image_init(&series.image, &stack.grid, err);
-    if (!status) status = load_pixels(path, stack, progress, series, err);
+    status = load_image(path, stack, progress, series, err);
     if (status) return status;
-    series.header = stack.slices.front().header;
-    std::vector<std::string> sop_uids;
-    for (const File &file : stack.slices) sop_uids.push_back(file.sop_uid);
-    return finish_series(path, sop_uids, series, err);
+    series.header = stack.slices.front().file->header;
+    series.repair = stack.repair;
+    series.acquired_grid = stack.acquired;
+    return note_objects(path, stack, series, err);
 }
 
 } // namespace rp_dicom
@@ -277,5 +340,7 @@ extern "C" void rp_dicom_series_release(rp_dicom_series *series)
 {
     rp_image_release(&series->image);
     rp_free(series->sop_uids);
+    rp_free(series->frame_numbers);
+    rp_free(series->acquired_uids);
     *series = {};
 }

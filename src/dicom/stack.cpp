@@ -1,10 +1,11 @@
-/* From slices in any order to a regular stack: everything here comes from ImagePositionPatient and
+/* From slices in any order to a stack: everything here comes from ImagePositionPatient and
  * ImageOrientationPatient; SliceThickness and file names say nothing about where slices lie. */
 #include "internal.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <tuple>
 
 namespace rp_dicom
 {
@@ -15,6 +16,10 @@ static const double tilt_tolerance_degrees = 0.1;
 static const double step_tolerance_mm = 0.015;
 static const double step_tolerance_share = 0.01;
 static const double same_position_mm = 0.001;
+/* Gantries tilt by up to 30 degrees. */
+static const double largest_tilt_degrees = 45;
+/* Slices of an even grid for each acquired one. */
+static const double largest_repair = 10;
 
 static double dot(const double a[3], const double b[3])
 {
@@ -27,12 +32,17 @@ static void cross(const double a[3], const double b[3], double out[3])
         out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
 }
 
-static bool unit(double v[3])
+/** To length 1; returns the length that it had. */
+static double normalise(double v[3])
 {
     const double length = std::sqrt(dot(v, v));
-    if (std::fabs(length - 1) > 1e-3) return false;
     for (int i = 0; i < 3; i++) v[i] /= length;
-    return true;
+    return length;
+}
+
+static bool unit(double v[3])
+{
+    return std::fabs(normalise(v) - 1) <= 1e-3;
 }
 
 rp_status frame_of(const File &file, double frame[3][3], rp_error *err)
@@ -45,8 +55,7 @@ rp_status frame_of(const File &file, double frame[3][3], rp_error *err)
                        "ImageOrientationPatient does not hold two orthogonal unit vectors");
     const double lean = dot(row, column);
     for (int i = 0; i < 3; i++) column[i] -= lean * row[i];
-    const double length = std::sqrt(dot(column, column));
-    for (int i = 0; i < 3; i++) column[i] /= length;
+    normalise(column);
     double normal[3];
     cross(row, column, normal);
     for (int i = 0; i < 3; i++) {
@@ -65,11 +74,6 @@ static void place(const File &file, const double frame[3][3], double at[3])
         for (int r = 0; r < 3; r++) at[a] += frame[r][a] * file.position[r];
     }
 }
-
-struct Placed {
-    const File *file;
-    double at[3];
-};
 
 static rp_status check_same_kind(const std::vector<Placed> &placed, rp_error *err)
 {
@@ -94,42 +98,106 @@ static rp_status check_same_kind(const std::vector<Placed> &placed, rp_error *er
     return RP_OK;
 }
 
+static bool same_object(const Placed &a, const Placed &b)
+{
+    return !a.file->sop_uid.empty() && a.file->sop_uid == b.file->sop_uid &&
+           a.file->frame == b.file->frame;
+}
+
 /** Copies of one file are counted once; another content under the same UID is an error. */
 static rp_status drop_copies(std::vector<Placed> &placed, rp_error *err)
 {
     std::stable_sort(placed.begin(), placed.end(), [](const Placed &a, const Placed &b) {
-        return a.file->sop_uid < b.file->sop_uid;
+        return std::tie(a.file->sop_uid, a.file->frame) < std::tie(b.file->sop_uid, b.file->frame);
     });
     std::vector<Placed> kept;
+    const File *compared[2] = {};
     for (const Placed &p : placed) {
-        if (kept.empty() || p.file->sop_uid.empty() ||
-            kept.back().file->sop_uid != p.file->sop_uid) {
+        if (kept.empty() || !same_object(kept.back(), p)) {
             kept.push_back(p);
             continue;
         }
-        char one[RP_SHA256_HEX], other[RP_SHA256_HEX];
-        rp_status status = rp_sha256_file(kept.back().file->path.c_str(), one, err);
-        if (!status) status = rp_sha256_file(p.file->path.c_str(), other, err);
+        const File &one = *kept.back().file, &other = *p.file;
+        /* the frames of two copies of a multi-frame file are told apart by one comparison */
+        if (compared[0] && compared[0]->path == one.path && compared[1]->path == other.path)
+            continue;
+        char sums[2][RP_SHA256_HEX];
+        rp_status status = rp_sha256_file(one.path.c_str(), sums[0], err);
+        if (!status) status = rp_sha256_file(other.path.c_str(), sums[1], err);
         if (status) return status;
-        if (strcmp(one, other) != 0)
+        if (strcmp(sums[0], sums[1]) != 0)
             return rp_fail(err, RP_ERR_FORMAT,
                            "different files with the same SOPInstanceUID: %s and %s",
-                           kept.back().file->path.c_str(), p.file->path.c_str());
+                           one.path.c_str(), other.path.c_str());
+        compared[0] = &one;
+        compared[1] = &other;
     }
     placed.swap(kept);
     return RP_OK;
 }
 
-static double median_step(const std::vector<Placed> &placed)
+/* ---- several slices in one place --------------------------------------------------------- */
+
+static bool same_pixels(const File &a, const File &b)
+{
+    const size_t pixels = size_t(a.rows) * size_t(a.columns);
+    std::vector<float> one(pixels), other(pixels);
+    size_t padded = 0;
+    SliceReader reader;
+    return reader.read(a, one.data(), &padded, nullptr) == RP_OK &&
+           reader.read(b, other.data(), &padded, nullptr) == RP_OK && one == other;
+}
+
+/** What tells two slices of one place apart, in words. */
+static std::string difference(const File &a, const File &b)
+{
+    const struct {
+        const char *name;
+        const std::string &one, &other;
+    } all[] = {{"AcquisitionNumber", a.acquisition, b.acquisition},
+               {"phase", a.phase, b.phase},
+               {"AcquisitionTime", a.time, b.time},
+               {"ConvolutionKernel", a.kernel, b.kernel}};
+    for (const auto &one : all)
+        if (one.one != one.other)
+            return std::string(one.name) + " " + (one.one.empty() ? "none" : one.one) + " and " +
+                   (one.other.empty() ? "none" : one.other);
+    return "several phases or reconstructions in one series?";
+}
+
+/** Of slices in one place with the same pixels one is kept; others are an error. */
+static rp_status drop_duplicates(Stack &stack, rp_error *err)
+{
+    std::vector<Placed> kept;
+    for (const Placed &p : stack.slices) {
+        if (kept.empty() || p.at[2] - kept.back().at[2] > same_position_mm) {
+            kept.push_back(p);
+            continue;
+        }
+        const Placed &before = kept.back();
+        const double apart = std::hypot(p.at[0] - before.at[0], p.at[1] - before.at[1]);
+        if (apart > shift_tolerance_mm || !same_pixels(*before.file, *p.file))
+            return rp_fail(err, RP_ERR_FORMAT,
+                           "several slices with different pixels at the same position %.2f mm (%s)",
+                           p.at[2], difference(*before.file, *p.file).c_str());
+        stack.repair.duplicates++;
+    }
+    stack.slices.swap(kept);
+    return RP_OK;
+}
+
+/* ---- distances --------------------------------------------------------------------------- */
+
+static std::vector<double> sorted_steps(const std::vector<Placed> &placed)
 {
     std::vector<double> steps;
     for (size_t i = 1; i < placed.size(); i++)
         steps.push_back(placed[i].at[2] - placed[i - 1].at[2]);
-    if (steps.empty()) return 0;
-    std::nth_element(steps.begin(), steps.begin() + long(steps.size() / 2), steps.end());
-    return steps[steps.size() / 2];
+    std::sort(steps.begin(), steps.end());
+    return steps;
 }
 
+/** RP_OK where the steps are even; else what is wrong with them. */
 static rp_status check_steps(const std::vector<Placed> &placed, double step, rp_error *err)
 {
     const double tolerance = std::max(step_tolerance_mm, step_tolerance_share * step);
@@ -138,38 +206,57 @@ static rp_status check_steps(const std::vector<Placed> &placed, double step, rp_
         const double from = placed[i - 1].at[2], to = placed[i].at[2], gap = to - from;
         if (gap > 1.5 * step)
             return rp_fail(
-                err, RP_ERR_FORMAT,
+                err, RP_ERR_REFUSED,
                 "missing slices: gap of %.2f mm between positions %.2f and %.2f mm, where "
-                "the slice spacing is %.2f mm",
+                "the slice spacing is %.2f mm; --repair fills it by interpolation",
                 gap, from, to, step);
         if (std::fabs(gap - step) > tolerance)
-            return rp_fail(err, RP_ERR_FORMAT,
+            return rp_fail(err, RP_ERR_REFUSED,
                            "uneven slice spacing: %.3f mm between positions %.2f and %.2f mm, "
-                           "elsewhere %.3f mm",
+                           "elsewhere %.3f mm; --repair resamples to even spacing",
                            gap, from, to, step);
     }
     const double mean = (placed[last].at[2] - placed[0].at[2]) / double(last);
     for (size_t i = 1; i < last; i++)
         if (std::fabs(placed[i].at[2] - placed[0].at[2] - mean * double(i)) > 0.1 * mean)
-            return rp_fail(
-                err, RP_ERR_FORMAT, "uneven slice spacing: it drifts from %.3f mm to %.3f mm",
-                placed[1].at[2] - placed[0].at[2], placed[last].at[2] - placed[last - 1].at[2]);
+            return rp_fail(err, RP_ERR_REFUSED,
+                           "uneven slice spacing: it drifts from %.3f mm to %.3f mm; --repair "
+                           "resamples to even spacing",
+                           placed[1].at[2] - placed[0].at[2],
+                           placed[last].at[2] - placed[last - 1].at[2]);
     return RP_OK;
 }
 
-static rp_status check_upright(const std::vector<Placed> &placed, rp_error *err)
+/** The spacing of an even grid for uneven slices: the usual one, or where a good part of the slices
+ *  lie closer, theirs, so that nothing acquired is lost. */
+static double repaired_step(const std::vector<double> &steps)
+{
+    const double usual = steps[steps.size() / 2], fine = steps[steps.size() / 10];
+    return fine < 0.75 * usual && fine > 0.2 * usual ? fine : usual;
+}
+
+static void note_gaps(const std::vector<Placed> &placed, double usual, rp_dicom_repair &repair)
+{
+    repair.uneven = repair.resampled = true;
+    for (size_t i = 1; i < placed.size(); i++) {
+        const double from = placed[i - 1].at[2], to = placed[i].at[2], gap = to - from;
+        if (gap > 1.5 * usual) repair.missing_slices += size_t(std::lround(gap / usual)) - 1;
+        if (gap <= repair.gap_mm) continue;
+        repair.gap_mm = gap;
+        repair.gap_from_mm = from;
+        repair.gap_to_mm = to;
+    }
+}
+
+/** Shifts within the planes: none, by a tilted gantry, or irregular, which is an error. */
+static rp_status find_tilt(const std::vector<Placed> &placed, rp_dicom_repair &repair,
+                           rp_error *err)
 {
     const Placed &first = placed.front(), &last = placed.back();
     const double height = last.at[2] - first.at[2];
     const double lean = std::hypot(last.at[0] - first.at[0], last.at[1] - first.at[1]);
     const double degrees = std::atan2(lean, height) * 180 / M_PI;
     const double half_pixel = 0.5 * std::min(first.file->spacing[0], first.file->spacing[1]);
-    if (lean > shift_tolerance_mm && (degrees > tilt_tolerance_degrees || lean > half_pixel))
-        return rp_fail(
-            err, RP_ERR_UNSUPPORTED,
-            "gantry tilt: slices are shifted by %.2f degrees against their normal; resample "
-            "the series to an upright stack first",
-            degrees);
     for (const Placed &p : placed) {
         const double share = (p.at[2] - first.at[2]) / height;
         const double off = std::hypot(p.at[0] - first.at[0] - share * (last.at[0] - first.at[0]),
@@ -178,66 +265,159 @@ static rp_status check_upright(const std::vector<Placed> &placed, rp_error *err)
             return rp_fail(err, RP_ERR_FORMAT,
                            "the slice at %.2f mm is shifted by %.2f mm in its plane", p.at[2], off);
     }
+    if (lean <= shift_tolerance_mm || (degrees <= tilt_tolerance_degrees && lean <= half_pixel))
+        return RP_OK;
+    if (degrees > largest_tilt_degrees)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "slices are shifted by %.2f degrees against their normal, more than any "
+                       "gantry's tilt",
+                       degrees);
+    repair.tilt_degrees = degrees;
+    repair.resampled = true;
     return RP_OK;
 }
 
-static rp_status check_stack(const std::vector<Placed> &placed, Stack &stack, rp_error *err)
+static rp_status check_stack(bool repair, Stack &stack, rp_error *err)
 {
-    for (size_t i = 1; i < placed.size(); i++)
-        if (placed[i].at[2] - placed[i - 1].at[2] <= same_position_mm)
+    const std::vector<Placed> &placed = stack.slices;
+    if (placed.size() == 1) {
+        const File &file = *placed[0].file;
+        stack.spacing = file.between > 0 ? file.between : file.thickness;
+        if (!(stack.spacing > 0))
             return rp_fail(err, RP_ERR_FORMAT,
-                           "several slices at the same position %.2f mm (several phases or "
-                           "reconstructions in one series?)",
-                           placed[i].at[2]);
-    stack.spacing = median_step(placed);
-    if (placed.size() > 1) {
-        rp_status status = check_upright(placed, err);
-        if (!status) status = check_steps(placed, stack.spacing, err);
-        if (status) return status;
-        stack.spacing = (placed.back().at[2] - placed.front().at[2]) / double(placed.size() - 1);
+                           "a single slice with neither SpacingBetweenSlices nor SliceThickness");
         return RP_OK;
     }
-    const File &file = *placed[0].file;
-    stack.spacing = file.between > 0 ? file.between : file.thickness;
-    if (!(stack.spacing > 0))
-        return rp_fail(err, RP_ERR_FORMAT,
-                       "a single slice with neither SpacingBetweenSlices nor SliceThickness");
+    const std::vector<double> steps = sorted_steps(placed);
+    const double usual = steps[steps.size() / 2];
+    stack.spacing = usual;
+    rp_error uneven = {};
+    rp_status status = find_tilt(placed, stack.repair, err);
+    if (status) return status;
+    const double span = placed.back().at[2] - placed.front().at[2];
+    double count = double(placed.size() - 1);
+    if (check_steps(placed, usual, &uneven)) {
+        if (!repair) return rp_fail(err, uneven.status, "%s", uneven.message);
+        note_gaps(placed, usual, stack.repair);
+        count = std::max(1.0, std::round(span / repaired_step(steps)));
+        if (count > largest_repair * double(placed.size()))
+            return rp_fail(
+                err, RP_ERR_FORMAT,
+                "gaps of up to %.2f mm in slices %.2f mm apart are too wide to be filled",
+                stack.repair.gap_mm, usual);
+    }
+    stack.spacing = span / count;
+    stack.repair.usual_mm = stack.spacing;
     return RP_OK;
 }
 
-rp_status order_stack(const Series &series, Stack &stack, rp_error *err)
+/* ---- grids ------------------------------------------------------------------------------- */
+
+/** The even grid in the planes of the slices that encloses all of them. */
+static void make_acquired(Stack &stack)
+{
+    const Placed &first = stack.slices.front(), &last = stack.slices.back();
+    const File &file = *first.file;
+    rp_grid &grid = stack.acquired;
+    memcpy(grid.direction, stack.frame, sizeof grid.direction);
+    const double span = last.at[2] - first.at[2];
+    grid.size[0] = file.columns;
+    grid.size[1] = file.rows;
+    grid.size[2] = 1 + int(std::lround(span / stack.spacing));
+    grid.spacing[0] = file.spacing[1];
+    grid.spacing[1] = file.spacing[0];
+    grid.spacing[2] = stack.spacing;
+    std::copy_n(file.position, 3, grid.origin);
+    if (stack.repair.tilt_degrees <= 0) return;
+    for (int a = 0; a < 2; a++) {
+        const double shift = last.at[a] - first.at[a];
+        const int more = int(std::ceil(std::fabs(shift) / grid.spacing[a]));
+        grid.size[a] += more;
+        for (int r = 0; shift < 0 && r < 3; r++)
+            grid.origin[r] -= more * grid.spacing[a] * stack.frame[r][a];
+    }
+}
+
+/** Of a tilted stack: z along the shift of the slices, x along the rows as far as that goes. */
+static void make_upright(Stack &stack)
+{
+    const Placed &first = stack.slices.front(), &last = stack.slices.back();
+    rp_grid &grid = stack.grid;
+    double along[3], row[3], column[3];
+    for (int r = 0; r < 3; r++) {
+        along[r] = last.file->position[r] - first.file->position[r];
+        row[r] = stack.frame[r][0];
+    }
+    const double steps = double(grid.size[2] - 1);
+    grid.spacing[2] = normalise(along) / steps;
+    const double lean = dot(row, along);
+    for (int r = 0; r < 3; r++) row[r] -= lean * along[r];
+    normalise(row);
+    cross(along, row, column);
+    for (int r = 0; r < 3; r++) {
+        grid.direction[r][0] = row[r];
+        grid.direction[r][1] = column[r];
+        grid.direction[r][2] = along[r];
+    }
+    double low[3] = {}, high[3] = {}; /* of the slices' corners, in steps of the grid */
+    for (int corner = 1; corner < 8; corner++) {
+        const File &file = corner & 4 ? *last.file : *first.file;
+        double off[3];
+        for (int r = 0; r < 3; r++)
+            off[r] = file.position[r] - first.file->position[r] +
+                     (corner & 1) * stack.frame[r][0] * file.spacing[1] * (file.columns - 1) +
+                     (corner >> 1 & 1) * stack.frame[r][1] * file.spacing[0] * (file.rows - 1);
+        for (int a = 0; a < 3; a++) {
+            double at = 0;
+            for (int r = 0; r < 3; r++) at += off[r] * grid.direction[r][a] / grid.spacing[a];
+            low[a] = std::min(low[a], at);
+            high[a] = std::max(high[a], at);
+        }
+    }
+    for (int a = 0; a < 3; a++) {
+        const double from = std::ceil(low[a] - 0.499), to = std::floor(high[a] + 0.499);
+        grid.size[a] = int(to - from) + 1;
+        for (int r = 0; r < 3; r++) grid.origin[r] += from * grid.spacing[a] * grid.direction[r][a];
+    }
+}
+
+/** The slices of one kind, sorted along their normal. */
+static rp_status place_slices(const Series &series, Stack &stack, rp_error *err)
 {
     for (const File *file : series.others)
         if (file->kind == Kind::unusable)
             return rp_fail(err, RP_ERR_FORMAT, "%s: %s", file->path.c_str(), file->why.c_str());
-    rp_grid &grid = stack.grid;
     const File *const chosen = /* the same one whatever the files are called */
-        *std::min_element(series.slices.begin(), series.slices.end(),
-                          [](const File *a, const File *b) { return a->sop_uid < b->sop_uid; });
-    rp_status status = frame_of(*chosen, grid.direction, err);
+        *std::min_element(
+            series.slices.begin(), series.slices.end(), [](const File *a, const File *b) {
+                return std::tie(a->sop_uid, a->frame) < std::tie(b->sop_uid, b->frame);
+            });
+    rp_status status = frame_of(*chosen, stack.frame, err);
     if (status) return status;
-    std::vector<Placed> placed;
     for (const File *file : series.slices) {
-        placed.push_back({file, {}});
-        place(*file, grid.direction, placed.back().at);
+        stack.slices.push_back({file, {}});
+        place(*file, stack.frame, stack.slices.back().at);
     }
-    status = check_same_kind(placed, err);
-    if (!status) status = drop_copies(placed, err);
+    status = check_same_kind(stack.slices, err);
+    if (!status) status = drop_copies(stack.slices, err);
     if (status) return status;
-    std::stable_sort(placed.begin(), placed.end(),
+    std::stable_sort(stack.slices.begin(), stack.slices.end(),
                      [](const Placed &a, const Placed &b) { return a.at[2] < b.at[2]; });
-    status = check_stack(placed, stack, err);
+    return drop_duplicates(stack, err);
+}
+
+rp_status order_stack(const Series &series, bool repair, Stack &stack, rp_error *err)
+{
+    rp_status status = place_slices(series, stack, err);
+    if (!status) status = check_stack(repair, stack, err);
     if (status) return status;
-    for (const Placed &p : placed) stack.slices.push_back(*p.file);
-    const File &first = stack.slices.front();
-    grid.size[0] = first.columns;
-    grid.size[1] = first.rows;
-    grid.size[2] = static_cast<int>(placed.size());
-    grid.spacing[0] = first.spacing[1];
-    grid.spacing[1] = first.spacing[0];
-    grid.spacing[2] = stack.spacing;
-    std::copy_n(first.position, 3, grid.origin);
-    return rp_grid_check(&grid, err);
+    make_acquired(stack);
+    stack.grid = stack.acquired;
+    if (stack.repair.tilt_degrees > 0) {
+        std::copy_n(stack.slices.front().file->position, 3, stack.grid.origin);
+        make_upright(stack);
+    }
+    return rp_grid_check(&stack.grid, err);
 }
 
 } // namespace rp_dicom

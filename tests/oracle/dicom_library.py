@@ -42,10 +42,16 @@ Header = record(
     series_uid=text(UID), frame_of_reference_uid=text(UID), modality=text(16),
     series_description=text(TEXT), series_number=text(16), acquisition_date=text(16),
     sop_class_uid=text(UID), body_part=text(32))
+Repair = record(
+    "Repair", resampled=c_bool, tilt_degrees=c_double, uneven=c_bool, missing_slices=c_size_t,
+    usual_mm=c_double, gap_mm=c_double, gap_from_mm=c_double, gap_to_mm=c_double,
+    duplicates=c_size_t)
 Series = record("Series", header=Header, image=Image, sop_uids=POINTER(text(UID)),
-                image_sha256=text(65), padded_voxels=c_size_t)
+                image_sha256=text(65), padded_voxels=c_size_t, frame_numbers=POINTER(c_int),
+                repair=Repair, acquired_grid=Grid, acquired_uids=POINTER(text(UID)),
+                acquired_count=c_size_t)
 LoadOptions = record("LoadOptions", series_uid=c_char_p, allow_non_ct=c_bool,
-                     allow_mixed_patients=c_bool)
+                     allow_mixed_patients=c_bool, repair=c_bool)
 Contour = record("Contour", points=POINTER(c_double * 3), count=c_size_t, geometric_type=text(32),
                  sop_uid=text(UID))
 Roi = record("Roi", number=c_int, name=text(TEXT), contours=POINTER(Contour),

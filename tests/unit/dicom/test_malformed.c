@@ -1,6 +1,14 @@
 /* Hostile and damaged files: every one must end in success or in an error in words. */
 #include "phantom.h"
 
+/* The file, or of a DICOMDIR one that lies beside or below it. */
+static void assert_names(const char *message, const char *path)
+{
+    char *folder = rp_format("%.*s", (int)(strrchr(path, '/') - path), path);
+    assert_non_null(strstr(message, folder));
+    rp_free(folder);
+}
+
 static void try_file(const char *path)
 {
     rp_dicom_load_options options = {.allow_non_ct = true};
@@ -10,10 +18,10 @@ static void try_file(const char *path)
     rp_error err = {0};
     rp_dicom_probe(path);
     rp_rtstruct_probe(path);
-    assert_ok(rp_dicom_list(path, &listing, &err), err);
+    if (rp_dicom_list(path, &listing, &err)) assert_names(err.message, path);
     rp_dicom_listing_release(&listing);
     if (rp_dicom_series_load(path, &options, NULL, &series, &err)) {
-        assert_non_null(strstr(err.message, path));
+        assert_names(err.message, path);
         assert_null(series.image.data);
     }
     rp_dicom_series_release(&series);
@@ -25,6 +33,32 @@ static void try_file(const char *path)
         rp_mask_release(&mask);
     }
     rp_rtstruct_release(&rt);
+}
+
+/* An explicit little endian file whose sequences go that deep, without an end. */
+static void write_nested(const char *path, int depth)
+{
+    static const uint8_t start[] = {8, 0, 0x16, 0, 'U', 'I', 26, 0};
+    static const uint8_t level[] = {8,   0,   0x40, 0x11, 'S', 'Q',  0,   0,   255, 255,
+                                    255, 255, 0xFE, 0xFF, 0,   0xE0, 255, 255, 255, 255};
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    fwrite(start, 1, sizeof start, out);
+    fwrite("1.2.840.10008.5.1.4.1.1.2", 1, 26, out);
+    for (int i = 0; i < depth; i++) fwrite(level, 1, sizeof level, out);
+    fclose(out);
+}
+
+static void nesting_does_not_end_the_stack(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), *path = rp_path_join(folder, "nested");
+    for (int depth = 10; depth <= 1000000; depth *= 10) {
+        write_nested(path, depth);
+        try_file(path);
+    }
+    rp_free(path);
+    remove_folder(folder);
 }
 
 static void real_malformed_files_do_no_harm(void **state)
@@ -114,6 +148,7 @@ static void damaged_codestreams_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nesting_does_not_end_the_stack),
         cmocka_unit_test(real_malformed_files_do_no_harm),
         cmocka_unit_test(random_damage_does_no_harm),
         cmocka_unit_test(damaged_codestreams_do_no_harm),

@@ -1,0 +1,77 @@
+/* What a folder holds, series by series. */
+#include "internal.hpp"
+
+namespace rp_dicom
+{
+
+static void describe_stack(const Series &series, rp_dicom_series_info &info)
+{
+    Stack stack, repaired;
+    rp_error problem = {};
+    const bool stands = order_stack(series, false, stack, &problem) == RP_OK;
+    const bool is_ct = series.slices[0]->is_ct();
+    info.usable = stands && is_ct;
+    info.slice_spacing_mm = stack.spacing;
+    info.tilt_degrees = stack.repair.tilt_degrees;
+    if (!stands && problem.status == RP_ERR_REFUSED && is_ct)
+        info.repairable = order_stack(series, true, repaired, nullptr) == RP_OK;
+    const File &lowest = stack.slices.empty() ? *series.slices[0] : *stack.slices[0].file;
+    copy_text(info.acquisition_time, lowest.time.substr(0, 6));
+    if (!is_ct)
+        copy_text(info.why_not,
+                  std::string("modality ") + series.slices[0]->header.modality + ", expected CT");
+    else
+        copy_text(info.why_not, problem.message);
+}
+
+static void describe(const Series &series, rp_dicom_series_info &info)
+{
+    const File &first = series.first();
+    info.header = first.header;
+    info.files = series.slices.empty() ? series.others.size() : series.slices.size();
+    info.passed_over = series.slices.empty() ? 0 : series.others.size();
+    info.multi_frame = first.frames > 1;
+    info.rows = first.rows;
+    info.columns = first.columns;
+    info.slice_thickness_mm = first.thickness;
+    info.pixel_spacing_mm[0] = first.spacing[1];
+    info.pixel_spacing_mm[1] = first.spacing[0];
+    copy_text(info.kernel, first.kernel);
+    copy_text(info.phase, first.phase);
+    if (series.slices.empty())
+        copy_text(info.why_not, first.why);
+    else
+        describe_stack(series, info);
+}
+
+static rp_status list_series(const char *path, rp_dicom_listing *listing, rp_error *err)
+{
+    std::vector<File> files;
+    const rp_status status = scan_path(path, nullptr, files, err);
+    if (status) return status;
+    const std::vector<Series> groups = group_series(files);
+    for (const File &file : files) listing->other_files += file.kind == Kind::not_image;
+    listing->series =
+        static_cast<rp_dicom_series_info *>(rp_alloc(groups.size(), sizeof *listing->series));
+    if (!listing->series) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    for (const Series &series : groups) describe(series, listing->series[listing->count++]);
+    return RP_OK;
+}
+
+} // namespace rp_dicom
+
+using namespace rp_dicom;
+
+extern "C" rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, rp_error *err)
+{
+    *listing = {};
+    const rp_status status = guarded(path, err, [&] { return list_series(path, listing, err); });
+    if (status) rp_dicom_listing_release(listing);
+    return status;
+}
+
+extern "C" void rp_dicom_listing_release(rp_dicom_listing *listing)
+{
+    rp_free(listing->series);
+    *listing = {};
+}
