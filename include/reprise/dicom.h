@@ -68,7 +68,10 @@ typedef struct rp_dicom_series_info {
 typedef struct rp_dicom_listing {
     rp_dicom_series_info *series;
     size_t count;
-    size_t other_files; /**< not DICOM or not images */
+    size_t other_files;         /**< not DICOM or not images */
+    size_t broken_files;        /**< of these: DICOM whose header is truncated or malformed */
+    char *broken_file;          /**< the first of them, owned; NULL: none */
+    char other_modalities[128]; /**< of DICOM files that are no images, such as "RTSTRUCT, SR" */
 } rp_dicom_listing;
 
 /** Every series below a folder, of one file, or of the files that a DICOMDIR names. Cheap: pixel

@@ -9,7 +9,7 @@ enum { ASSESS_MAX_FLAGS = 48 };
 
 typedef struct assess_flag {
     const char *key;
-    char text[400];
+    char text[640];
 } assess_flag;
 
 typedef struct assess_arguments {

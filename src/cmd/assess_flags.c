@@ -56,6 +56,16 @@ static void flag_modality(assess *a, const cmd_ct *ct, const char *whose)
                         modality);
 }
 
+static void flag_repair(assess *a, const cmd_ct *ct, const char *whose)
+{
+    const rp_dicom_repair *r = &ct->series.repair;
+    char text[512];
+    rp_dicom_repair_text(r, text);
+    if (text[0])
+        assess_flag_add(a, r->resampled ? "image_resampled" : "image_duplicates",
+                        "The %s is not as it was acquired: %s.", whose, text);
+}
+
 void assess_flag_inputs(assess *a)
 {
     if (a->label[0])
@@ -68,6 +78,8 @@ void assess_flag_inputs(assess *a)
                         a->model.provenance.label);
     flag_modality(a, &a->baseline_ct, "baseline");
     flag_modality(a, &a->followup_ct, "follow-up");
+    flag_repair(a, &a->baseline_ct, "baseline");
+    flag_repair(a, &a->followup_ct, "follow-up");
     if (a->contour.other_series)
         assess_flag_add(
             a, "contour_of_other_series",

@@ -135,6 +135,8 @@ static rp_json *ct_json(const cmd_ct *ct)
     rp_json_set_numbers(json, "spacing_xyz_mm", grid->spacing, 3);
     if (ct->is_dicom) rp_json_set_string(json, "series_uid", ct->series.header.series_uid);
     if (ct->label[0]) rp_json_set_string(json, "label", ct->label);
+    if (ct->series.repair.resampled || ct->series.repair.duplicates)
+        rp_json_set(json, "repair", cmd_repair_json(&ct->series.repair));
     return json;
 }
 

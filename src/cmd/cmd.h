@@ -107,6 +107,15 @@ typedef struct cmd_ct_options {
     bool allow_non_ct, allow_mixed_patients;
 } cmd_ct_options;
 
+/* The option --repair of every command that loads CTs; a child of its argp, without input. */
+extern const struct argp cmd_repair_argp;
+/* What was done to an image; and "repaired_images" for all that this run has loaded, where there
+ * are any. cmd_provenance_json holds the latter. */
+rp_json *cmd_repair_json(const rp_dicom_repair *repair);
+void cmd_set_repaired(rp_json *json);
+
+/* A DICOM folder, file or DICOMDIR, or a NIfTI file. Uneven series are loaded with --repair only.
+ */
 rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,
                       cmd_ct *ct, rp_error *err);
 void cmd_ct_release(cmd_ct *ct);

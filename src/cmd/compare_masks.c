@@ -353,7 +353,8 @@ static rp_status run(const compare_options *o, compared *c, int argc, char **arg
 
 int cmd_compare_masks(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&cmd_common_argp, 0, NULL, 0}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -360,7 +360,8 @@ static rp_status convert(const convert_options *o, form to, const char **usage, 
 
 int cmd_convert(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&cmd_common_argp, 0, NULL, 0}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -1,6 +1,7 @@
 /* A tree of DICOM studies with RTSTRUCT or SEG: of each patient the first study with a contour, and
  * the next. */
 #include "import_dicom.h"
+#include "input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static void leave_out(import_job *job, found_series *s, const char *why)
 static void leave_out_unusable(import_job *job, found_series *s)
 {
     const rp_dicom_header *h = &s->info.header;
-    if (!s->info.usable)
+    const bool usable = s->info.usable || (s->info.repairable && input_repair_wanted());
+    if (!usable)
         leave_out(job, s, s->info.why_not[0] ? s->info.why_not : "no CT that can be read");
     else if (!h->patient_id[0])
         leave_out(job, s, "has no PatientID: whose it is cannot be told");

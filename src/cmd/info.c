@@ -16,7 +16,7 @@ typedef struct info_options {
 static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {"identifiers", KEY_IDENTIFIERS, NULL, 0,
-     "Also what identifies the patient: name, ID, birth date, dates, study", 0},
+     "Also what identifies the patient: name, ID, birth date, sex, study, accession number", 0},
     {"plan", KEY_PLAN, "ZxYxX", 0,
      "The memory of a model's network, or of the default one, at so many voxels", 0},
     {0}};
@@ -61,7 +61,7 @@ static rp_json *ints_json(const int *values, int count)
     return array;
 }
 
-static void set_identifiers(rp_json *json, const rp_dicom_header *h)
+void info_set_identifiers(rp_json *json, const rp_dicom_header *h)
 {
     rp_json *of = rp_json_object();
     rp_json_set_string(of, "patient_id", h->patient_id);
@@ -93,49 +93,12 @@ static void set_grid(rp_json *json, const rp_grid *g)
  * ------------------------------------------------------------------------------------------------
  */
 
-static rp_json *series_json(const info_options *o, const rp_dicom_series_info *s)
-{
-    rp_json *json = rp_json_object();
-    rp_json_set_string(json, "series_uid", s->header.series_uid);
-    rp_json_set_string(json, "description", s->header.series_description);
-    rp_json_set_string(json, "modality", s->header.modality);
-    rp_json_set_int(json, "files", (int64_t)s->files);
-    rp_json_set_int(json, "columns", s->columns);
-    rp_json_set_int(json, "rows", s->rows);
-    rp_json_set_number(json, "slice_spacing_mm", s->slice_spacing_mm);
-    rp_json_set_number(json, "slice_thickness_mm", s->slice_thickness_mm);
-    rp_json_set_string(json, "frame_of_reference_uid", s->header.frame_of_reference_uid);
-    rp_json_set_bool(json, "usable", s->usable);
-    if (!s->usable) rp_json_set_string(json, "why_not", s->why_not);
-    if (o->identifiers) set_identifiers(json, &s->header);
-    return json;
-}
-
-static rp_status add_dicom(const info_options *o, rp_json *json, rp_error *err)
-{
-    rp_dicom_listing listing = {0};
-    rp_status status = rp_dicom_list(o->path, &listing, err);
-    if (!status && listing.count == 0)
-        status = rp_fail(err, RP_ERR_FORMAT, "%s: no DICOM images in it (%zu other files)", o->path,
-                         listing.other_files);
-    if (!status) {
-        rp_json *all = rp_json_array();
-        for (size_t i = 0; i < listing.count; i++)
-            rp_json_append(all, series_json(o, &listing.series[i]));
-        rp_json_set_string(json, "kind", "DICOM images");
-        rp_json_set(json, "series", all);
-        rp_json_set_int(json, "other_files", (int64_t)listing.other_files);
-    }
-    rp_dicom_listing_release(&listing);
-    return status;
-}
-
 static rp_status add_report(const info_options *o, rp_json *json, char label[32], rp_error *err)
 {
     rp_dicom_header header;
     const rp_status status = info_report(o->path, o->identifiers, json, &header, err);
     if (status) return status;
-    if (o->identifiers) set_identifiers(json, &header);
+    if (o->identifiers) info_set_identifiers(json, &header);
     cmd_find_label(o->path, &header, label);
     if (label[0]) rp_json_set_string(json, "label", label);
     return RP_OK;
@@ -165,7 +128,7 @@ static rp_status add_rtstruct(const info_options *o, rp_json *json, rp_error *er
     rp_json_set_string(json, "referenced_series_uid", contours.referenced_series_uid);
     rp_json_set_string(json, "frame_of_reference_uid", contours.header.frame_of_reference_uid);
     rp_json_set(json, "rois", rois);
-    if (o->identifiers) set_identifiers(json, &contours.header);
+    if (o->identifiers) info_set_identifiers(json, &contours.header);
     rp_rtstruct_release(&contours);
     return RP_OK;
 }
@@ -338,7 +301,7 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
     if (!rp_path_exists(path)) return rp_fail(err, RP_ERR_IO, "%s: no such file or folder", path);
     rp_status status;
     if (rp_path_is_directory(path))
-        status = add_dicom(o, json, err);
+        status = info_dicom(path, o->identifiers, json, err);
     else if (looks_like_safetensors(path))
         status = add_model(o, json, err);
     else if (rp_sr_probe(path))
@@ -350,7 +313,7 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
     else if (rp_seg_probe(path))
         status = add_seg(o, json, err);
     else if (rp_dicom_probe(path))
-        status = add_dicom(o, json, err);
+        status = info_dicom(path, o->identifiers, json, err);
     else
         status =
             rp_fail(err, RP_ERR_FORMAT, "%s: not DICOM, NIfTI or a model (.safetensors)", path);
@@ -372,7 +335,10 @@ static rp_status show_content(const info_options *o, rp_error *err)
     rp_json *json = rp_json_object();
     rp_status status = describe(o, json, err);
     if (!status && o->json) return cmd_print_json(json, err);
-    if (!status) print_value(json, 0);
+    if (!status && rp_json_get(json, "series"))
+        info_print_dicom(json);
+    else if (!status)
+        print_value(json, 0);
     rp_json_destroy(json);
     return status;
 }
@@ -385,9 +351,11 @@ int cmd_info(int argc, char **argv)
         .parser = parse,
         .args_doc = "PATH\n--plan=ZxYxX [MODEL]",
         .children = children,
-        .doc = "Tells what is in a DICOM folder or file, an RTSTRUCT, a SEG, a structured report "
-               "of measurements, a NIfTI file or a model.\v"
-               "What identifies a patient is shown with --identifiers only."};
+        .doc =
+            "Tells what is in a DICOM folder, file or DICOMDIR, an RTSTRUCT, a SEG, a structured "
+            "report of measurements, a NIfTI file or a model. Of DICOM images: which patients, studies and series there are, what is usable, "
+            "and why the rest is not.\v"
+            "What identifies a patient is shown with --identifiers only."};
     info_options o = {0};
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);

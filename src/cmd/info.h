@@ -6,6 +6,13 @@
 
 rp_json *info_architecture_json(const rp_fcd_config *config);
 
+/* DICOM images below path: "series", each with the numbers of its patient and study; patients are
+ * numbered, and named with identifiers only. RP_ERR_FORMAT where there are none. */
+rp_status info_dicom(const char *path, bool identifiers, rp_json *json, rp_error *err);
+/* That for people, to stdout. */
+void info_print_dicom(const rp_json *json);
+void info_set_identifiers(rp_json *json, const rp_dicom_header *header);
+
 /* The memory of prediction and training at an extent (x, y, z) to stdout, of a model's network or,
  * with model NULL, of the default one. */
 rp_status info_plan(const char *model, const int size[3], bool json, rp_error *err);

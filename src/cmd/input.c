@@ -60,9 +60,13 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
 {
     const rp_dicom_load_options load = {.series_uid = options->series,
                                         .allow_non_ct = options->allow_non_ct,
-                                        .allow_mixed_patients = options->allow_mixed_patients};
+                                        .allow_mixed_patients = options->allow_mixed_patients,
+                                        .repair = input_repair_wanted()};
     ct->is_dicom = true;
-    return rp_dicom_series_load(path, &load, progress, &ct->series, err);
+    rp_status status = rp_dicom_series_load(path, &load, progress, &ct->series, err);
+    if (!status) status = input_note_repair(ct, err);
+    if (status) rp_dicom_series_release(&ct->series);
+    return status;
 }
 
 static rp_status load_nifti(const char *path, cmd_ct *ct, rp_error *err)
@@ -171,6 +175,20 @@ void input_warn_of_oddities(const char *file, const rp_roi_report *report)
                report->gap_slices);
 }
 
+rp_status input_fill_roi(const char *file, const rp_roi *roi, const cmd_ct *ct, rp_mask *mask,
+                         rp_roi_report *report, rp_error *err)
+{
+    const rp_dicom_series *series = &ct->series;
+    rp_status status = rp_roi_to_mask(roi, &series->image.grid, mask, report, err);
+    if (status == RP_ERR_REFUSED && series->repair.tilt_degrees > 0) {
+        rp_mask acquired = {0};
+        status = rp_roi_to_mask(roi, &series->acquired_grid, &acquired, report, err);
+        if (!status) status = rp_mask_resample(&acquired, &series->image.grid, mask, err);
+        rp_mask_release(&acquired);
+    }
+    return status ? rp_fail_in(err, status, "%s", file) : RP_OK;
+}
+
 static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct *ct,
                                const cmd_contour_options *options, cmd_contour *contour,
                                rp_error *err)
@@ -181,10 +199,7 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
     const input_origin origin = {file, &contours.header, contours.referenced_series_uid};
     if (!status) status = input_check_belongs(&origin, ct, options, &contour->other_series, err);
     if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
-    if (!status) {
-        status = rp_roi_to_mask(roi, &ct->series.image.grid, &contour->mask, &contour->report, err);
-        if (status) rp_fail_in(err, status, "%s", file);
-    }
+    if (!status) status = input_fill_roi(file, roi, ct, &contour->mask, &contour->report, err);
     if (!status) {
         contour->format = CMD_RTSTRUCT;
         memcpy(contour->roi_name, roi->name, sizeof contour->roi_name);

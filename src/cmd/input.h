@@ -16,6 +16,10 @@ rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
                               const cmd_contour_options *options, bool *other_series,
                               rp_error *err);
 void input_warn_of_oddities(const char *file, const rp_roi_report *report);
+/* The ROI on the CT's grid; RP_ERR_* name the file. On a CT whose tilted gantry was resampled,
+ * contours of the acquired slices are filled there first. */
+rp_status input_fill_roi(const char *file, const rp_roi *roi, const cmd_ct *ct, rp_mask *mask,
+                         rp_roi_report *report, rp_error *err);
 /* Onto the grid of the CT. */
 rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err);
 /* Neither nothing nor more than half of the image. */
@@ -35,5 +39,11 @@ rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
 /* One segment on the grid of the segmentation itself; fraction as in rp_seg_mask_options. */
 rp_status input_read_seg(const char *file, const char *name, double fraction, rp_mask *mask,
                          rp_error *err);
+
+/* ---- repair.c ---- */
+
+bool input_repair_wanted(void);
+/* Warns and remembers where the loaded image is not as it was acquired. */
+rp_status input_note_repair(const cmd_ct *ct, rp_error *err);
 
 #endif

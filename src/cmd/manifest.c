@@ -260,7 +260,8 @@ static int run_split(const manifest_options *o, rp_error *err)
 
 int cmd_manifest(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 90}, {0}};
+    static const struct argp_child children[] = {
+        {&cmd_common_argp, 0, NULL, 90}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -113,6 +113,7 @@ static rp_status print_json(const measure_options *o, const measured *m, rp_erro
     rp_json_set_number(json, "slice_spacing_mm", m->labels.grid.spacing[2]);
     rp_json_set(json, "lesions", lesions);
     rp_json_set_string(json, "program_version", RP_VERSION);
+    cmd_set_repaired(json);
     return cmd_print_json(json, err);
 }
 
@@ -129,7 +130,8 @@ static rp_status run(const measure_options *o, measured *m, rp_error *err)
 
 int cmd_measure(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&cmd_common_argp, 0, NULL, 0}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -192,6 +192,7 @@ static rp_status print_json(const respond_options *o, const visit *before, const
     rp_json_set_bool(json, "nodal", o->nodal);
     rp_json_set_string(json, "definition", rp_diameter_definition_name(o->definition));
     rp_json_set_string(json, "program_version", RP_VERSION);
+    cmd_set_repaired(json);
     return cmd_print_json(json, err);
 }
 
@@ -221,8 +222,10 @@ static int respond_over_visits(respond_options *o)
 
 int cmd_respond(int argc, char **argv)
 {
-    static const struct argp_child children[] = {
-        {&respond_timeline_argp, 0, NULL, 0}, {&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {{&respond_timeline_argp, 0, NULL, 0},
+                                                 {&cmd_common_argp, 0, NULL, 0},
+                                                 {&cmd_repair_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -122,7 +122,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&cmd_common_argp, 0, NULL, 0}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,

@@ -174,6 +174,7 @@ static rp_json *truth_json(const simulate_options *o, const cmd_ct *ct, const cm
     rp_json_set(json, "sources", sources);
     rp_json_set(json, "files", files);
     rp_json_set_string(json, "program_version", RP_VERSION);
+    cmd_set_repaired(json);
     return json;
 }
 
@@ -263,7 +264,8 @@ static rp_status run(const simulate_options *o, cmd_ct *ct, cmd_contour *contour
 
 int cmd_simulate(int argc, char **argv)
 {
-    static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&cmd_common_argp, 0, NULL, 0}, {&cmd_repair_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {.options = options,
                                      .parser = parse,
                                      .children = children,

@@ -184,8 +184,8 @@ static rp_status add_roi(loader *l, const rp_roi *r, uint16_t *owner)
         l->out->passed_over++;
         return RP_OK;
     }
-    rp_status status = rp_roi_to_mask(r, &l->ct->series.image.grid, &mask, &report, l->err);
-    if (status) return rp_fail_in(l->err, status, "%s", l->row->mask);
+    rp_status status = input_fill_roi(l->row->mask, r, l->ct, &mask, &report, l->err);
+    if (status) return status;
     input_warn_of_oddities(l->row->mask, &report);
     status = claim(l, &mask, r->name, owner);
     if (!status) status = add(l, &mask, r->name);

@@ -1,6 +1,8 @@
 /* What a folder holds, series by series. */
 #include "internal.hpp"
 
+#include <set>
+
 namespace rp_dicom
 {
 
@@ -44,13 +46,33 @@ static void describe(const Series &series, rp_dicom_series_info &info)
         describe_stack(series, info);
 }
 
+static rp_status note_others(const char *path, const std::vector<File> &files,
+                             rp_dicom_listing &listing, rp_error *err)
+{
+    std::set<std::string> modalities;
+    for (const File &file : files) {
+        listing.other_files += file.kind == Kind::not_image;
+        if (file.broken && !listing.broken_files++)
+            listing.broken_file = rp_strdup(file.path.c_str());
+        if (file.kind == Kind::not_image && !file.broken && file.header.modality[0])
+            modalities.insert(file.header.modality);
+    }
+    if (listing.broken_files && !listing.broken_file)
+        return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    std::string words;
+    for (const std::string &modality : modalities) words += (words.empty() ? "" : ", ") + modality;
+    copy_text(listing.other_modalities, words);
+    return RP_OK;
+}
+
 static rp_status list_series(const char *path, rp_dicom_listing *listing, rp_error *err)
 {
     std::vector<File> files;
     const rp_status status = scan_path(path, nullptr, files, err);
     if (status) return status;
     const std::vector<Series> groups = group_series(files);
-    for (const File &file : files) listing->other_files += file.kind == Kind::not_image;
+    const rp_status noted = note_others(path, files, *listing, err);
+    if (noted) return noted;
     listing->series =
         static_cast<rp_dicom_series_info *>(rp_alloc(groups.size(), sizeof *listing->series));
     if (!listing->series) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
@@ -73,5 +95,6 @@ extern "C" rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, 
 extern "C" void rp_dicom_listing_release(rp_dicom_listing *listing)
 {
     rp_free(listing->series);
+    rp_free(listing->broken_file);
     *listing = {};
 }

@@ -27,6 +27,16 @@ static std::string text_or(const char *text, const char *otherwise)
     return text ? text : otherwise;
 }
 
+/** The caller's words, and what was done to the image. */
+static std::string described(const char *description, const rp_dicom_repair &repair)
+{
+    char text[512];
+    rp_dicom_repair_text(&repair, text);
+    const std::string words = text_or(description, "");
+    if (!text[0]) return words;
+    return (words.empty() ? "" : words + ". ") + "Of the image, " + text;
+}
+
 static Outline outline_of(const rp_grid &grid, const rp_contour &contour, int slice)
 {
     Outline outline = {slice, contour.count, ""};
@@ -215,7 +225,7 @@ static rp_status write_rtstruct(const char *path, const rp_dicom_series &series,
     c.header = series.header;
     c.roi_name = text_or(options.roi_name, "Lesion");
     c.label = text_or(options.structure_set_label, "REPRISE");
-    c.description = text_or(options.description, "");
+    c.description = described(options.description, series.repair);
     c.algorithm = text_or(options.algorithm, "");
     c.seed = text_or(options.uid_seed, "");
     const std::string created = text_or(options.created, "");
