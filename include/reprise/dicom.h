@@ -68,9 +68,10 @@ typedef struct rp_dicom_series_info {
 typedef struct rp_dicom_listing {
     rp_dicom_series_info *series;
     size_t count;
-    size_t other_files;         /**< not DICOM or not images */
-    size_t broken_files;        /**< of these: DICOM whose header is truncated or malformed */
-    char *broken_file;          /**< the first of them, owned; NULL: none */
+    size_t other_files;  /**< not DICOM or not images */
+    size_t broken_files; /**< of these: DICOM that does not parse, or without its image */
+    char *broken_file;   /**< the first of them, owned; NULL: none */
+    char broken_why[128];
     char other_modalities[128]; /**< of DICOM files that are no images, such as "RTSTRUCT, SR" */
 } rp_dicom_listing;
 

@@ -103,8 +103,7 @@ static rp_status fail_without_images(const char *path, const rp_dicom_listing *l
                                      rp_error *err)
 {
     if (listing->broken_file)
-        return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or malformed DICOM header",
-                       listing->broken_file);
+        return rp_fail(err, RP_ERR_FORMAT, "%s: %s", listing->broken_file, listing->broken_why);
     if (listing->other_modalities[0])
         return rp_fail(err, RP_ERR_FORMAT, "%s: no DICOM images in it (found modality %s)", path,
                        listing->other_modalities);
@@ -127,7 +126,10 @@ rp_status info_dicom(const char *path, bool identifiers, rp_json *json, rp_error
         rp_json_set_int(json, "other_files", (int64_t)listing.other_files);
         rp_json_set_string(json, "other_modalities", listing.other_modalities);
         rp_json_set_int(json, "broken_files", (int64_t)listing.broken_files);
-        if (listing.broken_file) rp_json_set_string(json, "broken_file", listing.broken_file);
+        if (listing.broken_file) {
+            rp_json_set_string(json, "broken_file", listing.broken_file);
+            rp_json_set_string(json, "broken_why", listing.broken_why);
+        }
     }
     rp_dicom_listing_release(&listing);
     return status;
@@ -242,7 +244,7 @@ void info_print_dicom(const rp_json *json)
     printf("other files: %.0f%s%s%s\n", number_of(json, "other_files"),
            modalities[0] ? " (among them " : "", modalities, modalities[0] ? ")" : "");
     if (number_of(json, "broken_files") > 0)
-        printf("truncated or malformed: %.0f, such as %s\n", number_of(json, "broken_files"),
-               text_of(json, "broken_file"));
+        printf("unreadable files: %.0f, such as %s: %s\n", number_of(json, "broken_files"),
+               text_of(json, "broken_file"), text_of(json, "broken_why"));
     if (text_of(json, "label")[0]) printf("label: %s\n", text_of(json, "label"));
 }

@@ -42,6 +42,13 @@ std::string text_of(DcmItem &item, const DcmTagKey &tag)
 {
     DcmElement *element = element_of(item, tag);
     OFString value;
+    Uint8 *bytes = nullptr;
+    /* text whose representation the file does not know is text all the same */
+    if (element && (element->getVR() == EVR_UN || element->getVR() == EVR_UNKNOWN) &&
+        element->getUint8Array(bytes).good() && bytes) {
+        const char *text = reinterpret_cast<const char *>(bytes);
+        return trimmed(std::string(text, strnlen(text, element->getLength())));
+    }
     if (!element || element->getOFStringArray(value).bad()) return "";
     return trimmed(std::string(value.c_str())); /* an embedded NUL ends the text */
 }

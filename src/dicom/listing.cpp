@@ -52,8 +52,10 @@ static rp_status note_others(const char *path, const std::vector<File> &files,
     std::set<std::string> modalities;
     for (const File &file : files) {
         listing.other_files += file.kind == Kind::not_image;
-        if (file.broken && !listing.broken_files++)
+        if (file.broken && !listing.broken_files++) {
             listing.broken_file = rp_strdup(file.path.c_str());
+            copy_text(listing.broken_why, file.why);
+        }
         if (file.kind == Kind::not_image && !file.broken && file.header.modality[0])
             modalities.insert(file.header.modality);
     }

@@ -149,7 +149,12 @@ std::vector<File> scan_file(const std::string &path)
     if (!file.broken) file.place = find_pixels(path, *format.getDataset(), end);
     std::vector<File> records{file};
     if (!file.broken) records = classify(*format.getDataset(), file);
-    if (lacks_image(*format.getDataset(), records[0])) records[0].broken = true;
+    if (!file.broken && lacks_image(*format.getDataset(), records[0])) {
+        records[0].broken = true;
+        records[0].why = "truncated, or no image: neither Rows nor Columns";
+    } else if (file.broken) {
+        records[0].why = "truncated or malformed DICOM header";
+    }
     /* Without preamble, some other binary file may only begin like DICOM. */
     const rp_dicom_header &h = file.header;
     if (!has_magic(path) && !h.modality[0] && !h.sop_class_uid[0] && !h.series_uid[0])
@@ -264,6 +269,7 @@ extern "C" bool rp_dicom_probe(const char *path)
     return guarded(path, nullptr, [&] {
                DcmFileFormat format;
                if (prepare(nullptr) || !looks_like_dicom(path)) return RP_ERR_FORMAT;
+               if (has_magic(path)) return RP_OK;
                const bool parsed = load_until(path, DCM_Modality, format);
                return parsed && format.getDataset()->card() > 0 ? RP_OK : RP_ERR_FORMAT;
            }) == RP_OK;

@@ -58,21 +58,20 @@ static rp_status refuse_modality(const char *path, const Series &series, rp_erro
                    modality[0] ? modality : "missing");
 }
 
-static rp_status no_series(const char *path, const std::vector<Series> &all,
+static rp_status no_series(const char *path, bool any_modality, const std::vector<Series> &all,
                            const std::vector<File> &files, rp_error *err)
 {
     for (const Series &series : all)
-        if (!series.slices.empty() && !series.first().is_ct())
+        if (!any_modality && !series.slices.empty() && !series.first().is_ct())
             return refuse_modality(path, series, err);
     for (const Series &series : all)
-        if (!series.first().is_ct()) return refuse_modality(path, series, err);
+        if (!any_modality && !series.first().is_ct()) return refuse_modality(path, series, err);
     for (const Series &series : all)
-        return rp_fail(err, RP_ERR_FORMAT, "%s: no CT slices: %s", series.first().path.c_str(),
-                       series.first().why.c_str());
+        return rp_fail(err, RP_ERR_FORMAT, "%s: no %sslices: %s", series.first().path.c_str(),
+                       series.first().is_ct() ? "CT " : "", series.first().why.c_str());
     for (const File &file : files)
         if (file.broken)
-            return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or malformed DICOM header",
-                           file.path.c_str());
+            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", file.path.c_str(), file.why.c_str());
     for (const File &file : files)
         if (file.is_dicom && file.header.modality[0])
             return rp_fail(err, RP_ERR_FORMAT, "%s: no CT images (found modality %s)", path,
@@ -103,7 +102,7 @@ static rp_status choose_series(const char *path, const rp_dicom_load_options &op
     if (list.empty() && options.series_uid)
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: no series whose UID ends with %s", path,
                        options.series_uid);
-    if (list.empty()) return no_series(path, all, files, err);
+    if (list.empty()) return no_series(path, options.allow_non_ct, all, files, err);
     return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu series; choose one with --series UID:%s", path,
                    list.size(), choices(list).c_str());
 }
@@ -114,8 +113,7 @@ static rp_status check_broken(const std::vector<File> &files, const Series &chos
     for (const File &file : files) {
         const char *uid = file.header.series_uid;
         if (file.broken && (!uid[0] || strcmp(uid, chosen.uid()) == 0))
-            return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or malformed DICOM header",
-                           file.path.c_str());
+            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", file.path.c_str(), file.why.c_str());
     }
     return RP_OK;
 }
