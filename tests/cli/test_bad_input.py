@@ -264,7 +264,7 @@ def wrong_folder(t):
         os.remove(copy + "/1-04.dcm")
         return copy
 
-    t.image("folder lacks a slice", without, FAILED, ("gap", "missing", "uneven", "spacing"))
+    t.image("folder lacks a slice", without, REFUSED, ("gap", "missing", "uneven", "spacing"))
 
 
 def other_modality(t):
