@@ -159,7 +159,7 @@ static rp_status add_seg(const info_options *o, rp_json *json, rp_error *err)
     rp_json_set_string(json, "referenced_series_uid", seg.referenced_series_uid);
     rp_json_set_string(json, "frame_of_reference_uid", seg.header.frame_of_reference_uid);
     rp_json_set(json, "segments", segments);
-    if (o->identifiers) set_identifiers(json, &seg.header);
+    if (o->identifiers) info_set_identifiers(json, &seg.header);
     rp_seg_release(&seg);
     return RP_OK;
 }
@@ -353,7 +353,8 @@ int cmd_info(int argc, char **argv)
         .children = children,
         .doc =
             "Tells what is in a DICOM folder, file or DICOMDIR, an RTSTRUCT, a SEG, a structured "
-            "report of measurements, a NIfTI file or a model. Of DICOM images: which patients, studies and series there are, what is usable, "
+            "report of measurements, a NIfTI file or a model. Of DICOM images: which patients, "
+            "studies and series there are, what is usable, "
             "and why the rest is not.\v"
             "What identifies a patient is shown with --identifiers only."};
     info_options o = {0};

@@ -124,8 +124,8 @@ template <class Body> bool with_item(Writer &w, const DcmTagKey &sequence, Body 
 std::string decimal_text(double value);
 /** 2.25.<decimal> from a hash of the given text: equal text, equal UID. */
 std::string uid_from(const std::string &text);
-/** Appends the object as a Part 10 file in a transfer syntax that it can be written in without being
- *  encoded anew; throws std::runtime_error where it cannot. */
+/** Appends the object as a Part 10 file in a transfer syntax that it can be written in without
+ * being encoded anew; throws std::runtime_error where it cannot. */
 void encode_object(DcmFileFormat &object, E_TransferSyntax syntax, std::string &bytes);
 /** Serialises the object and writes it whole or not at all. */
 rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err);

@@ -33,7 +33,7 @@ static rp_status load_seg(const char *path, DcmFileFormat &format, rp_error *err
 {
     if (!rp_path_exists(path)) return rp_fail(err, RP_ERR_IO, "%s: no such file", path);
     if (!looks_like_dicom(path)) return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file", path);
-    const OFCondition loaded = format.loadFile(OFFilename(path));
+    const OFCondition loaded = load_whole(path, format);
     if (loaded.bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path, loaded.text());
     DcmDataset &dataset = *format.getDataset();

@@ -58,7 +58,9 @@ static rp_status check_input(const char *path, const rp_dicom_series &series, co
     if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
     bool named = series.header.series_uid[0] != 0;
-    for (int z = 0; z < mask.grid.size[2]; z++) named = named && series.sop_uids[z][0];
+    for (size_t i = 0; i < series.acquired_count; i++) named = named && series.acquired_uids[i][0];
+    for (int z = 0; z < mask.grid.size[2] && !series.repair.resampled; z++)
+        named = named && series.sop_uids[z][0];
     if (!named)
         return rp_fail(
             err, RP_ERR_UNSUPPORTED,
@@ -192,20 +194,41 @@ static bool put_segment(Writer &w, const SegToWrite &s)
     });
 }
 
-static void put_reference(Writer &w, const SegToWrite &s, int slice)
+static void put_object(Writer &w, const SegToWrite &s, const char *uid)
 {
     const char *sop_class = s.header.sop_class_uid;
     w.put(DCM_ReferencedSOPClassUID, sop_class[0] ? sop_class : UID_CTImageStorage);
-    w.put(DCM_ReferencedSOPInstanceUID, s.series->sop_uids[slice]);
+    w.put(DCM_ReferencedSOPInstanceUID, uid);
+}
+
+/** A slice, which may be a frame of its object. */
+static void put_reference(Writer &w, const SegToWrite &s, int slice)
+{
+    const int frame = s.series->frame_numbers ? s.series->frame_numbers[slice] : 0;
+    put_object(w, s, s.series->sop_uids[slice]);
+    if (frame > 0) w.put(DCM_ReferencedFrameNumber, std::to_string(frame));
+}
+
+/** The objects to list, each once: those of the slices, or where these were interpolated, all. */
+static std::vector<std::string> listed_objects(const SegToWrite &s)
+{
+    std::vector<std::string> uids;
+    const rp_dicom_series &series = *s.series;
+    for (size_t i = 0; series.repair.resampled && i < series.acquired_count; i++)
+        uids.push_back(series.acquired_uids[i]);
+    for (const int z : s.slices) /* frames of one object follow each other */
+        if (!series.repair.resampled && (uids.empty() || uids.back() != series.sop_uids[z]))
+            uids.push_back(series.sop_uids[z]);
+    return uids;
 }
 
 static bool put_references(Writer &w, const SegToWrite &s)
 {
     return with_item(w, DCM_ReferencedSeriesSequence, [&](Writer &series) {
         series.put(DCM_SeriesInstanceUID, s.header.series_uid);
-        for (const int z : s.slices)
+        for (const std::string &uid : listed_objects(s))
             if (!with_item(series, DCM_ReferencedInstanceSequence, [&](Writer &instance) {
-                    put_reference(instance, s, z);
+                    put_object(instance, s, uid.c_str());
                     return true;
                 }))
                 return false;
@@ -273,6 +296,7 @@ static bool put_shared_groups(Writer &w, const SegToWrite &s)
 
 static bool put_source(Writer &w, const SegToWrite &s, int slice)
 {
+    if (!s.series->sop_uids[slice][0]) return true; /* interpolated: no image to refer to */
     return with_item(w, DCM_DerivationImageSequence, [&](Writer &image) {
         return with_item(image, DCM_SourceImageSequence,
                          [&](Writer &source) {

@@ -134,7 +134,7 @@ rp_status load_report(const char *path, DcmFileFormat &format, rp_error *err)
     if (!looks_like_dicom(path)) return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file", path);
     const rp_status status = check_nesting(path, err);
     if (status) return status;
-    const OFCondition loaded = format.loadFile(OFFilename(path));
+    const OFCondition loaded = load_whole(path, format);
     if (loaded.bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path, loaded.text());
     const std::string modality = text_of(*format.getDataset(), DCM_Modality);
