@@ -137,7 +137,7 @@ static rp_status read_object(const std::string &path, DcmFileFormat &format, std
                              rp_error *err)
 {
     char hex[RP_SHA256_HEX];
-    const OFCondition loaded = format.loadFile(OFFilename(path.c_str()));
+    const OFCondition loaded = load_whole(path, format);
     if (loaded.bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: does not parse to its end (%s)", path.c_str(),
                        loaded.text());

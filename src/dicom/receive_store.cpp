@@ -179,7 +179,7 @@ Uint16 Receiver::place(rp_outfile *file, const std::string &folder, const std::s
 Uint16 Receiver::keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request)
 {
     DcmFileFormat format;
-    const OFCondition parsed = format.loadFile(OFFilename(rp_outfile_temporary_path(file)));
+    const OFCondition parsed = load_whole(rp_outfile_temporary_path(file), format);
     if (parsed.bad()) {
         rp_log(RP_LOG_WARNING, "an object that does not parse was refused: %s", parsed.text());
         return STATUS_STORE_Error_CannotUnderstand;

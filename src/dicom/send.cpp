@@ -280,7 +280,7 @@ rp_status Delivery::send_one(Courier &courier, Letter &letter, rp_error *err)
         return RP_OK;
     }
     DcmFileFormat format;
-    const OFCondition loaded = format.loadFile(OFFilename(letter.path.c_str()));
+    const OFCondition loaded = load_whole(letter.path, format);
     if (loaded.bad()) {
         finish(letter, RP_SEND_FAILED, std::string("does not parse to its end: ") + loaded.text());
         return RP_OK;
