@@ -293,6 +293,25 @@ DcmItem *Writer::item(const DcmTagKey &sequence)
     return good() ? item : nullptr;
 }
 
+rp_status check_mask_to_write(const char *path, const rp_dicom_series &series, const rp_mask &mask,
+                              const char *object, rp_error *err)
+{
+    if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
+    bool named = series.header.series_uid[0] != 0;
+    for (size_t i = 0; i < series.acquired_count; i++) named = named && series.acquired_uids[i][0];
+    for (int z = 0; z < mask.grid.size[2] && !series.repair.resampled; z++)
+        named = named && series.sop_uids[z][0];
+    if (!named)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "%s: the series or its slices have no UID that %s could refer to", path,
+                       object);
+    if (rp_mask_count(&mask) == 0)
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is empty: there is nothing to write",
+                       path);
+    return RP_OK;
+}
+
 std::string decimal_text(double value)
 {
     char text[40] = "0";

@@ -120,6 +120,10 @@ template <class Body> bool with_item(Writer &w, const DcmTagKey &sequence, Body 
     return done && w.good();
 }
 
+/** Whether an object ("a segmentation") of the mask can be written that refers to the series. */
+rp_status check_mask_to_write(const char *path, const rp_dicom_series &series, const rp_mask &mask,
+                              const char *object, rp_error *err);
+
 /** A decimal string of at most 16 characters, as precise as that allows. */
 std::string decimal_text(double value);
 /** 2.25.<decimal> from a hash of the given text: equal text, equal UID. */

@@ -197,25 +197,6 @@ static bool put_roi(Writer &w, const Content &c)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-static rp_status check_input(const char *path, const rp_dicom_series &series, const rp_mask &mask,
-                             rp_error *err)
-{
-    if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
-    bool named = series.header.series_uid[0] != 0;
-    for (size_t i = 0; i < series.acquired_count; i++) named = named && series.acquired_uids[i][0];
-    for (int z = 0; z < mask.grid.size[2] && !series.repair.resampled; z++)
-        named = named && series.sop_uids[z][0];
-    if (!named)
-        return rp_fail(err, RP_ERR_UNSUPPORTED,
-                       "%s: the series or its slices have no UID that an RTSTRUCT could refer to",
-                       path);
-    if (rp_mask_count(&mask) == 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is empty: there is nothing to contour",
-                       path);
-    return RP_OK;
-}
-
 static rp_status write_rtstruct(const char *path, const rp_dicom_series &series,
                                 const rp_mask &mask, const rp_rtstruct_write_options &options,
                                 rp_error *err)
@@ -232,7 +213,7 @@ static rp_status write_rtstruct(const char *path, const rp_dicom_series &series,
     c.date = created.substr(0, 8);
     c.time = created.size() > 8 ? created.substr(8) : "";
     rp_status status = prepare(err);
-    if (!status) status = check_input(path, series, mask, err);
+    if (!status) status = check_mask_to_write(path, series, mask, "an RTSTRUCT", err);
     for (int z = 0; !status && z < mask.grid.size[2]; z++)
         status = trace_slice(mask, z, c.outlines, err);
     if (status) return status;

@@ -52,25 +52,6 @@ static std::string day_of(const rp_dicom_header &header)
 
 /* ---- content ----------------------------------------------------------------------------- */
 
-static rp_status check_input(const char *path, const rp_dicom_series &series, const rp_mask &mask,
-                             rp_error *err)
-{
-    if (!rp_grid_same(&series.image.grid, &mask.grid, 0.01))
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is not on the grid of the series", path);
-    bool named = series.header.series_uid[0] != 0;
-    for (size_t i = 0; i < series.acquired_count; i++) named = named && series.acquired_uids[i][0];
-    for (int z = 0; z < mask.grid.size[2] && !series.repair.resampled; z++)
-        named = named && series.sop_uids[z][0];
-    if (!named)
-        return rp_fail(
-            err, RP_ERR_UNSUPPORTED,
-            "%s: the series or its slices have no UID that a segmentation could refer to", path);
-    if (rp_mask_count(&mask) == 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: the mask is empty: there is nothing to write",
-                       path);
-    return RP_OK;
-}
-
 /** Frames of the slices that hold any of the mask, one bit a pixel, without gaps. */
 static void pack(const rp_mask &mask, SegToWrite &w)
 {
@@ -352,7 +333,7 @@ static rp_status write_seg(const char *path, const rp_dicom_series &series, cons
     s.date = created.empty() ? day_of(s.header) : created.substr(0, 8);
     s.time = created.size() > 8 ? created.substr(8) : "000000";
     rp_status status = prepare(err);
-    if (!status) status = check_input(path, series, mask, err);
+    if (!status) status = check_mask_to_write(path, series, mask, "a segmentation", err);
     if (!status) status = find_place(path, options, s, err);
     if (status) return status;
     pack(mask, s);
