@@ -7,7 +7,7 @@ from ctypes import c_uint8
 
 import numpy as np
 
-SYSTEM_LIBRARIES = ("-ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -ldeflate -lcrypto "
+SYSTEM_LIBRARIES = ("-ldcmtls -ldcmnet -ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -ldeflate -lcrypto "
                     "-lpthread -lm").split()
 TEXT, UID = 128, 65
 
