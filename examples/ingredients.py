@@ -20,6 +20,7 @@ import math
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 
 SARCOMAS = {"STS_001": (-40, 25), "STS_002": (-40, 25)}
@@ -37,6 +38,7 @@ VARIANTS = {
     "rate 0.001": ("learning rate", "0.001", {"learning_rate": 0.001}, {}),
     "epochs 100": ("epochs", "100", {"epochs": 100}, {}),
     "epochs 25": ("epochs", "25", {"epochs": 25}, {}),
+    "not adapted": ("start", "the general model as it is", {}, {"as_is": True}),
     "fresh": ("start", "fresh weights, learning rate 0.001, 50 epochs", {"learning_rate": 0.001}, {"general": False}),
     "epochs 350": ("epochs", "350", {"epochs": 350}, {}),
     "no perturbation": ("perturbations", "none at all", {"augmentation": STILL}, {}),
@@ -167,23 +169,29 @@ def adapt(o, name, case):
 def dice_of(o, model, case, followup, special):
     """Of one follow-up, contoured by a command of its own."""
     image, truth = case.followups[followup]
-    prior = registered_contour(o, case, followup) if special.get("registered") else case.contour
-    mask = model.with_name(f"{model.stem}_{followup.strip(' %')}{special.get('norm', '')}.nii.gz")
-    norm = ["--norm", special["norm"]] if "norm" in special else []
-    try:
-        run([o.program, "segment", "--model", model, "--image", image, "--prior", prior, "--out", mask, "--quiet",
-             "--threads", o.threads, *norm])
-    except RuntimeError as error:
-        if "no tumour found" not in str(error):
-            raise
-        return 0.0
-    scores = json.loads(run([o.program, "compare-masks", "--json", "--reference", truth, "--prediction", mask]))
-    mask.unlink()
-    return scores["dice"]
+    options = ["--norm", special["norm"]] if "norm" in special else []
+    if not special.get("as_is"):  # `evaluate` takes the general model's largest component too
+        options += ["--prior", registered_contour(o, case, followup) if special.get("registered") else case.contour]
+    with tempfile.TemporaryDirectory() as folder:
+        mask = pathlib.Path(folder) / "mask.nii.gz"
+        try:
+            run([o.program, "segment", "--model", model, "--image", image, "--out", mask, "--quiet",
+                 "--threads", o.threads, *options])
+        except RuntimeError as error:
+            if "no tumour found" not in str(error):
+                raise
+            return 0.0
+        scores = run([o.program, "compare-masks", "--json", "--reference", truth, "--prediction", mask])
+        return json.loads(scores)["dice"]
 
 
 def rows_of(o, name, case):
     special = VARIANTS[name][3]
+    if special.get("as_is"):
+        for followup in case.followups:
+            yield {"variant": name, "case": case.name, "followup": followup, "epochs": 0, "seconds": 0,
+                   "dice": f"{dice_of(o, o.general, case, followup, special):.6f}", "epochs_to_95": "", "seconds_to_95": ""}
+        return
     model, curve, epochs = adapt(o, special.get("of", name), case)
     last = curve[-1]
     first = next(r for r in curve if float(r["dice"]) >= 0.95 * float(last["dice"]))
