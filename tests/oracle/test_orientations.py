@@ -2,7 +2,6 @@
 on the same places in the patient. Read back by Reprise and by readers on pydicom and nibabel alone."""
 import itertools
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -16,26 +15,12 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
+import checks
+from checks import REPRISE, convert, require
 from seg_reader import differing, rasterised, segments_of, voxels_of
 
-REPRISE = os.environ.get("REPRISE", "")
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SIZE, SPACING = (19, 14, 11), (0.9, 1.3, 2.4)  # of no axis like another; 19 x 14 is no whole byte
-compared = 0
-
-
-def require(condition, *what):
-    global compared
-    compared += 1
-    if not condition:
-        print("FAILED:", *what)
-        sys.exit(1)
-
-
-def convert(*arguments):
-    done = subprocess.run([REPRISE, "convert", *map(str, arguments), "--quiet"], capture_output=True,
-                          text=True, timeout=120, check=False)
-    require(done.returncode == 0, arguments, done.stderr.strip())
 
 
 def blob(seed):
@@ -189,7 +174,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             ct, mask_path = scan(folder, number, position, row, column)
             through_dicom(f"{position} {row}", folder, mask_path, ct, voxels_of(mask_path))
-    print(f"{len(directions)} grids and {len(scans)} series as scanned, {compared} comparisons")
+    print(f"{len(directions)} grids and {len(scans)} series as scanned, {checks.compared} comparisons")
 
 
 main()

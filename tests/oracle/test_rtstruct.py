@@ -15,19 +15,12 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
+import checks
+from checks import require
 from dicom_library import Failure, Header, Library, Unavailable, grid_of, steps_of
 
 DATA = os.environ.get("REPRISE_TEST_DATA", "")
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
-compared = 0
-
-
-def require(condition, *what):
-    global compared
-    compared += 1
-    if not condition:
-        print("FAILED:", *what)
-        sys.exit(1)
 
 
 def dice(a, b):
@@ -268,8 +261,8 @@ def main():
                 real_pair(library, folder, name)
         else:
             print("REPRISE_TEST_DATA is absent: only contours of our own were checked")
-    require(compared > 100, "too little was compared")
-    print(f"{compared} comparisons")
+    require(checks.compared > 100, "too little was compared")
+    print(f"{checks.compared} comparisons")
 
 
 try:

@@ -19,37 +19,17 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
+import checks
+from checks import REPRISE, convert, program, require
 from seg_reader import CannotDecode, differing, segments_of, voxels_of
 
 warnings.simplefilter("ignore")  # pydicom, of the malformed files beside
-REPRISE = os.environ.get("REPRISE", "")
 DATA = os.environ.get("REPRISE_TEST_DATA", "")
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 LIVER = (36233, 35645, 35220)
 STAND_IN = b"1.2.840.10008.1.2.4.50"  # as long as the one that takes its place
 PLACELESS = "no position in the patient"
-compared = 0
-
-
-def require(condition, *what):
-    global compared
-    compared += 1
-    if not condition:
-        print("FAILED:", *what)
-        sys.exit(1)
-
-
-def program(*arguments):
-    done = subprocess.run([REPRISE, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120, check=False)
-    require(done.returncode in (0, 1, 2, 3), arguments, "ended by a signal", done.stderr)
-    return done
-
-
-def convert(*arguments):
-    done = program("convert", *arguments, "--quiet")
-    require(done.returncode == 0, arguments, done.stderr.strip())
 
 
 def refused(words, *arguments, code=1):
@@ -447,7 +427,7 @@ def main():
                                os.path.join(where, "nifti", "mask", "mask.nii.gz"))
         else:
             print("REPRISE_TEST_DATA is absent: only segmentations of our own were checked")
-    print(f"{compared} comparisons")
+    print(f"{checks.compared} comparisons")
 
 
 main()
