@@ -1,4 +1,6 @@
 /* Titles and TLS of `send` and `receive`. */
+#include "cmd.h"
+
 #include "node.h"
 
 enum { KEY_TLS_CA = 0x2000, KEY_TLS_CERT, KEY_TLS_KEY };
@@ -40,4 +42,12 @@ const char *cmd_check_aet(struct argp_state *state, const char *option, const ch
         argp_error(state, "%s takes a title of 1 to %d characters, not '%s'", option,
                    RP_AET_CHARACTERS, title);
     return title;
+}
+
+int cmd_parse_timeout(struct argp_state *state, const char *argument)
+{
+    int seconds = 0;
+    if (!cmd_parse_int(argument, 1, 3600, &seconds))
+        argp_error(state, "--timeout takes whole seconds from 1 to 3600, not '%s'", argument);
+    return seconds;
 }

@@ -30,8 +30,7 @@ static void parse_number(struct argp_state *state, int key, const char *argument
 {
     if (key == KEY_PORT && !cmd_parse_int(argument, 0, 65535, &how->port))
         argp_error(state, "--port takes a whole number from 0 to 65535, not '%s'", argument);
-    if (key == KEY_TIMEOUT && !cmd_parse_int(argument, 1, 3600, &how->timeout_seconds))
-        argp_error(state, "--timeout takes whole seconds from 1 to 3600, not '%s'", argument);
+    if (key == KEY_TIMEOUT) how->timeout_seconds = cmd_parse_timeout(state, argument);
     if (key == KEY_IDLE &&
         (!cmd_parse_number(argument, &how->idle_seconds) || how->idle_seconds <= 0))
         argp_error(state, "--until-idle takes seconds above 0, not '%s'", argument);

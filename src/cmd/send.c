@@ -74,8 +74,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--retries takes a whole number from 0 to 100, not '%s'", argument);
         return 0;
     case KEY_TIMEOUT:
-        if (!cmd_parse_int(argument, 1, 3600, &a->how.timeout_seconds))
-            argp_error(state, "--timeout takes whole seconds from 1 to 3600, not '%s'", argument);
+        a->how.timeout_seconds = cmd_parse_timeout(state, argument);
         return 0;
     case ARGP_KEY_ARGS:
         a->paths = state->argv + state->next;
