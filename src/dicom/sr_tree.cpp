@@ -1,5 +1,4 @@
 /* Reading measurement reports: codes, problems, dates, and delivery as C structures. */
-#include "nesting.hpp"
 #include "sr_tree.hpp"
 
 #include <cstdlib>
@@ -132,8 +131,6 @@ rp_status load_report(const char *path, DcmFileFormat &format, rp_error *err)
     if (rp_path_is_directory(path))
         return rp_fail(err, RP_ERR_FORMAT, "%s: a folder, where a report is needed", path);
     if (!looks_like_dicom(path)) return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file", path);
-    const rp_status status = check_nesting(path, err);
-    if (status) return status;
     const OFCondition loaded = load_whole(path, format);
     if (loaded.bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path, loaded.text());

@@ -308,6 +308,15 @@ def cut(source, path, share):
     return write(path, data[:int(len(data) * share)])
 
 
+def nested(source, path):
+    """50,000 sequences within one another at the end of a file: enough for any stack."""
+    with open(source, "rb") as file:
+        data = file.read()
+    opening = struct.pack("<HH2sHI", 0x7FE1, 0x1001, b"SQ", 0, 0xFFFFFFFF)
+    opening += struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    return write(path, data + 50000 * opening)
+
+
 def copy_folder(source, path):
     shutil.copytree(source, path)
     return path

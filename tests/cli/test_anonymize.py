@@ -139,6 +139,8 @@ def case_refused(checks, work, key, root):
     first = os.path.join(broken, sorted(os.listdir(broken))[0])
     h.cut(first, first, 0.5)
     checks.report("a broken file", ended(h.run("anonymize", broken, *node), FAILED, first, "does not parse"))
+    h.nested(os.path.join(broken, sorted(os.listdir(broken))[1]), first)
+    checks.report("nested without end", ended(h.run("anonymize", broken, *node), FAILED, first, "nested too deeply"))
     h.write(first, open(os.path.join(broken, sorted(os.listdir(broken))[1]), "rb").read())
     h.edit(first, InstanceNumber="77")
     checks.report("two of one UID", ended(h.run("anonymize", broken, *node), FAILED, "is another object"))

@@ -282,6 +282,8 @@ def case_files(checks, work, series):
     done = receiver.send(bad)
     checks.report("each file that fails is named", ended(done, 1, "cut.dcm", "nameless.dcm: names no SOP class",
                                                          "1 object stored", "2 of 3 objects were not stored"))
+    deep = h.nested(slices(series)[0], os.path.join(work, "deep.dcm"))
+    checks.report("nested without end", ended(receiver.send(deep), 1, "deep.dcm: does not parse", "nested too deeply"))
     text = h.write(os.path.join(work, "text"), b"text")
     checks.report("a file that is not DICOM", ended(receiver.send(text), 1, "text: not DICOM"))
     checks.report("no such file", ended(receiver.send(os.path.join(work, "none")), 1, "no such file"))

@@ -2,7 +2,6 @@
 words and exit code, and what they let pass with a warning. The reports are made with pydicom alone."""
 import json
 import os
-import struct
 import sys
 import tempfile
 
@@ -44,14 +43,6 @@ def one(*groups, **how):
 # ---- one file ---------------------------------------------------------------------------------------
 
 
-def nested(source, path):
-    """50,000 sequences within one another at the end of a file: enough for any stack."""
-    with open(source, "rb") as file:
-        data = file.read()
-    opening = struct.pack("<HH2sHI", 0x7FE1, 0x1001, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
-    return h.write(path, data + 50000 * opening)
-
-
 def check_files(checks, reports, folder):
     good = reports(tree.group())
     h.write_rtstruct(os.path.join(folder, "rt.dcm"), 1)
@@ -61,7 +52,7 @@ def check_files(checks, reports, folder):
         ("text", FAILED, "not a DICOM file", h.write(os.path.join(folder, "text.dcm"), b"no DICOM\n" * 40)),
         ("RTSTRUCT", FAILED, "not a structured report (modality RTSTRUCT)", os.path.join(folder, "rt.dcm")),
         ("truncated", FAILED, "truncated or damaged", h.cut(good, os.path.join(folder, "cut.dcm"), 0.7)),
-        ("nested", FAILED, "nested too deeply", nested(good, os.path.join(folder, "nested.dcm"))),
+        ("nested", FAILED, "nested too deeply", h.nested(good, os.path.join(folder, "nested.dcm"))),
         ("another title", FAILED, "not a report of measurements by TID 1500", reports(tree.group(), title="111400")),
         ("empty", FAILED, "the reports measure no lesion", reports()))
     for name, code, words, path in cases:
