@@ -348,4 +348,16 @@ void put_patient_and_study(Writer &w, const rp_dicom_header &h)
     w.put(DCM_ReferringPhysicianName, h.referring_physician);
 }
 
+void put_series(Writer &w, const char *modality, const std::string &description,
+                const std::string &uid)
+{
+    w.put(DCM_Modality, modality);
+    w.put(DCM_Manufacturer, "Reprise");
+    w.put(DCM_ManufacturerModelName, "Reprise");
+    w.put(DCM_SoftwareVersions, RP_VERSION);
+    w.put(DCM_SeriesDescription, description);
+    w.put(DCM_SeriesInstanceUID, uid);
+    w.put(DCM_SeriesNumber, "1");
+}
+
 } // namespace rp_dicom

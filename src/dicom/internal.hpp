@@ -135,6 +135,9 @@ void encode_object(DcmFileFormat &object, E_TransferSyntax syntax, std::string &
 rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err);
 /** Patient and study attributes that every composite object needs. */
 void put_patient_and_study(Writer &writer, const rp_dicom_header &header);
+/** Modality, equipment and the one series that the object is alone in. */
+void put_series(Writer &writer, const char *modality, const std::string &description,
+                const std::string &uid);
 /** True if any text of the header needs UTF-8 declared. */
 bool needs_utf8(const rp_dicom_header &header);
 
@@ -148,6 +151,8 @@ bool needs_utf8(const rp_dicom_header &header);
  */
 bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format,
                 offile_off_t *end = nullptr);
+/** SOPClassUID of a file, "" where it is no DICOM object; never fails otherwise. */
+std::string sop_class_of(const char *path);
 /** Loads all of a file; long values stay in it until they are asked for. */
 OFCondition load_whole(const std::string &path, DcmFileFormat &format);
 

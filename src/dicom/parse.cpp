@@ -75,6 +75,18 @@ bool load_until(const std::string &path, const DcmTagKey &stop, DcmFileFormat &f
     return load(path, stop, format, end).good();
 }
 
+std::string sop_class_of(const char *path)
+{
+    std::string found;
+    guarded(path, nullptr, [&] {
+        DcmFileFormat format;
+        if (!prepare(nullptr) && looks_like_dicom(path) && load_until(path, DCM_Modality, format))
+            found = text_of(*format.getDataset(), DCM_SOPClassUID);
+        return RP_OK;
+    });
+    return found;
+}
+
 OFCondition load_whole(const std::string &path, DcmFileFormat &format)
 {
     return load(path, DCM_UndefinedTagKey, format, nullptr);

@@ -1,5 +1,5 @@
 /* RTSTRUCT as it stands in the file: names, numbers, contours, references. */
-#include "internal.hpp"
+#include "choose.hpp"
 
 #include <cstdlib>
 #include <cstring>
@@ -144,70 +144,13 @@ static rp_status read_rtstruct(const char *path, rp_rtstruct &rtstruct, rp_error
     return RP_OK;
 }
 
-static std::string roi_list(const rp_rtstruct &rtstruct)
-{
-    std::string text;
-    for (size_t i = 0; i < rtstruct.roi_count; i++) {
-        const rp_roi &roi = rtstruct.rois[i];
-        const std::string line = "\n  " + std::to_string(roi.number) + "  \"" + roi.name + "\"";
-        if (text.size() + line.size() > 700)
-            return text + "\n  and " + std::to_string(rtstruct.roi_count - i) + " more";
-        text += line;
-    }
-    return text;
-}
-
-static bool whole_number(const char *text, long &number)
-{
-    char *end = nullptr;
-    number = strtol(text, &end, 10);
-    return end != text && *end == 0;
-}
-
-static rp_status find_roi(const rp_rtstruct &rtstruct, const char *path, const char *wanted,
-                          const rp_roi **roi, rp_error *err)
-{
-    size_t found = 0;
-    long number = 0;
-    for (size_t i = 0; i < rtstruct.roi_count; i++)
-        if (!wanted || strcmp(rtstruct.rois[i].name, wanted) == 0) {
-            *roi = &rtstruct.rois[i];
-            found++;
-        }
-    if (found == 0 && wanted && whole_number(wanted, number))
-        for (size_t i = 0; i < rtstruct.roi_count; i++)
-            if (rtstruct.rois[i].number == number) {
-                *roi = &rtstruct.rois[i];
-                found++;
-            }
-    if (found == 1) return RP_OK;
-    *roi = nullptr;
-    const std::string list = roi_list(rtstruct);
-    if (!wanted)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu ROIs; choose one by name or number:%s", path,
-                       rtstruct.roi_count, list.c_str());
-    if (found == 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: no ROI \"%s\"; there are:%s", path, wanted,
-                       list.c_str());
-    return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu ROIs are called \"%s\"; choose by number:%s",
-                   path, found, wanted, list.c_str());
-}
-
 } // namespace rp_dicom
 
 using namespace rp_dicom;
 
 extern "C" bool rp_rtstruct_probe(const char *path)
 {
-    return guarded(path, nullptr, [&] {
-               DcmFileFormat format;
-               if (prepare(nullptr) || !looks_like_dicom(path) ||
-                   !load_until(path, DCM_Modality, format))
-                   return RP_ERR_FORMAT;
-               return text_of(*format.getDataset(), DCM_SOPClassUID) == UID_RTStructureSetStorage
-                          ? RP_OK
-                          : RP_ERR_FORMAT;
-           }) == RP_OK;
+    return sop_class_of(path) == UID_RTStructureSetStorage;
 }
 
 extern "C" rp_status rp_rtstruct_read(const char *path, rp_rtstruct *rtstruct, rp_error *err)
@@ -236,6 +179,7 @@ extern "C" rp_status rp_rtstruct_find_roi(const rp_rtstruct *rtstruct,
                                           const rp_roi **roi, rp_error *err)
 {
     return guarded(path_for_messages, err, [&] {
-        return find_roi(*rtstruct, path_for_messages, name_or_number, roi, err);
+        return choose_part(rtstruct->rois, rtstruct->roi_count, path_for_messages, name_or_number,
+                           "ROI", roi, err);
     });
 }

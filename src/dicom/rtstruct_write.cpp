@@ -93,13 +93,7 @@ static void put_general(Writer &w, const Content &c)
     w.put(DCM_SOPClassUID, UID_RTStructureSetStorage);
     w.put(DCM_SOPInstanceUID, c.sop_uid);
     put_patient_and_study(w, c.header);
-    w.put(DCM_Modality, "RTSTRUCT");
-    w.put(DCM_Manufacturer, "Reprise");
-    w.put(DCM_ManufacturerModelName, "Reprise");
-    w.put(DCM_SoftwareVersions, RP_VERSION);
-    w.put(DCM_SeriesDescription, "Contours");
-    w.put(DCM_SeriesInstanceUID, c.series_uid);
-    w.put(DCM_SeriesNumber, "1");
+    put_series(w, "RTSTRUCT", "Contours", c.series_uid);
     w.put(DCM_OperatorsName, "");
     w.put(DCM_FrameOfReferenceUID, c.header.frame_of_reference_uid);
     w.put(DCM_PositionReferenceIndicator, "");

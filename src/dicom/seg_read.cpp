@@ -1,4 +1,5 @@
 /* Segmentation objects as they stand in the file: segments, frames, where these lie. */
+#include "choose.hpp"
 #include "seg.hpp"
 
 #include <cmath>
@@ -307,56 +308,6 @@ static rp_status read_seg(const char *path, rp_seg &seg, rp_error *err)
     return status;
 }
 
-/* ---- choosing ---------------------------------------------------------------------------- */
-
-static std::string segment_list(const rp_seg &seg)
-{
-    std::string text;
-    for (size_t i = 0; i < seg.segment_count; i++) {
-        const rp_seg_segment &s = seg.segments[i];
-        const std::string line = "\n  " + std::to_string(s.number) + "  \"" + s.name + "\"";
-        if (text.size() + line.size() > 700)
-            return text + "\n  and " + std::to_string(seg.segment_count - i) + " more";
-        text += line;
-    }
-    return text;
-}
-
-/** Segments with this name, or with this number where a name is no more than a number. */
-static size_t matches(const rp_seg &seg, const char *wanted, bool by_number,
-                      const rp_seg_segment **found)
-{
-    char *end = nullptr;
-    const long number = wanted ? strtol(wanted, &end, 10) : 0;
-    if (by_number && (!wanted || end == wanted || *end)) return 0;
-    size_t count = 0;
-    for (size_t i = 0; i < seg.segment_count; i++) {
-        const rp_seg_segment &s = seg.segments[i];
-        if (by_number ? s.number != number : wanted && strcmp(s.name, wanted) != 0) continue;
-        *found = &s;
-        count++;
-    }
-    return count;
-}
-
-static rp_status find_segment(const rp_seg &seg, const char *path, const char *wanted,
-                              const rp_seg_segment **segment, rp_error *err)
-{
-    size_t found = matches(seg, wanted, false, segment);
-    if (found == 0) found = matches(seg, wanted, true, segment);
-    if (found == 1) return RP_OK;
-    *segment = nullptr;
-    const std::string list = segment_list(seg);
-    if (!wanted)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu segments; choose one by name or number:%s",
-                       path, seg.segment_count, list.c_str());
-    if (found == 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: no segment \"%s\"; there are:%s", path, wanted,
-                       list.c_str());
-    return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu segments are called \"%s\"; choose by number:%s",
-                   path, found, wanted, list.c_str());
-}
-
 } // namespace rp_dicom
 
 using namespace rp_dicom;
@@ -368,14 +319,7 @@ extern "C" const char *rp_seg_type_name(rp_seg_type type)
 
 extern "C" bool rp_seg_probe(const char *path)
 {
-    return guarded(path, nullptr, [&] {
-               DcmFileFormat format;
-               if (prepare(nullptr) || !looks_like_dicom(path) ||
-                   !load_until(path, DCM_Modality, format))
-                   return RP_ERR_FORMAT;
-               return is_seg(text_of(*format.getDataset(), DCM_SOPClassUID)) ? RP_OK
-                                                                             : RP_ERR_FORMAT;
-           }) == RP_OK;
+    return is_seg(sop_class_of(path));
 }
 
 extern "C" rp_status rp_seg_read(const char *path, rp_seg *seg, rp_error *err)
@@ -398,6 +342,7 @@ extern "C" rp_status rp_seg_find_segment(const rp_seg *seg, const char *path_for
                                          rp_error *err)
 {
     return guarded(path_for_messages, err, [&] {
-        return find_segment(*seg, path_for_messages, name_or_number, segment, err);
+        return choose_part(seg->segments, seg->segment_count, path_for_messages, name_or_number,
+                           "segment", segment, err);
     });
 }

@@ -116,14 +116,8 @@ static void put_general(Writer &w, const SegToWrite &s)
     w.put(DCM_ContentDate, s.date);
     w.put(DCM_SeriesTime, s.time);
     w.put(DCM_ContentTime, s.time);
-    w.put(DCM_Modality, "SEG");
-    w.put(DCM_Manufacturer, "Reprise");
-    w.put(DCM_ManufacturerModelName, "Reprise");
+    put_series(w, "SEG", "Segmentation", s.series_uid);
     w.put(DCM_DeviceSerialNumber, "0");
-    w.put(DCM_SoftwareVersions, RP_VERSION);
-    w.put(DCM_SeriesDescription, "Segmentation");
-    w.put(DCM_SeriesInstanceUID, s.series_uid);
-    w.put(DCM_SeriesNumber, "1");
     w.put(DCM_InstanceNumber, "1");
     w.put(DCM_FrameOfReferenceUID, s.header.frame_of_reference_uid);
     w.put(DCM_PositionReferenceIndicator, "");

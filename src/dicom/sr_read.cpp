@@ -345,14 +345,7 @@ extern "C" rp_status rp_sr_read(const char *path, rp_sr *report, rp_error *err)
 
 extern "C" bool rp_sr_probe(const char *path)
 {
-    bool found = false;
-    guarded(path, nullptr, [&] {
-        DcmFileFormat format;
-        if (!prepare(nullptr) && looks_like_dicom(path) && load_until(path, DCM_StudyDate, format))
-            found = is_report_class(text_of(*format.getDataset(), DCM_SOPClassUID));
-        return RP_OK;
-    });
-    return found;
+    return is_report_class(sop_class_of(path));
 }
 
 extern "C" rp_status rp_sr_find(const rp_sr_group *group, const char *path, const char *value,

@@ -339,13 +339,8 @@ static void put_general(Writer &w, DcmItem &dataset, Report &report)
     w.put(DCM_SOPClassUID, UID_ComprehensiveSRStorage);
     w.put(DCM_SOPInstanceUID, uid_from(seed + "|sr"));
     put_patient_and_study(w, h);
-    w.put(DCM_Modality, "SR");
-    w.put(DCM_Manufacturer, "Reprise");
-    w.put(DCM_ManufacturerModelName, "Reprise");
-    w.put(DCM_SoftwareVersions, RP_VERSION);
-    w.put(DCM_SeriesDescription, "Measurements" + (label.empty() ? "" : ", " + label));
-    w.put(DCM_SeriesInstanceUID, uid_from(seed + "|sr series"));
-    w.put(DCM_SeriesNumber, "1");
+    put_series(w, "SR", "Measurements" + (label.empty() ? "" : ", " + label),
+               uid_from(seed + "|sr series"));
     w.put(DCM_InstanceNumber, "1");
     w.put(DCM_CompletionFlag, "COMPLETE");
     w.put(DCM_PreliminaryFlag, "PRELIMINARY");
