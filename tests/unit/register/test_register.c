@@ -201,6 +201,25 @@ static void test_local(void **state)
     rp_register_image_destroy(moving);
 }
 
+/* What has turned round a point has not moved there: a fit that may turn too would say otherwise.
+ */
+static void test_local_turned(void **state)
+{
+    (void)state;
+    const double kidney[3] = {-60, 45, -40}, z_axis[3] = {0, 0, 1};
+    const rp_grid grid = centred(100, 80, 60, 3.5, 3.5, 4);
+    const rp_rigid still = rp_rigid_identity();
+    rp_rigid turned = motion(8, z_axis, 0, 0, 0);
+    double shift[3];
+    for (int a = 0; a < 3; a++) turned.centre[a] = kidney[a];
+    rp_image image = seen(&grid, &turned, 2);
+    rp_register_image *fixed = at_rest(), *moving = prepared(&image);
+    assert_true(rp_register_local(fixed, moving, &still, kidney, 50, shift));
+    for (int a = 0; a < 3; a++) assert_close(shift[a], 0, 3);
+    rp_register_image_destroy(fixed);
+    rp_register_image_destroy(moving);
+}
+
 /* No transform is made up where there is nothing to go by. */
 static void test_nothing_in_common(void **state)
 {
@@ -264,9 +283,13 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rigid),   cmocka_unit_test(test_known_motions),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_local),
-        cmocka_unit_test(test_memory),  cmocka_unit_test(test_nothing_in_common),
+        cmocka_unit_test(test_rigid),
+        cmocka_unit_test(test_known_motions),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_local),
+        cmocka_unit_test(test_local_turned),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_nothing_in_common),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
