@@ -17,7 +17,7 @@ static const int channels[][2] = {{1, 12}, {12, 12}, {3, 2}, {17, 13}, {36, 24},
  * with some of the channels. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { EVERY = 3, MANY_IN = 40, MANY_OUT = 24 };
-#elif defined(RP_TEST_EMULATED)
+#elif defined(RP_TEST_SHORT)
 enum { EVERY = 6, MANY_IN = 20, MANY_OUT = 13 };
 #else
 enum { EVERY = 1, MANY_IN = 40, MANY_OUT = 24 };

@@ -109,8 +109,9 @@ static bool check_parameter(scene *s, size_t index)
     return compared;
 }
 
-/* An emulator takes minutes for all parameters and numbers of threads: it sees some of them. */
-#ifdef RP_TEST_EMULATED
+/* An emulator and the thread sanitizer take minutes for all parameters and numbers of threads: they
+ * see some of them. */
+#ifdef RP_TEST_SHORT
 enum { EVERY = 7, MOST_THREADS = 2 };
 #else
 enum { EVERY = 1, MOST_THREADS = 5 };

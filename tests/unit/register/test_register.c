@@ -116,6 +116,13 @@ static void test_rigid(void **state)
     assert_close(there[0] - again[0], 0, 1e-12);
 }
 
+/* An emulator and the thread sanitizer see two of the motions. */
+#ifdef RP_TEST_SHORT
+enum { EVERY_MOTION = 3 };
+#else
+enum { EVERY_MOTION = 1 };
+#endif
+
 /* Known motions, seen on grids of other spacing, extent, place and direction. */
 static void test_known_motions(void **state)
 {
@@ -134,7 +141,7 @@ static void test_known_motions(void **state)
     };
     rp_error err;
     rp_register_image *fixed = at_rest();
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i += EVERY_MOTION) {
         const rp_rigid back = rp_rigid_inverse(&cases[i].truth);
         rp_grid grid = cases[i].grid;
         for (int a = 1; a < 3; a++) grid.origin[a] += cases[i].truth.translation[a];

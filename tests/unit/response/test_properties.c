@@ -1,7 +1,7 @@
 /* What must hold of every timeline, on many random ones. */
 #include "make.h"
 
-#ifdef RP_TEST_EMULATED
+#ifdef RP_TEST_SHORT
 enum { TIMELINES = 5000 };
 #else
 enum { TIMELINES = 100000 };
