@@ -319,18 +319,79 @@ static void test_doubt(void **state)
     release(&s);
 }
 
-/* Two of one size, each found half way between: either could be either. */
+static void expect_doubtful(const scene *s, const char *lesion, const char *found, const char *why)
+{
+    expect(s, 1, lesion, RP_LINK_MATCH, RP_LINK_PROPOSED, found);
+    assert_non_null(strstr(link_of(s, 1, lesion)->reason, why));
+}
+
+/* Two of one size, each found half way between: either could be either, however much they overlap.
+ */
 static void test_exchangeable(void **state)
 {
     (void)state;
     scene s = {0};
-    add_visit(&s, (const ball[]){{-7, 0, 0, 6}, {7, 0, 0, 6}, END}, 0);
-    add_visit(&s, (const ball[]){{0, -5, 0, 6}, {0, 9, 0, 6}, END}, 0);
-    track_decided(&s, NULL, 0);
+    rp_track_options o;
+    rp_track_defaults(&o);
+    o.overlap = 0.05;
+    add_visit(&s, (const ball[]){{-7, 0, 0, 7}, {7, 0, 0, 7}, END}, 0);
+    add_visit(&s, (const ball[]){{0, -7, 0, 7}, {0, 7, 0, 7}, END}, 0);
+    track_with(&s, &o);
     for (size_t i = 2; i < 4; i++) {
         assert_int_equal(s.tracking.links[i].kind, RP_LINK_MATCH);
         assert_int_equal(s.tracking.links[i].state, RP_LINK_PROPOSED);
+        assert_non_null(strstr(s.tracking.links[i].reason, "fits as well"));
     }
+    release(&s);
+}
+
+/* One to which two are about as near: enough overlap to be a match, too little to be a part. */
+static void test_two_fit(void **state)
+{
+    (void)state;
+    scene s = {0};
+    const ball one[] = {{0, 0, 0, 12}, END}, two[] = {{12, 0, 0, 12}, {-13, 0, 0, 12}, END};
+    add_visit(&s, one, 0);
+    add_visit(&s, two, 0);
+    track_decided(&s, NULL, 0);
+    expect_doubtful(&s, "A", "1", "'2' fits as well");
+    release(&s);
+    add_visit(&s, two, 0);
+    add_visit(&s, one, 0);
+    track_decided(&s, NULL, 0);
+    expect_doubtful(&s, "A", "1", "B fits as well");
+    expect_complete(&s);
+    release(&s);
+}
+
+/* Rods whose middles are near while their surfaces are too far apart. */
+static void test_gap_between_surfaces(void **state)
+{
+    (void)state;
+    scene s = {0};
+    add_visit(&s,
+              (const ball[]){{-18, 0, 0, 4},
+                             {-12, 0, 0, -4},
+                             {-6, 0, 0, -4},
+                             {0, 0, 0, -4},
+                             {6, 0, 0, -4},
+                             {12, 0, 0, -4},
+                             {18, 0, 0, -4},
+                             END},
+              0);
+    add_visit(&s,
+              (const ball[]){{-18, 27, 0, 4},
+                             {-12, 27, 0, -4},
+                             {-6, 27, 0, -4},
+                             {0, 27, 0, -4},
+                             {6, 27, 0, -4},
+                             {12, 27, 0, -4},
+                             {18, 27, 0, -4},
+                             END},
+              0);
+    track_decided(&s, NULL, 0);
+    expect(&s, 1, "A", RP_LINK_VANISHED, RP_LINK_PROPOSED, "");
+    expect(&s, 1, "N-v2-1", RP_LINK_NEW, RP_LINK_PROPOSED, "1");
     release(&s);
 }
 
@@ -635,13 +696,22 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),        cmocka_unit_test(test_match_and_vanish),
-        cmocka_unit_test(test_uncertain),    cmocka_unit_test(test_doubt),
-        cmocka_unit_test(test_exchangeable), cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_split),        cmocka_unit_test(test_merged),
-        cmocka_unit_test(test_outside),      cmocka_unit_test(test_new_over_visits),
-        cmocka_unit_test(test_gap_in_time),  cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_local_shift),  cmocka_unit_test(test_bad_decisions),
+        cmocka_unit_test(test_found),
+        cmocka_unit_test(test_match_and_vanish),
+        cmocka_unit_test(test_uncertain),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_exchangeable),
+        cmocka_unit_test(test_two_fit),
+        cmocka_unit_test(test_gap_between_surfaces),
+        cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_outside),
+        cmocka_unit_test(test_new_over_visits),
+        cmocka_unit_test(test_gap_in_time),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_local_shift),
+        cmocka_unit_test(test_bad_decisions),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
