@@ -39,8 +39,8 @@ typedef struct rp_sr_lesion {
     const char *time_point;                 /**< "baseline", "follow-up" */
     const rp_sr_code *site;                 /**< where it lies */
     const rp_dicom_series *series;          /**< header, image.grid and sop_uids are used */
-    /** The lesion on the series' grid: its outlines become Image Regions, unless a segment of a SEG
-     *  is named, which is referred to instead. */
+    /** The lesion on the series' grid: its outlines become Image Regions, or where one lies on no
+     *  image a Volume Surface, unless a segment of a SEG is named, which is referred to instead. */
     const rp_mask *mask;
     const char *segmentation_sop_uid, *segmentation_series_uid; /**< of that SEG, both or none; it
                                                                      belongs to the series' study */
@@ -71,13 +71,14 @@ typedef struct rp_sr_write_options {
  * short axis in mm (each inferred from an SCOORD POLYLINE on its slice) and volume in cm3, the
  * response as a qualitative evaluation, an image library with the dates of the images, and every
  * image referred to as evidence. SCOORDs count columns and rows from the upper left corner of the
- * image (PS3.3 C.18.6.1.2): the centre of the first pixel is 0.5\0.5. Content Date and Time are
- * those of the study (19000101 where it has none), so that equal input gives equal files.
- * Slices without UID, which were made between the images of a series, are not referred to: an axis
- * on one has no SCOORD. RP_ERR_ARGUMENT: a slice outside the series, a mask on another grid,
- * neither mask nor segment, an unknown response, an axis of no length, nothing to report;
- * RP_ERR_UNSUPPORTED: a series whose UIDs were blanked or whose slices are not images of their own,
- * and outlines on slices without UID.
+ * image (PS3.3 C.18.6.1.2): the centre of the first pixel is 0.5\0.5; of a multi-frame image they
+ * name the frame. Slices without UID were made between the images of a series, or across those of a
+ * tilted gantry: what lies on one is an SCOORD3D in LPS mm, and the report a Comprehensive 3D SR.
+ * Content Date and Time are those of the study (19000101 where it has none), so that equal input
+ * gives equal files. RP_ERR_ARGUMENT: a slice outside the series, a mask on another grid, neither
+ * mask nor segment, an unknown response, an axis of no length, nothing to report;
+ * RP_ERR_UNSUPPORTED: a series whose UIDs were blanked or where slices share one, and outlines
+ * without image in a series that names no frame of reference (an axis then has no line).
  */
 rp_status rp_sr_write(const char *path, const rp_sr_write_options *options, rp_error *err);
 

@@ -8,8 +8,8 @@
 static bool has_uids(const cmd_ct *ct)
 {
     const rp_dicom_series *s = &ct->series;
-    return ct->is_dicom && s->header.series_uid[0] && s->header.study_uid[0] && s->sop_uids &&
-           s->sop_uids[0][0];
+    return ct->is_dicom && s->header.series_uid[0] && s->header.study_uid[0] && s->acquired_count &&
+           s->acquired_uids[0][0];
 }
 
 /* The part of a mask that was measured. */
@@ -148,7 +148,7 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err)
     rp_free(m.definition);
     if (status != RP_ERR_UNSUPPORTED) return status;
     assess_flag_add(a, "no_sr",
-                    "The follow-up's UIDs were blanked, or its slices are not images of their own: "
-                    "no structured report can refer to it, and none was written.");
+                    "The follow-up's UIDs were blanked: no structured report can refer to it, and "
+                    "none was written.");
     return RP_OK;
 }

@@ -55,6 +55,7 @@ constexpr Concept algorithm = {"111001", "DCM", "Algorithm Name"};
 constexpr Concept algorithm_parameters = {"111002", "DCM", "Algorithm Parameters"};
 constexpr Concept algorithm_version = {"111003", "DCM", "Algorithm Version"};
 constexpr Concept region = {"111030", "DCM", "Image Region"};
+constexpr Concept surface = {"121231", "DCM", "Volume Surface"};
 constexpr Concept segment = {"121191", "DCM", "Referenced Segment"};
 constexpr Concept source_series = {"121232", "DCM", "Source series for segmentation"};
 constexpr Concept long_axis = {"103339001", "SCT", "Long Axis"};

@@ -3,9 +3,11 @@
 #include "keyhole.h"
 #include "sr_codes.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 
 namespace rp_dicom
 {
@@ -21,8 +23,17 @@ struct Report {
     const rp_sr_write_options *options;
     std::string told;
     Evidence evidence;
-    bool failed = false; /**< some item could not be encoded */
+    bool in_space = false; /**< has points in the patient's coordinates */
+    bool failed = false;   /**< some item could not be encoded */
 };
+
+/** An object referred to, and which part of it. */
+struct Reference {
+    std::string sop_class, sop_uid;
+    int segment = 0, frame = 0; /**< from 1; 0: the whole object */
+};
+
+using Points = std::vector<rp_point2>;
 
 /** A content item; adds its children to the same report. */
 class Item
@@ -102,18 +113,23 @@ class Item
         measured.code(DCM_MeasurementUnitsCodeSequence, unit);
         return item;
     }
-    void image(const char *relation, const Concept *name, const std::string &sop_class,
-               const std::string &sop_uid, int segment)
+    void image(const char *relation, const Concept *name, const Reference &of)
     {
         Item item = child(relation, "IMAGE", name);
         Item reference(report_, item.writer_.item(DCM_ReferencedSOPSequence));
-        reference.writer_.put(DCM_ReferencedSOPClassUID, sop_class);
-        value_of(reference, DCM_ReferencedSOPInstanceUID, sop_uid);
-        if (segment > 0)
-            reference.writer_.put_u16(DCM_ReferencedSegmentNumber, static_cast<unsigned>(segment));
+        reference.writer_.put(DCM_ReferencedSOPClassUID, of.sop_class);
+        value_of(reference, DCM_ReferencedSOPInstanceUID, of.sop_uid);
+        if (of.segment > 0)
+            reference.writer_.put_u16(DCM_ReferencedSegmentNumber,
+                                      static_cast<unsigned>(of.segment));
+        if (of.frame > 0) value_of(reference, DCM_ReferencedFrameNumber, std::to_string(of.frame));
     }
-    void line(const char *relation, const Concept *name, const std::vector<float> &points,
-              const rp_dicom_series &series, int slice);
+    /** Points in voxel index of the slice, on the image that shows it. */
+    void line_on_image(const char *relation, const Concept *name, const Points &points,
+                       const rp_dicom_series &series, int slice);
+    /** The same in the patient's coordinates, whether or not an image shows that slice. */
+    void line_in_space(const char *relation, const Concept *name, const Points &points,
+                       const rp_dicom_series &series, int slice);
 
   private:
     /** Takes what is written after the first failure. */
@@ -127,6 +143,7 @@ class Item
         item.writer_.put(tag, value);
         report_.told += "=" + value;
     }
+    void put_points(const char *type, const std::vector<float> &data);
     Report &report_;
     DcmItem &item_;
     Writer writer_;
@@ -138,38 +155,76 @@ static std::string class_of(const rp_dicom_series &series)
     return sop_class[0] ? sop_class : UID_CTImageStorage;
 }
 
-void Item::line(const char *relation, const Concept *name, const std::vector<float> &points,
-                const rp_dicom_series &series, int slice)
+void Item::put_points(const char *type, const std::vector<float> &data)
 {
-    Item item = child(relation, "SCOORD", name);
-    item.writer_.put(DCM_GraphicType, "POLYLINE");
-    if (item.item_.putAndInsertFloat32Array(DCM_GraphicData, points.data(), points.size()).bad())
+    writer_.put(DCM_GraphicType, type);
+    if (item_.putAndInsertFloat32Array(DCM_GraphicData, data.data(), data.size()).bad())
         report_.failed = true;
-    for (const float value : points) report_.told += ";" + decimal_text(double(value));
-    item.image("SELECTED FROM", nullptr, class_of(series), series.sop_uids[slice], 0);
+    for (const float value : data) report_.told += ";" + decimal_text(double(value));
+}
+
+void Item::line_on_image(const char *relation, const Concept *name, const Points &points,
+                         const rp_dicom_series &series, int slice)
+{
+    std::vector<float> data; /* columns and rows, counted from the corner of the image */
+    for (const rp_point2 &at : points)
+        data.insert(data.end(), {static_cast<float>(at.x + 0.5), static_cast<float>(at.y + 0.5)});
+    Item item = child(relation, "SCOORD", name);
+    item.put_points("POLYLINE", data);
+    const int frame = series.frame_numbers ? series.frame_numbers[slice] : 0;
+    item.image("SELECTED FROM", nullptr, {class_of(series), series.sop_uids[slice], 0, frame});
+}
+
+void Item::line_in_space(const char *relation, const Concept *name, const Points &points,
+                         const rp_dicom_series &series, int slice)
+{
+    std::vector<float> data;
+    for (const rp_point2 &at : points) {
+        const double index[3] = {at.x, at.y, double(slice)};
+        double world[3];
+        rp_grid_to_world(&series.image.grid, index, world);
+        for (const double value : world) data.push_back(static_cast<float>(value));
+    }
+    Item item = child(relation, "SCOORD3D", name);
+    item.put_points(points.size() > 2 ? "POLYGON" : "POLYLINE", data);
+    item.writer_.put(DCM_ReferencedFrameOfReferenceUID, series.header.frame_of_reference_uid);
+    report_.in_space = true;
+}
+
+/** A slice that was made between the images of a series, or across them, is on none. */
+static bool is_on_image(const rp_dicom_series &series, int slice)
+{
+    return series.sop_uids[slice][0] != 0;
 }
 
 /* ---- parts of the content ---------------------------------------------------------------- */
 
-/** From voxel index to columns and rows counted from the corner of the image. */
-static void add_point(std::vector<float> &points, const rp_point2 &at)
-{
-    points.push_back(static_cast<float>(at.x + 0.5));
-    points.push_back(static_cast<float>(at.y + 0.5));
-}
-
 static void put_axis(Item &group, const rp_sr_lesion &lesion, const Concept &name, double mm,
                      const rp_point2 ends[2])
 {
-    std::vector<float> points;
-    add_point(points, ends[0]);
-    add_point(points, ends[1]);
     Item number = group.number("CONTAINS", name, mm, millimetre);
-    if (lesion.series->sop_uids[lesion.slice][0])
-        number.line("INFERRED FROM", nullptr, points, *lesion.series, lesion.slice);
+    const rp_dicom_series &series = *lesion.series;
+    const Points points = {ends[0], ends[1]};
+    if (is_on_image(series, lesion.slice))
+        number.line_on_image("INFERRED FROM", nullptr, points, series, lesion.slice);
+    else if (series.header.frame_of_reference_uid[0])
+        number.line_in_space("INFERRED FROM", nullptr, points, series, lesion.slice);
 }
 
-static rp_status put_outlines(Item &group, const rp_sr_lesion &lesion, int z, rp_error *err)
+/** Whether every slice of the lesion is an image. */
+static bool has_images(const rp_sr_lesion &l)
+{
+    const rp_grid &grid = l.series->image.grid;
+    const size_t plane = size_t(grid.size[0]) * size_t(grid.size[1]);
+    for (int z = 0; z < grid.size[2]; z++) {
+        const uint8_t *at = l.mask->data + size_t(z) * plane;
+        if (!is_on_image(*l.series, z) && std::memchr(at, 1, plane)) return false;
+    }
+    return true;
+}
+
+static rp_status put_outlines(Item &group, const rp_sr_lesion &lesion, int z, bool in_space,
+                              rp_error *err)
 {
     rp_contours traced = {}, joined = {};
     rp_status status = rp_contours_trace(lesion.mask, z, &traced, err);
@@ -177,10 +232,12 @@ static rp_status put_outlines(Item &group, const rp_sr_lesion &lesion, int z, rp
     for (size_t i = 0; !status && i < joined.count; i++) {
         const rp_contour &outline = joined.items[i];
         status = guarded("outlines", err, [&] {
-            std::vector<float> points;
-            for (size_t k = 0; k < outline.count; k++) add_point(points, outline.points[k]);
-            if (outline.count) add_point(points, outline.points[0]);
-            group.line("CONTAINS", &region, points, *lesion.series, z);
+            Points points(outline.points, outline.points + outline.count);
+            if (outline.count) points.push_back(outline.points[0]);
+            if (in_space)
+                group.line_in_space("CONTAINS", &surface, points, *lesion.series, z);
+            else
+                group.line_on_image("CONTAINS", &region, points, *lesion.series, z);
             return RP_OK;
         });
     }
@@ -194,14 +251,15 @@ static rp_status put_extent(Item &group, const rp_sr_lesion &lesion, Report &rep
     const rp_dicom_header &h = lesion.series->header;
     rp_status status = RP_OK;
     if (lesion.segmentation_sop_uid) {
-        group.image("CONTAINS", &segment, UID_SegmentationStorage, lesion.segmentation_sop_uid,
-                    lesion.segment);
+        group.image("CONTAINS", &segment,
+                    {UID_SegmentationStorage, lesion.segmentation_sop_uid, lesion.segment, 0});
         report
             .evidence[{h.study_uid, lesion.segmentation_series_uid}][lesion.segmentation_sop_uid] =
             UID_SegmentationStorage;
     } else {
+        const bool in_space = !has_images(lesion);
         for (int z = 0; !status && z < lesion.mask->grid.size[2]; z++)
-            status = put_outlines(group, lesion, z, err);
+            status = put_outlines(group, lesion, z, in_space, err);
     }
     group.uid("CONTAINS", source_series, h.series_uid);
     return status;
@@ -269,6 +327,17 @@ static void put_observer(Item &root)
     root.coded("HAS CONCEPT MOD", procedure, ct_procedure);
 }
 
+/** The objects that hold the series' slices, in their order; an object may come more than once. */
+static std::vector<const char *> objects_of(const rp_dicom_series &series)
+{
+    std::vector<const char *> uids;
+    for (int z = 0; z < series.image.grid.size[2]; z++) uids.push_back(series.sop_uids[z]);
+    for (size_t i = 0; i < series.acquired_count; i++) uids.push_back(series.acquired_uids[i]);
+    uids.erase(std::remove_if(uids.begin(), uids.end(), [](const char *uid) { return !uid[0]; }),
+               uids.end());
+    return uids;
+}
+
 static void put_library(Item &root, Report &report, const std::vector<const rp_dicom_series *> &all)
 {
     Item shelf = root.container(library, "1600");
@@ -282,11 +351,10 @@ static void put_library(Item &root, Report &report, const std::vector<const rp_d
             images.date("HAS ACQ CONTEXT", acquisition_date, h.acquisition_date);
         if (h.frame_of_reference_uid[0])
             images.uid("HAS ACQ CONTEXT", frame_of_reference, h.frame_of_reference_uid);
-        for (int z = 0; z < series->image.grid.size[2]; z++) {
-            if (!series->sop_uids[z][0]) continue;
-            images.image("CONTAINS", nullptr, class_of(*series), series->sop_uids[z], 0);
-            report.evidence[{h.study_uid, h.series_uid}][series->sop_uids[z]] = class_of(*series);
-        }
+        Instances &listed = report.evidence[{h.study_uid, h.series_uid}];
+        for (const char *uid : objects_of(*series))
+            if (listed.emplace(uid, class_of(*series)).second)
+                images.image("CONTAINS", nullptr, {class_of(*series), uid, 0, 0});
     }
 }
 
@@ -336,7 +404,8 @@ static void put_general(Writer &w, DcmItem &dataset, Report &report)
     const std::string seed = std::string(o.uid_seed ? o.uid_seed : "") + "|" + h.series_uid + "|" +
                              h.patient_id + "|" + label + report.told;
     w.put_raw(DCM_SpecificCharacterSet, "ISO_IR 192");
-    w.put(DCM_SOPClassUID, UID_ComprehensiveSRStorage);
+    w.put(DCM_SOPClassUID,
+          report.in_space ? UID_Comprehensive3DSRStorage : UID_ComprehensiveSRStorage);
     w.put(DCM_SOPInstanceUID, uid_from(seed + "|sr"));
     put_patient_and_study(w, h);
     put_series(w, "SR", "Measurements" + (label.empty() ? "" : ", " + label),
@@ -386,35 +455,22 @@ static bool put_evidence(Writer &w, const Report &report, bool own)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-/** Outlines lie on images; a slice that was made between images is none. */
-static bool has_images(const rp_sr_lesion &l)
-{
-    const rp_grid &grid = l.series->image.grid;
-    const size_t plane = size_t(grid.size[0]) * size_t(grid.size[1]);
-    for (int z = 0; z < grid.size[2]; z++) {
-        const uint8_t *at = l.mask->data + size_t(z) * plane;
-        if (!l.series->sop_uids[z][0] && std::memchr(at, 1, plane)) return false;
-    }
-    return true;
-}
-
 static rp_status check_series(const char *path, const rp_dicom_series &series, rp_error *err)
 {
-    const int slices = series.image.grid.size[2];
     const bool known = series.header.series_uid[0] && series.header.study_uid[0] && series.sop_uids;
-    bool apart = true;
-    std::map<std::string, int> seen;
-    for (int z = 0; known && z < slices; z++)
-        if (series.sop_uids[z][0]) apart = seen.emplace(series.sop_uids[z], z).second && apart;
-    if (seen.empty())
+    if (!known || objects_of(series).empty())
         return rp_fail(err, RP_ERR_UNSUPPORTED,
                        "%s: the series or its slices have no UID that a report could refer to",
                        path);
-    if (!apart)
-        return rp_fail(err, RP_ERR_UNSUPPORTED,
-                       "%s: slices of the series are not images of their own, as a report needs "
-                       "them",
-                       path);
+    std::set<std::pair<std::string, int>> seen;
+    for (int z = 0; z < series.image.grid.size[2]; z++) {
+        const int frame = series.frame_numbers ? series.frame_numbers[z] : 0;
+        if (is_on_image(series, z) && !seen.emplace(series.sop_uids[z], frame).second)
+            return rp_fail(err, RP_ERR_UNSUPPORTED,
+                           "%s: two slices of the series bear one UID: a report could not tell "
+                           "them apart",
+                           path);
+    }
     return RP_OK;
 }
 
@@ -439,9 +495,11 @@ static rp_status check_lesion(const char *path, const rp_sr_lesion &l, rp_error 
     else if (!l.algorithm != !l.algorithm_version)
         wrong = "an algorithm without version";
     if (wrong) return rp_fail(err, RP_ERR_ARGUMENT, "%s: %s cannot be reported", path, wrong);
-    if (!l.segmentation_sop_uid && !has_images(l))
+    if (!l.segmentation_sop_uid && !l.series->header.frame_of_reference_uid[0] && !has_images(l))
         return rp_fail(err, RP_ERR_UNSUPPORTED,
-                       "%s: the lesion lies on slices that are no images of the series", path);
+                       "%s: the lesion lies on slices that are no images of the series, which "
+                       "names no frame of reference",
+                       path);
     return RP_OK;
 }
 

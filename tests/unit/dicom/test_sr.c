@@ -131,9 +131,55 @@ static void test_segment_instead_of_outlines(void **state)
     assert_string_equal(g->date, "20240102");
     assert_true(rp_sr_code_is_node(&g->site));
     rp_sr_release(&report);
-    /* a slice made between images has no place for a line, but its length */
+    close_fixture(&f);
+}
+
+static void test_frames_of_one_object(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    f.series.frame_numbers = rp_alloc(NZ, sizeof *f.series.frame_numbers);
+    assert_non_null(f.series.frame_numbers);
+    for (int z = 0; z < NZ; z++) {
+        memcpy(f.series.sop_uids[z], "2.25.55", 8);
+        f.series.frame_numbers[z] = NZ - z;
+    }
+    rp_sr report = write_and_read(&f);
+    const rp_sr_image *image = &found(report.groups, "103339001", RP_SR_LENGTH)->regions[0].image;
+    assert_string_equal(image->sop_uid, "2.25.55");
+    assert_int_equal(image->frame, NZ - 2);
+    assert_int_equal(report.groups->regions[1].image.frame, NZ - 3);
+    rp_sr_release(&report);
+    close_fixture(&f);
+}
+
+/* What lies on a slice made between images is told in the patient's coordinates. */
+static void test_slices_without_image(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
     f.series.sop_uids[2][0] = 0;
-    report = write_and_read(&f);
+    rp_sr report = write_and_read(&f);
+    const rp_sr_region *line = found(report.groups, "103339001", RP_SR_LENGTH)->regions;
+    const double index[3] = {4.5, 1, 2};
+    double world[3];
+    rp_grid_to_world(&f.series.image.grid, index, world);
+    assert_true(line->in_space);
+    assert_string_equal(line->frame_of_reference_uid, f.series.header.frame_of_reference_uid);
+    for (int a = 0; a < 3; a++) assert_close(line->points[1][a], world[a], 1e-4);
+    assert_int_equal(report.groups->region_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(report.groups->regions[i].in_space);
+        assert_true(rp_sr_code_is(&report.groups->regions[i].name, "121231", "DCM"));
+    }
+    rp_sr_release(&report);
+    f.series.header.frame_of_reference_uid[0] = 0;
+    f.lesion.segmentation_sop_uid = "2.25.101";
+    f.lesion.segmentation_series_uid = "2.25.102";
+    f.lesion.segment = 1;
+    report = write_and_read(&f); /* no place for a line, but its length */
     assert_int_equal(found(report.groups, "103339001", RP_SR_LENGTH)->region_count, 0);
     rp_sr_release(&report);
     close_fixture(&f);
@@ -249,10 +295,12 @@ static void test_refusals(void **state)
     assert_refused(&f, RP_ERR_ARGUMENT, "nothing to report");
     f.options.lesion_count = 1;
     memcpy(f.series.sop_uids[1], f.series.sop_uids[0], RP_DICOM_UID);
-    assert_refused(&f, RP_ERR_UNSUPPORTED, "not images of their own");
+    assert_refused(&f, RP_ERR_UNSUPPORTED, "bear one UID");
     f.series.sop_uids[1][0] = f.series.sop_uids[2][0] = 0;
-    assert_refused(&f, RP_ERR_UNSUPPORTED, "no images of the series");
+    f.series.header.frame_of_reference_uid[0] = 0;
+    assert_refused(&f, RP_ERR_UNSUPPORTED, "no frame of reference");
     for (int z = 0; z < NZ; z++) f.series.sop_uids[z][0] = 0;
+    f.series.acquired_count = 0;
     assert_refused(&f, RP_ERR_UNSUPPORTED, "no UID");
     close_fixture(&f);
 }
@@ -329,6 +377,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
                                        cmocka_unit_test(test_segment_instead_of_outlines),
+                                       cmocka_unit_test(test_frames_of_one_object),
+                                       cmocka_unit_test(test_slices_without_image),
                                        cmocka_unit_test(test_uids_of_objects),
                                        cmocka_unit_test(test_response_alone_and_no_dates),
                                        cmocka_unit_test(test_equal_input_equal_file),
