@@ -39,6 +39,7 @@ typedef struct rp_model_provenance {
     char trained_on_image_sha256[RP_SHA256_HEX], trained_on_mask_sha256[RP_SHA256_HEX];
     char base_model_sha256[RP_SHA256_HEX]; /**< general model that adaptation started from */
     char label[32];                        /**< "synthetic", "simulated" or "" */
+    char image_repair[512]; /**< how the image differs from the slices acquired; "": not at all */
     uint64_t seed;
     int epochs;
     char kernels[32]; /**< kernel table used */

@@ -204,6 +204,7 @@ static rp_json *provenance_json(const rp_model_provenance *p)
     rp_json_set_string(json, "trained_on_mask_sha256", p->trained_on_mask_sha256);
     rp_json_set_string(json, "base_model_sha256", p->base_model_sha256);
     rp_json_set_string(json, "label", p->label);
+    if (p->image_repair[0]) rp_json_set_string(json, "image_repair", p->image_repair);
     rp_json_set_int(json, "seed", (int64_t)p->seed);
     rp_json_set_int(json, "epochs", p->epochs);
     rp_json_set_string(json, "kernels", p->kernels);

@@ -110,6 +110,8 @@ static char *provenance_text(const rp_model_provenance *provenance)
     rp_json_set_string(object, "trained_on_mask_sha256", provenance->trained_on_mask_sha256);
     rp_json_set_string(object, "base_model_sha256", provenance->base_model_sha256);
     rp_json_set_string(object, "label", provenance->label);
+    if (provenance->image_repair[0])
+        rp_json_set_string(object, "image_repair", provenance->image_repair);
     rp_json_set_string(object, "seed", seed);
     rp_json_set_int(object, "epochs", provenance->epochs);
     rp_json_set_string(object, "kernels", provenance->kernels);
@@ -232,6 +234,7 @@ static void read_provenance(const rp_json *object, rp_model_provenance *out)
     copy_text(object, "trained_on_mask_sha256", out->trained_on_mask_sha256, RP_SHA256_HEX);
     copy_text(object, "base_model_sha256", out->base_model_sha256, RP_SHA256_HEX);
     copy_text(object, "label", out->label, sizeof out->label);
+    copy_text(object, "image_repair", out->image_repair, sizeof out->image_repair);
     copy_text(object, "kernels", out->kernels, sizeof out->kernels);
     if (seed) sscanf(seed, "%20" SCNu64, &out->seed);
     read_int(object, "epochs", 0, INT_MAX, &out->epochs);

@@ -65,6 +65,19 @@ def each_command(checks, folder):
         is_told(checks, "simulate tells", json.load(file), ct)
 
 
+def adaptation(checks, folder):
+    """The model says what was done to its image, and of an image as acquired nothing."""
+    config = folder + "/tiny.yaml"
+    h.write(config, h.TINY.encode())
+    whole, gap = h.write_series(folder + "/whole", 1), with_gap(folder + "/gap", 2)
+    for number, image in ((1, whole), (2, gap)):
+        contour, model = h.write_rtstruct(f"{folder}/{number}.dcm", number), f"{folder}/{number}.safetensors"
+        expect(checks, f"adapt to {image}", h.run("adapt", "--image", image, "--contour", contour, "--config", config,
+                                                  "--out", model, "--repair", "--quiet"), DONE)
+        told = json.loads(h.run("info", model, "--json").stdout)["provenance"].get("image_repair", "")
+        checks.report(f"the model of {image} tells", [] if (GAP in told) == (image == gap) == bool(told) else [told])
+
+
 def assessment(checks, folder):
     before, after = h.write_series(folder + "/before", 1), with_gap(
         folder + "/after", 2, date="20240310", shift=1)
@@ -169,7 +182,7 @@ def information(checks, folder):
 def main():
     h.require_program()
     checks = h.Checks()
-    for part in (each_command, assessment, tilted, information):
+    for part in (each_command, adaptation, assessment, tilted, information):
         with tempfile.TemporaryDirectory(prefix="reprise-test-") as folder:
             part(checks, folder)
     return checks.finish()

@@ -37,6 +37,7 @@ static void test_round_trip(void **state)
     from->epochs = 350;
     snprintf(from->label, sizeof from->label, "simulated \"x\"");
     snprintf(from->kernels, sizeof from->kernels, "avx2");
+    snprintf(from->image_repair, sizeof from->image_repair, "a gap of 8.00 mm was filled");
     rp_sha256("a", 1, from->trained_on_image_sha256);
     rp_sha256("b", 1, from->trained_on_mask_sha256);
     rp_sha256("c", 1, from->base_model_sha256);
@@ -55,6 +56,7 @@ static void test_round_trip(void **state)
     assert_true(read.provenance.seed == from->seed);
     assert_string_equal(read.provenance.label, from->label);
     assert_string_equal(read.provenance.kernels, from->kernels);
+    assert_string_equal(read.provenance.image_repair, from->image_repair);
     assert_string_equal(read.provenance.program_version, from->program_version);
     assert_string_equal(read.provenance.trained_on_image_sha256, from->trained_on_image_sha256);
     assert_string_equal(read.provenance.trained_on_mask_sha256, from->trained_on_mask_sha256);
