@@ -82,6 +82,11 @@ void rp_dicom_listing_release(rp_dicom_listing *listing);
 /** True if the file is DICOM Part 10 or a raw data set that parses as DICOM. */
 bool rp_dicom_probe(const char *path);
 
+/** Header and SOPInstanceUID of one object of any kind, without its pixels, frames or contours.
+ *  RP_ERR_FORMAT: no DICOM, damaged, or without UIDs. */
+rp_status rp_dicom_object_read(const char *path, rp_dicom_header *header,
+                               char sop_uid[RP_DICOM_UID], rp_error *err);
+
 typedef struct rp_dicom_series {
     rp_dicom_header header;
     rp_image image;                 /**< HU, slices ascending along the normal of the slice plane */
@@ -206,10 +211,11 @@ typedef struct rp_rtstruct_write_options {
     const char *roi_name;            /**< NULL: "Lesion" */
     const char *structure_set_label; /**< NULL: "REPRISE" */
     const char *description;         /**< free text, e.g. the model's hash; may be NULL */
-    const char *uid_seed;            /**< same seed and content: same UIDs */
-    const char *algorithm;           /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: not known */
-    const char *created; /**< YYYYMMDDHHMMSS; NULL: left empty, so that equal input gives equal
-                              files */
+    const char *label; /**< "synthetic", "simulated": told in the series description; may be NULL */
+    const char *uid_seed;  /**< same seed and content: same UIDs */
+    const char *algorithm; /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: not known */
+    const char *created;   /**< YYYYMMDDHHMMSS; NULL: left empty, so that equal input gives equal
+                                files */
 } rp_rtstruct_write_options;
 
 /**

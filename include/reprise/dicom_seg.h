@@ -88,10 +88,11 @@ rp_status rp_seg_to_mask(const rp_seg *seg, const rp_seg_segment *segment,
 typedef struct rp_seg_write_options {
     const char *segment_label; /**< NULL: "Lesion" */
     const char *description;   /**< free text, e.g. the model's hash; may be NULL */
-    const char *uid_seed;      /**< same seed and content: same UIDs */
-    const char *algorithm;     /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: SEMIAUTOMATIC, for
-                                    the attribute may not be empty. AUTOMATIC adds the identification of
-                                    the algorithm: Reprise, its version, the description */
+    const char *label; /**< "synthetic", "simulated": told in the series description; may be NULL */
+    const char *uid_seed;  /**< same seed and content: same UIDs */
+    const char *algorithm; /**< "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"; NULL: SEMIAUTOMATIC, for
+                                the attribute may not be empty. AUTOMATIC adds the identification of
+                                the algorithm: Reprise, its version, the description */
     const char *region; /**< name of an anatomic region as rp_seg_region_known; NULL: of the series'
                              BodyPartExamined, where known */
     const char *created; /**< YYYYMMDDHHMMSS; NULL: the day of the series (of a series without a

@@ -27,10 +27,6 @@ bool rp_sr_code_is_node(const rp_sr_code *code);
 /** UID of a lesion over its visits from whatever names it: equal seed, equal UID. */
 void rp_sr_tracking_uid(const char *seed, char uid[RP_DICOM_UID]);
 
-/** What a report needs to refer to an object, such as a SEG. RP_ERR_FORMAT: no DICOM, no UIDs. */
-rp_status rp_dicom_object_uids(const char *path, char sop_uid[RP_DICOM_UID],
-                               char series_uid[RP_DICOM_UID], rp_error *err);
-
 /* ---- writing ----------------------------------------------------------------------------- */
 
 /** A lesion at one visit. Strings may be NULL where nothing is said. */

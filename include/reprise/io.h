@@ -44,14 +44,24 @@ rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_error *er
 /** Non-zero is inside. A mask with values other than 0 and one other whole number is refused
  *  unless all labels shall count (any_label); values that are not whole are refused always. */
 rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_error *err);
+#define RP_NIFTI_COMMENT_MAX (32 << 10)
+/** The text of the first comment among the header's extensions, to be released with rp_free; NULL:
+ *  there is none within the file's first 128 KiB. Extensions that contradict their sizes end the
+ *  search; the voxels are not looked at. */
+rp_status rp_nifti_read_comment(const char *path, char **comment, rp_error *err);
 /** gzip where the name ends in .gz (level 6, no time: same input, same bytes). float32 data;
  *  NIfTI-1, or NIfTI-2 where a size exceeds 32767; sform and qform set, both "scanner"; whole or
- *  not at all. RP_ERR_NUMERIC for NaN or infinite voxels. */
-rp_status rp_nifti_write_image(const char *path, const rp_image *image, rp_error *err);
+ *  not at all. comment (NULL: none; at most RP_NIFTI_COMMENT_MAX bytes) becomes a header extension
+ *  of that code. RP_ERR_NUMERIC for NaN or infinite voxels. */
+rp_status rp_nifti_write_image(const char *path, const rp_image *image, const char *comment,
+                               rp_error *err);
 /** As int16 (rounded, clipped): the usual type for CT. */
-rp_status rp_nifti_write_image_int16(const char *path, const rp_image *image, rp_error *err);
-rp_status rp_nifti_write_mask(const char *path, const rp_mask *mask, rp_error *err);
-rp_status rp_nifti_write_labels(const char *path, const rp_labels *labels, rp_error *err);
+rp_status rp_nifti_write_image_int16(const char *path, const rp_image *image, const char *comment,
+                                     rp_error *err);
+rp_status rp_nifti_write_mask(const char *path, const rp_mask *mask, const char *comment,
+                              rp_error *err);
+rp_status rp_nifti_write_labels(const char *path, const rp_labels *labels, const char *comment,
+                                rp_error *err);
 
 /* ---- safetensors ------------------------------------------------------------------------- */
 

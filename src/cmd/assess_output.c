@@ -1,5 +1,6 @@
 /* The files of an assessment: made in a temporary folder, then moved, result.json last. */
 #include "assess.h"
+#include "origin.h"
 #include "reprise/report.h"
 
 #include <dirent.h>
@@ -10,10 +11,13 @@
 #include <unistd.h>
 
 /* In the order in which they appear: whoever finds result.json finds the others. */
-static const char *const outputs[] = {
-    "patient_model.safetensors", "followup_mask.nii.gz", "followup_rtstruct.dcm",
-    "followup_seg.dcm",          "measurements_sr.dcm",  "report.html",
-    "result.json"};
+static const char *const outputs[] = {"patient_model.safetensors",
+                                      "followup_mask.nii.gz",
+                                      "followup_rtstruct.dcm",
+                                      "followup_seg.dcm",
+                                      "measurements_sr.dcm",
+                                      "report.html",
+                                      "result.json"};
 enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 
 rp_status assess_protect_inputs(const assess *a, rp_error *err)
@@ -62,10 +66,12 @@ static rp_status write_contours(assess *a, const char *rtstruct, const char *seg
     if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", seg);
     const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
                                            .description = description,
+                                           .label = a->label,
                                            .uid_seed = seed,
                                            .algorithm = "AUTOMATIC"};
     const rp_seg_write_options seg_how = {.segment_label = how.roi_name,
                                           .description = description,
+                                          .label = a->label,
                                           .uid_seed = seed,
                                           .algorithm = "AUTOMATIC"};
     rp_status status =
@@ -118,7 +124,12 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
 {
     rp_json *result = NULL;
     rp_status status = write_model(a, paths[0], err);
-    if (!status) status = rp_nifti_write_mask(paths[1], &a->prediction.mask, err);
+    const cmd_origin origin = {.command = "assess",
+                               .what = "followup_mask",
+                               .label = a->label,
+                               .image = &a->followup_ct,
+                               .model_sha256 = a->model_sha256};
+    if (!status) status = cmd_write_mask(paths[1], &a->prediction.mask, &origin, err);
     if (!status) status = write_contours(a, paths[2], paths[3], err);
     if (!status) status = assess_write_report(a, paths[4], err);
     if (status) return status;

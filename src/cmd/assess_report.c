@@ -40,7 +40,8 @@ typedef struct material {
     rp_mask baseline, followup;
     char *model, *definition, *contour;
     const char *of_baseline[2], *of_followup[2];
-    char seg_sop_uid[RP_DICOM_UID], seg_series_uid[RP_DICOM_UID];
+    rp_dicom_header seg;
+    char seg_sop_uid[RP_DICOM_UID];
     rp_sr_lesion lesions[2];
     size_t count;
 } material;
@@ -116,9 +117,9 @@ static rp_status refer_to_segment(const char *path, material *m, rp_error *err)
     if (!seg) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     if (!rp_path_exists(seg)) return RP_OK;
     last->segmentation_sop_uid = m->seg_sop_uid;
-    last->segmentation_series_uid = m->seg_series_uid;
+    last->segmentation_series_uid = m->seg.series_uid;
     last->segment = 1;
-    return rp_dicom_object_uids(seg, m->seg_sop_uid, m->seg_series_uid, err);
+    return rp_dicom_object_read(seg, &m->seg, m->seg_sop_uid, err);
 }
 
 rp_status assess_write_report(assess *a, const char *path, rp_error *err)

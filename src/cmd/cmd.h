@@ -164,9 +164,12 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
 /* Splits FILE[:ROI]: the whole text if it names an existing file, else at the last colon whose left
  * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
-/* Label of material made by `simulate` or `phantom`, from a truth.json beside a NIfTI file (whose
- * "files" list the file) or from the series description of a DICOM series (header may be NULL). */
+/* Label of material made by `simulate` or `phantom`: from the description of a DICOM series or
+ * object (header may be NULL, then it is read), from what a NIfTI file tells of its origin, or from a
+ * truth.json beside it whose "files" list it. */
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
+/* Label of material that is partly `a`, partly `b`: synthetic weighs more than simulated. */
+const char *cmd_label_of_both(const char *a, const char *b);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 

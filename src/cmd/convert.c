@@ -1,6 +1,7 @@
 /* reprise convert: images and contours between DICOM and NIfTI; models to half precision and back.
  */
 #include "input.h"
+#include "origin.h"
 
 #include <limits.h>
 #include <math.h>
@@ -163,19 +164,28 @@ static value_range range_of(const rp_image *image)
 }
 
 /* int16 where that keeps every value. */
-static rp_status write_image(const char *path, const rp_image *image, rp_error *err)
+static rp_status write_image(const char *path, const rp_image *image, const cmd_origin *origin,
+                             rp_error *err)
 {
     const value_range r = range_of(image);
-    return r.whole && r.low >= INT16_MIN && r.high <= INT16_MAX
-               ? rp_nifti_write_image_int16(path, image, err)
-               : rp_nifti_write_image(path, image, err);
+    const bool int16 = r.whole && r.low >= INT16_MIN && r.high <= INT16_MAX;
+    return cmd_write_image(path, image, int16, origin, err);
+}
+
+/* Of what is made of one file. */
+static cmd_origin origin_of(const char *in, char label[32])
+{
+    cmd_find_label(in, NULL, label);
+    return (cmd_origin){.command = "convert", .label = label, .source = in};
 }
 
 static rp_status write_labels_of(const char *in, const char *out, rp_error *err)
 {
     rp_labels labels = {0};
+    char label[32];
+    const cmd_origin origin = origin_of(in, label);
     rp_status status = rp_nifti_read_labels(in, &labels, err);
-    if (!status) status = rp_nifti_write_labels(out, &labels, err);
+    if (!status) status = cmd_write_labels(out, &labels, &origin, err);
     rp_labels_release(&labels);
     return status;
 }
@@ -184,25 +194,31 @@ static rp_status seg_to_nifti(const char *in, const char *segment, const convert
                               rp_error *err)
 {
     rp_mask mask = {0};
+    char label[32];
     rp_status status = input_read_seg(in, segment, o->fraction, &mask, err);
-    if (!status) status = rp_nifti_write_mask(o->out, &mask, err);
+    const cmd_origin origin = origin_of(in, label);
+    if (!status) status = cmd_write_mask(o->out, &mask, &origin, err);
     rp_mask_release(&mask);
     return status;
 }
 
-static rp_status write_mask_of(const char *in, const char *label, const char *out, rp_error *err)
+static rp_status write_mask_of(const char *in, const char *number, const char *out, rp_error *err)
 {
     rp_mask mask = {0};
-    rp_status status = cmd_mask_read(in, label, &mask, err);
-    if (!status) status = rp_nifti_write_mask(out, &mask, err);
+    char label[32];
+    const cmd_origin origin = origin_of(in, label);
+    rp_status status = cmd_mask_read(in, number, &mask, err);
+    if (!status) status = cmd_write_mask(out, &mask, &origin, err);
     rp_mask_release(&mask);
     return status;
 }
 
-static rp_status nifti_to_nifti(const char *in, const char *label, const char *out, rp_error *err)
+static rp_status nifti_to_nifti(const char *in, const char *number, const char *out, rp_error *err)
 {
     rp_image image = {0};
-    if (label) return write_mask_of(in, label, out, err);
+    char label[32];
+    const cmd_origin origin = origin_of(in, label);
+    if (number) return write_mask_of(in, number, out, err);
     rp_status status = rp_nifti_read_image(in, &image, err);
     if (status) return status;
     const value_range r = range_of(&image);
@@ -210,7 +226,7 @@ static rp_status nifti_to_nifti(const char *in, const char *label, const char *o
     /* Whole numbers beyond 2^24 are no float32. */
     else if (!r.whole || (r.low >= INT16_MIN && r.high <= INT16_MAX) ||
              write_labels_of(in, out, NULL) != RP_OK)
-        status = write_image(out, &image, err);
+        status = write_image(out, &image, &origin, err);
     rp_image_release(&image);
     return status;
 }
@@ -229,7 +245,8 @@ static rp_status series_to_nifti(const convert_options *o, rp_error *err)
     cmd_ct ct;
     rp_status status = load_ct(o, o->in, &ct, err);
     if (status) return status;
-    status = write_image(o->out, &ct.series.image, err);
+    const cmd_origin origin = {.command = "convert", .label = ct.label, .image = &ct};
+    status = write_image(o->out, &ct.series.image, &origin, err);
     cmd_ct_release(&ct);
     return status;
 }
@@ -245,14 +262,20 @@ static rp_status through_reference(const convert_options *o, form to, rp_error *
         status = rp_fail(err, RP_ERR_ARGUMENT, "%s: %s needs a DICOM series as reference",
                          o->reference, to == FORM_SEG ? "a SEG" : "an RTSTRUCT");
     if (!status) status = cmd_contour_load(o->in, &ct, &how, &contour, err);
-    if (!status && to == FORM_NIFTI) status = rp_nifti_write_mask(o->out, &contour.mask, err);
+    const char *label = cmd_label_of_both(ct.label, contour.label);
+    const cmd_origin origin = {
+        .command = "convert", .label = label, .image = &ct, .contour_sha256 = contour.sha256};
+    if (!status && to == FORM_NIFTI) status = cmd_write_mask(o->out, &contour.mask, &origin, err);
     if (!status && to == FORM_RTSTRUCT) {
-        const rp_rtstruct_write_options rt = {.roi_name = o->roi_name, .uid_seed = contour.sha256};
+        const rp_rtstruct_write_options rt = {
+            .roi_name = o->roi_name, .label = label, .uid_seed = contour.sha256};
         status = rp_rtstruct_write(o->out, &ct.series, &contour.mask, &rt, err);
     }
     if (!status && to == FORM_SEG) {
-        const rp_seg_write_options seg = {
-            .segment_label = o->roi_name, .uid_seed = contour.sha256, .region = o->region};
+        const rp_seg_write_options seg = {.segment_label = o->roi_name,
+                                          .label = label,
+                                          .uid_seed = contour.sha256,
+                                          .region = o->region};
         status = rp_seg_write(o->out, &ct.series, &contour.mask, &seg, err);
     }
     cmd_contour_release(&contour);

@@ -1,6 +1,7 @@
 /* One patient of an evaluation: every source's contour on its visit, scored, kept on disk. */
 #include "evaluate.h"
 #include "lesion.h"
+#include "origin.h"
 #include "reprise/kernels.h"
 
 #include <math.h>
@@ -147,7 +148,11 @@ static rp_status score(work *w, rp_source source, const rp_mask *mask, double st
                                        .change_nadir_mm = NAN};
     RP_AUTOFREE char *path = rp_format("%s/%s.nii.gz", w->stage.temporary, rp_source_key(source));
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    rp_status status = rp_nifti_write_mask(path, mask, err);
+    const cmd_origin origin = {.command = "evaluate",
+                               .what = rp_source_key(source),
+                               .label = w->one->label,
+                               .image = &w->ct[visit]};
+    rp_status status = cmd_write_mask(path, mask, &origin, err);
     if (!status) status = cmd_measure_lesion(&w->run->settings, mask, &s->lesion, &components, err);
     if (!status)
         status = rp_measure_overlap(&w->contour[visit].mask, mask, tolerances_mm,

@@ -152,14 +152,14 @@ static rp_status write_inputs(const files *f, const rp_image *baseline, const rp
                               const rp_image *followup, rp_error *err)
 {
     rp_image indicator = {0};
-    rp_status status = rp_nifti_write_image(f->fixed, followup, err);
-    if (!status) status = rp_nifti_write_image(f->moving, baseline, err);
+    rp_status status = rp_nifti_write_image(f->fixed, followup, NULL, err);
+    if (!status) status = rp_nifti_write_image(f->moving, baseline, NULL, err);
     if (!status) status = write_parameters(f->rigid, rigid_parameters, err);
     if (!status) status = write_parameters(f->bspline, bspline_parameters, err);
     if (!status) status = rp_image_init(&indicator, &contour->grid, err);
     const size_t voxels = status ? 0 : rp_grid_voxels(&contour->grid);
     for (size_t i = 0; i < voxels; i++) indicator.data[i] = contour->data[i];
-    if (!status) status = rp_nifti_write_image(f->mask, &indicator, err);
+    if (!status) status = rp_nifti_write_image(f->mask, &indicator, NULL, err);
     rp_image_release(&indicator);
     return status;
 }

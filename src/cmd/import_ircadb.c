@@ -1,6 +1,7 @@
 /* 3D-IRCADb: folders of a patient's DICOM slices, and for each structure a folder of DICOM slices
  * that are 0 outside it and 255 inside. */
 #include "import.h"
+#include "origin.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,7 +87,8 @@ static rp_status write_row(import_job *job, const char *id, const char *images, 
     RP_AUTOFREE char *written = rp_format("%s/%s.nii.gz", job->stage.temporary, id);
     RP_AUTOFREE char *final = rp_format("%s/%s.nii.gz", job->masks, id);
     if (!written || !final) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", images);
-    status = rp_nifti_write_mask(written, mask, err);
+    const cmd_origin origin = {.command = "import", .label = ct->label, .image = ct};
+    status = cmd_write_mask(written, mask, &origin, err);
     rp_cohort_visit v = {.image = (char *)images, .contour = final, .date = date};
     return status ? status : rp_cohort_add_visit(&job->cohort, id, &v, NULL, err);
 }

@@ -1,5 +1,6 @@
 /* reprise info: what is in a file or folder. */
 #include "info.h"
+#include "origin.h"
 #include "reprise/dicom_sr.h"
 
 #include <string.h>
@@ -177,6 +178,8 @@ static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
     rp_json_set_number(json, "scl_slope", info.scl_slope);
     rp_json_set_number(json, "scl_inter", info.scl_inter);
     rp_json_set_string(json, "geometry_from", info.geometry);
+    rp_json *origin = cmd_origin_read(o->path);
+    if (origin) rp_json_set(json, "origin", origin);
     set_grid(json, &info.grid);
     return RP_OK;
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 
 #include "input.h"
+#include "origin.h"
 
 #include <libgen.h>
 #include <math.h>
@@ -30,13 +31,38 @@ static void label_beside(const char *path, char label[32])
     rp_json_destroy(json);
 }
 
+static void label_in(const char *text, char label[32])
+{
+    for (size_t i = 0; text && i < sizeof made_labels / sizeof *made_labels; i++)
+        if (strcasestr(text, made_labels[i])) snprintf(label, 32, "%s", made_labels[i]);
+}
+
+/* From the origin that a NIfTI file tells, or the description of a DICOM object. */
+static void label_within(const char *path, char label[32])
+{
+    rp_dicom_header header;
+    char sop_uid[RP_DICOM_UID];
+    rp_json *origin = rp_nifti_probe(path) ? cmd_origin_read(path) : NULL;
+    if (origin)
+        label_in(rp_json_get_string(origin, "label"), label);
+    else if (rp_dicom_probe(path) && !rp_dicom_object_read(path, &header, sop_uid, NULL))
+        label_in(header.series_description, label);
+    rp_json_destroy(origin);
+}
+
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32])
 {
     label[0] = '\0';
-    for (size_t i = 0; header && i < sizeof made_labels / sizeof *made_labels; i++)
-        if (strcasestr(header->series_description, made_labels[i]))
-            snprintf(label, 32, "%s", made_labels[i]);
-    if (!label[0] && !rp_path_is_directory(path)) label_beside(path, label);
+    if (header) label_in(header->series_description, label);
+    if (label[0] || rp_path_is_directory(path)) return;
+    if (!header) label_within(path, label);
+    if (!label[0]) label_beside(path, label);
+}
+
+const char *cmd_label_of_both(const char *a, const char *b)
+{
+    if (strcmp(a, "synthetic") == 0 || !b[0]) return a;
+    return strcmp(b, "synthetic") == 0 || !a[0] ? b : a;
 }
 
 /* ---- images ------------------------------------------------------------------------------ */
@@ -326,6 +352,7 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
     rp_status status = cmd_split_roi(spec, &file, &roi, err);
     if (status) return status;
     if (!image) {
+        cmd_find_label(file, NULL, ct->label);
         if (cmd_mask_probe(file)) return cmd_mask_read(file, roi, mask, err);
         if (rp_rtstruct_probe(file))
             return rp_fail(err, RP_ERR_ARGUMENT,
@@ -338,6 +365,8 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
     if (!status) {
         *mask = contour.mask;
         contour.mask = (rp_mask){0};
+        const char *label = cmd_label_of_both(ct->label, contour.label);
+        if (label != ct->label) snprintf(ct->label, sizeof ct->label, "%s", label);
     } else {
         cmd_ct_release(ct);
     }

@@ -120,12 +120,6 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
 
 /* ---- model ------------------------------------------------------------------------------- */
 
-const char *cmd_label_of_both(const char *a, const char *b)
-{
-    if (strcmp(a, "synthetic") == 0 || !b[0]) return a;
-    return strcmp(b, "synthetic") == 0 || !a[0] ? b : a;
-}
-
 rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
                              cmd_settings *settings, rp_model *model, rp_error *err)
 {

@@ -1,5 +1,6 @@
 /* Visits of made patients as files. */
 #include "made.h"
+#include "origin.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,9 @@ rp_status made_write_nifti(const char *folder, const made_visit *visit, rp_error
     RP_AUTOFREE char *image = rp_path_join(folder, visit->image_name);
     RP_AUTOFREE char *mask = rp_path_join(folder, visit->mask_name);
     if (!image || !mask) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-    rp_status status = rp_nifti_write_image_int16(image, visit->image, err);
-    return status ? status : rp_nifti_write_mask(mask, visit->mask, err);
+    const cmd_origin origin = {.command = visit->command, .label = visit->label};
+    rp_status status = cmd_write_image(image, visit->image, true, &origin, err);
+    return status ? status : cmd_write_mask(mask, visit->mask, &origin, err);
 }
 
 rp_status made_write_dicom(const char *folder, const made_visit *visit, rp_error *err)
@@ -20,6 +22,7 @@ rp_status made_write_dicom(const char *folder, const made_visit *visit, rp_error
     RP_AUTOFREE char *rtstruct = rp_path_join(folder, visit->rtstruct_name);
     const rp_rtstruct_write_options options = {.roi_name = visit->roi_name,
                                                .description = visit->header->series_description,
+                                               .label = visit->label,
                                                .uid_seed = visit->uid_seed};
     rp_dicom_series written = {0};
     rp_mask mask = {0};

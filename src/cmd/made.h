@@ -14,6 +14,7 @@ typedef struct made_visit {
     const char *image_name, *mask_name;      /* of the NIfTI files, such as "followup.nii.gz" */
     const char *series_name, *rtstruct_name; /* of the DICOM folder and file */
     const char *roi_name;
+    const char *command, *label; /* of the NIfTI files' origin */
 } made_visit;
 
 /* NIfTI image (int16) and mask into folder. */

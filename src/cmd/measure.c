@@ -1,6 +1,8 @@
 /* reprise measure: diameters and volumes of the lesions in a mask. */
 #include "cmd.h"
 
+#include <string.h>
+
 enum { KEY_MASK = 1, KEY_IMAGE, KEY_DEFINITION, KEY_LABELS, KEY_JSON };
 
 typedef struct measure_options {
@@ -14,6 +16,7 @@ typedef struct measure_options {
 typedef struct measured {
     cmd_ct ct;
     rp_labels labels;
+    char label[32]; /* "synthetic", "simulated" or "" */
     rp_lesion *lesions;
     size_t count;
 } measured;
@@ -71,6 +74,7 @@ static rp_status load_components(const measure_options *o, measured *m, rp_error
     rp_status status =
         cmd_mask_load(o->mask, o->image, cmd_progress(&o->common), &m->ct, &mask, err);
     if (status) return status;
+    memcpy(m->label, m->ct.label, sizeof m->label);
     status = rp_mask_components(&mask, 26, &m->labels, &count, NULL, err);
     rp_mask_release(&mask);
     return status;
@@ -82,8 +86,11 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
     if (!rp_nifti_probe(o->mask))
         return rp_fail(err, RP_ERR_FORMAT, "%s: --labels needs a NIfTI label map", o->mask);
     rp_status status = rp_nifti_read_labels(o->mask, &m->labels, err);
+    cmd_find_label(o->mask, NULL, m->label);
     if (status || !o->image) return status;
     status = cmd_ct_load(o->image, NULL, cmd_progress(&o->common), &m->ct, err);
+    const char *label = cmd_label_of_both(m->label, m->ct.label);
+    if (label != m->label) memcpy(m->label, m->ct.label, sizeof m->label);
     if (!status && !rp_grid_same(&m->labels.grid, &m->ct.series.image.grid, 0.01))
         status = rp_fail(err, RP_ERR_REFUSED, "%s: not on the grid of %s", o->mask, o->image);
     return status;
@@ -92,6 +99,7 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
 static void print_table(const measure_options *o, const measured *m)
 {
     printf("definition of the longest diameter: %s\n", rp_diameter_definition_name(o->definition));
+    if (m->label[0]) printf("data: %s\n", m->label);
     if (m->count == 0)
         printf("no lesion: the mask is empty\n");
     else
@@ -112,6 +120,7 @@ static rp_status print_json(const measure_options *o, const measured *m, rp_erro
     rp_json_set_string(json, "definition", rp_diameter_definition_name(o->definition));
     rp_json_set_number(json, "slice_spacing_mm", m->labels.grid.spacing[2]);
     rp_json_set(json, "lesions", lesions);
+    rp_json_set_string(json, "label", m->label);
     rp_json_set_string(json, "program_version", RP_VERSION);
     cmd_set_repaired(json);
     return cmd_print_json(json, err);

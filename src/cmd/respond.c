@@ -2,6 +2,7 @@
 #include "respond.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     KEY_BASELINE = 1,
@@ -28,6 +29,7 @@ typedef struct respond_options {
 typedef struct visit {
     rp_lesion lesion;
     double slice_spacing_mm;
+    char label[32]; /* "synthetic", "simulated" or "" */
 } visit;
 
 static const struct argp_option options[] = {
@@ -123,6 +125,7 @@ static rp_status measure_visit(const respond_options *o, const char *spec, const
     rp_status status = cmd_mask_load(spec, image, cmd_progress(&o->common), &ct, &mask, err);
     if (status) return status;
     v->slice_spacing_mm = mask.grid.spacing[2];
+    memcpy(v->label, ct.label, sizeof v->label);
     status = rp_measure_mask(&mask, o->definition, &v->lesion, err);
     rp_mask_release(&mask);
     cmd_ct_release(&ct);
@@ -155,6 +158,11 @@ static rp_status classify(const respond_options *o, const visit *before, const v
     return rp_response_classify(&input, result, err);
 }
 
+static const char *label_of(const visit *before, const visit *after)
+{
+    return cmd_label_of_both(before->label, after->label);
+}
+
 static void print_text(const respond_options *o, const visit *before, const visit *after,
                        const rp_response_result *r)
 {
@@ -172,6 +180,7 @@ static void print_text(const respond_options *o, const visit *before, const visi
     if (isfinite(r->change_percent)) printf("change     %+.1f%%\n", r->change_percent);
     printf("response   %s (%s)\nrule       %s\n", rp_response_code(r->response),
            rp_response_name(r->response), r->rule);
+    if (label_of(before, after)[0]) printf("data       %s\n", label_of(before, after));
     if (!r->measurable_at_baseline) printf("note       not measurable at baseline by RECIST 1.1\n");
 }
 
@@ -189,6 +198,7 @@ static rp_status print_json(const respond_options *o, const visit *before, const
     rp_json_set_string(json, "rule", r->rule);
     rp_json_set_bool(json, "measurable_at_baseline", r->measurable_at_baseline);
     rp_json_set_bool(json, "needs_confirmation", after->lesion.voxels == 0 && !o->confirmed_absent);
+    rp_json_set_string(json, "label", label_of(before, after));
     rp_json_set_bool(json, "nodal", o->nodal);
     rp_json_set_string(json, "definition", rp_diameter_definition_name(o->definition));
     rp_json_set_string(json, "program_version", RP_VERSION);

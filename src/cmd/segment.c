@@ -1,5 +1,6 @@
 /* reprise segment: contours the lesion in one image with a model. */
 #include "cmd.h"
+#include "origin.h"
 
 #include <string.h>
 
@@ -148,10 +149,21 @@ static rp_status check_outputs(const segment_arguments *a, rp_error *err)
     return status;
 }
 
+static cmd_origin origin_of(const char *what, const rp_model *model, const cmd_ct *ct)
+{
+    return (cmd_origin){.command = "segment",
+                        .what = what,
+                        .label = ct->label,
+                        .image = ct,
+                        .model_sha256 = model->sha256,
+                        .model_label = model->provenance.label};
+}
+
 static rp_status save_mask(const segment_arguments *a, const rp_model *model, const cmd_ct *ct,
                            const rp_mask *mask, rp_error *err)
 {
-    if (!ends_with(a->out, ".dcm")) return rp_nifti_write_mask(a->out, mask, err);
+    const cmd_origin origin = origin_of("mask", model, ct);
+    if (!ends_with(a->out, ".dcm")) return cmd_write_mask(a->out, mask, &origin, err);
     RP_AUTOFREE char *seed = rp_format("%s %s", model->sha256, ct->sha256);
     RP_AUTOFREE char *description =
         rp_format("Contoured by Reprise %s, model SHA-256 %.16s", RP_VERSION, model->sha256);
@@ -159,12 +171,14 @@ static rp_status save_mask(const segment_arguments *a, const rp_model *model, co
     if (cmd_is_seg_name(a->out)) {
         const rp_seg_write_options seg = {.segment_label = "Lesion (Reprise)",
                                           .description = description,
+                                          .label = ct->label,
                                           .uid_seed = seed,
                                           .algorithm = "AUTOMATIC"};
         return rp_seg_write(a->out, &ct->series, mask, &seg, err);
     }
     const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
                                            .description = description,
+                                           .label = ct->label,
                                            .uid_seed = seed,
                                            .algorithm = "AUTOMATIC"};
     return rp_rtstruct_write(a->out, &ct->series, mask, &how, err);
@@ -174,8 +188,9 @@ static rp_status save(const segment_arguments *a, const rp_model *model, const c
                       const rp_prediction *prediction, rp_error *err)
 {
     rp_status status = RP_OK;
+    const cmd_origin origin = origin_of("probability", model, ct);
     if (a->probability)
-        status = rp_nifti_write_image(a->probability, &prediction->probability, err);
+        status = cmd_write_image(a->probability, &prediction->probability, false, &origin, err);
     if (status) return status;
     if (rp_mask_count(&prediction->mask) == 0)
         return rp_fail(

@@ -206,7 +206,9 @@ static rp_status write_all(const simulate_options *o, const cmd_ct *ct, const cm
                               .mask_name = "truth_mask.nii.gz",
                               .series_name = "followup",
                               .rtstruct_name = "truth_rtstruct.dcm",
-                              .roi_name = "Lesion"};
+                              .roi_name = "Lesion",
+                              .command = "simulate",
+                              .label = "simulated"};
     snprintf(seed, sizeof seed, "simulate|%s|%s|%.9g|%llu", ct->sha256, contour->sha256,
              o->how.change_percent, (unsigned long long)o->how.seed);
     rp_status status = made_write_nifti(folder, &visit, err);

@@ -135,6 +135,11 @@ void encode_object(DcmFileFormat &object, E_TransferSyntax syntax, std::string &
 rp_status save_object(const std::string &path, DcmFileFormat &object, rp_error *err);
 /** Patient and study attributes that every composite object needs. */
 void put_patient_and_study(Writer &writer, const rp_dicom_header &header);
+/** ", synthetic" behind a series description for the label "synthetic"; "" without label. */
+inline std::string appended(const char *label)
+{
+    return label && *label ? std::string(", ") + label : "";
+}
 /** Modality, equipment and the one series that the object is alone in. */
 void put_series(Writer &writer, const char *modality, const std::string &description,
                 const std::string &uid);

@@ -93,3 +93,22 @@ OFCondition load_whole(const std::string &path, DcmFileFormat &format)
 }
 
 } // namespace rp_dicom
+
+extern "C" rp_status rp_dicom_object_read(const char *path, rp_dicom_header *header,
+                                          char sop_uid[RP_DICOM_UID], rp_error *err)
+{
+    using namespace rp_dicom;
+    *header = {};
+    return guarded(path, err, [&] {
+        DcmFileFormat format;
+        rp_status status = prepare(err);
+        if (status) return status;
+        if (!looks_like_dicom(path) || !load_until(path, DCM_SamplesPerPixel, format))
+            return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file, or damaged", path);
+        read_header(*format.getDataset(), *header);
+        copy_text(sop_uid, RP_DICOM_UID, text_of(*format.getDataset(), DCM_SOPInstanceUID));
+        return sop_uid[0] && header->series_uid[0]
+                   ? RP_OK
+                   : rp_fail(err, RP_ERR_FORMAT, "%s: has no UIDs to refer to", path);
+    });
+}

@@ -17,7 +17,7 @@ struct Outline {
 struct Content {
     const rp_dicom_series *series;
     rp_dicom_header header;
-    std::string roi_name, label, description, algorithm, date, time, seed;
+    std::string roi_name, label, made, description, algorithm, date, time, seed;
     std::vector<Outline> outlines;
     std::string series_uid, sop_uid;
 };
@@ -70,7 +70,7 @@ static rp_status trace_slice(const rp_mask &mask, int z, std::vector<Outline> &o
 /** UIDs from the seed and everything else that is written. */
 static void make_uids(Content &c)
 {
-    std::string all = c.seed;
+    std::string all = c.seed + c.made;
     const rp_dicom_header &h = c.header;
     for (const std::string &part : {std::string(h.series_uid), std::string(h.study_uid), c.roi_name,
                                     c.label, c.description, c.algorithm, c.date, c.time})
@@ -93,7 +93,7 @@ static void put_general(Writer &w, const Content &c)
     w.put(DCM_SOPClassUID, UID_RTStructureSetStorage);
     w.put(DCM_SOPInstanceUID, c.sop_uid);
     put_patient_and_study(w, c.header);
-    put_series(w, "RTSTRUCT", "Contours", c.series_uid);
+    put_series(w, "RTSTRUCT", "Contours" + c.made, c.series_uid);
     w.put(DCM_OperatorsName, "");
     w.put(DCM_FrameOfReferenceUID, c.header.frame_of_reference_uid);
     w.put(DCM_PositionReferenceIndicator, "");
@@ -201,6 +201,7 @@ static rp_status write_rtstruct(const char *path, const rp_dicom_series &series,
     c.roi_name = text_or(options.roi_name, "Lesion");
     c.label = text_or(options.structure_set_label, "REPRISE");
     c.description = described(options.description, series.repair);
+    c.made = appended(options.label);
     c.algorithm = text_or(options.algorithm, "");
     c.seed = text_or(options.uid_seed, "");
     const std::string created = text_or(options.created, "");

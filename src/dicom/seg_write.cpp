@@ -23,7 +23,7 @@ static const std::vector<Uint16> red = {38181, 51269, 44895};
 struct SegToWrite {
     const rp_dicom_series *series;
     rp_dicom_header header;
-    std::string label, description, algorithm, date, time, seed;
+    std::string label, made, description, algorithm, date, time, seed;
     const Region *region;
     std::vector<int> slices; /**< those with a frame */
     std::vector<Uint8> bits; /**< of all frames */
@@ -79,7 +79,7 @@ static void make_uids(SegToWrite &w)
     char hash[RP_SHA256_HEX];
     rp_dicom_header &h = w.header;
     rp_sha256(w.bits.data(), w.bits.size(), hash);
-    std::string all = w.seed;
+    std::string all = w.seed + w.made;
     for (const std::string &part :
          {std::string(h.series_uid), std::string(h.study_uid), w.label, w.description, w.algorithm,
           std::string(w.region ? w.region->code : ""), w.date, w.time, std::string(hash)})
@@ -116,7 +116,7 @@ static void put_general(Writer &w, const SegToWrite &s)
     w.put(DCM_ContentDate, s.date);
     w.put(DCM_SeriesTime, s.time);
     w.put(DCM_ContentTime, s.time);
-    put_series(w, "SEG", "Segmentation", s.series_uid);
+    put_series(w, "SEG", "Segmentation" + s.made, s.series_uid);
     w.put(DCM_DeviceSerialNumber, "0");
     w.put(DCM_InstanceNumber, "1");
     w.put(DCM_FrameOfReferenceUID, s.header.frame_of_reference_uid);
@@ -321,6 +321,7 @@ static rp_status write_seg(const char *path, const rp_dicom_series &series, cons
     s.header = series.header;
     s.label = text_or(options.segment_label, "Lesion");
     s.description = text_or(options.description, "");
+    s.made = appended(options.label);
     s.algorithm = text_or(options.algorithm, "SEMIAUTOMATIC");
     s.seed = text_or(options.uid_seed, "");
     const std::string created = text_or(options.created, "");

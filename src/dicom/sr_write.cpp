@@ -408,8 +408,7 @@ static void put_general(Writer &w, DcmItem &dataset, Report &report)
           report.in_space ? UID_Comprehensive3DSRStorage : UID_ComprehensiveSRStorage);
     w.put(DCM_SOPInstanceUID, uid_from(seed + "|sr"));
     put_patient_and_study(w, h);
-    put_series(w, "SR", "Measurements" + (label.empty() ? "" : ", " + label),
-               uid_from(seed + "|sr series"));
+    put_series(w, "SR", "Measurements" + appended(o.label), uid_from(seed + "|sr series"));
     w.put(DCM_InstanceNumber, "1");
     w.put(DCM_CompletionFlag, "COMPLETE");
     w.put(DCM_PreliminaryFlag, "PRELIMINARY");
@@ -541,23 +540,6 @@ using namespace rp_dicom;
 extern "C" void rp_sr_tracking_uid(const char *seed, char uid[RP_DICOM_UID])
 {
     copy_text(uid, RP_DICOM_UID, uid_from(std::string("tracking|") + seed));
-}
-
-extern "C" rp_status rp_dicom_object_uids(const char *path, char sop_uid[RP_DICOM_UID],
-                                          char series_uid[RP_DICOM_UID], rp_error *err)
-{
-    return guarded(path, err, [&] {
-        DcmFileFormat format;
-        rp_status status = prepare(err);
-        if (status) return status;
-        if (!looks_like_dicom(path) || !load_until(path, DCM_StudyID, format))
-            return rp_fail(err, RP_ERR_FORMAT, "%s: not a DICOM file, or damaged", path);
-        copy_text(sop_uid, RP_DICOM_UID, text_of(*format.getDataset(), DCM_SOPInstanceUID));
-        copy_text(series_uid, RP_DICOM_UID, text_of(*format.getDataset(), DCM_SeriesInstanceUID));
-        return sop_uid[0] && series_uid[0]
-                   ? RP_OK
-                   : rp_fail(err, RP_ERR_FORMAT, "%s: has no UIDs to refer to", path);
-    });
 }
 
 extern "C" rp_status rp_sr_write(const char *path, const rp_sr_write_options *options,

@@ -258,7 +258,8 @@ static void put_f64(uint8_t *bytes, size_t offset, double value)
 enum { UNIT_MM = 2, FORM_SCANNER = 1 };
 static const char description[] = "Reprise";
 
-static size_t encode_1(const rp_grid *grid, int datatype, const placement *p, uint8_t *bytes)
+static size_t encode_1(const rp_grid *grid, int datatype, const placement *p, size_t extension,
+                       uint8_t *bytes)
 {
     put_i32(bytes, 0, 348);
     bytes[38] = 'r';
@@ -268,7 +269,7 @@ static size_t encode_1(const rp_grid *grid, int datatype, const placement *p, ui
     put_i16(bytes, 72, 8 * (int)rp_nifti_voxel_bytes(datatype));
     put_f32(bytes, 76, p->qfac);
     for (size_t i = 1; i < 8; i++) put_f32(bytes, 76 + 4 * i, i < 4 ? grid->spacing[i - 1] : 1);
-    put_f32(bytes, 108, 352);
+    put_f32(bytes, 108, (double)(352 + extension));
     put_f32(bytes, 112, 1);
     bytes[123] = UNIT_MM;
     memcpy(bytes + 148, description, sizeof description);
@@ -280,10 +281,12 @@ static size_t encode_1(const rp_grid *grid, int datatype, const placement *p, ui
         for (size_t k = 0; k < 4; k++) put_f32(bytes, 280 + 16 * i + 4 * k, p->srow[i][k]);
     }
     memcpy(bytes + 344, "n+1", 4);
+    bytes[348] = extension > 0;
     return 352;
 }
 
-static size_t encode_2(const rp_grid *grid, int datatype, const placement *p, uint8_t *bytes)
+static size_t encode_2(const rp_grid *grid, int datatype, const placement *p, size_t extension,
+                       uint8_t *bytes)
 {
     put_i32(bytes, 0, 540);
     memcpy(bytes + 4, "n+2\0\r\n\032\n", 8);
@@ -293,7 +296,7 @@ static size_t encode_2(const rp_grid *grid, int datatype, const placement *p, ui
     for (size_t i = 1; i < 8; i++) put_i64(bytes, 16 + 8 * i, i < 4 ? grid->size[i - 1] : 1);
     put_f64(bytes, 104, p->qfac);
     for (size_t i = 1; i < 8; i++) put_f64(bytes, 104 + 8 * i, i < 4 ? grid->spacing[i - 1] : 1);
-    put_i64(bytes, 168, 544);
+    put_i64(bytes, 168, (int64_t)(544 + extension));
     put_f64(bytes, 176, 1);
     memcpy(bytes + 240, description, sizeof description);
     put_i32(bytes, 344, FORM_SCANNER);
@@ -304,14 +307,17 @@ static size_t encode_2(const rp_grid *grid, int datatype, const placement *p, ui
         for (size_t k = 0; k < 4; k++) put_f64(bytes, 400 + 32 * i + 8 * k, p->srow[i][k]);
     }
     put_i32(bytes, 500, UNIT_MM);
+    bytes[540] = extension > 0;
     return 544;
 }
 
-size_t rp_nifti_header_encode(const rp_grid *grid, int datatype, uint8_t bytes[RP_NIFTI_HEADER_MAX])
+size_t rp_nifti_header_encode(const rp_grid *grid, int datatype, size_t extension,
+                              uint8_t bytes[RP_NIFTI_HEADER_MAX])
 {
     placement p = placement_of(grid);
     bool large = false;
     for (int a = 0; a < 3; a++) large = large || grid->size[a] > INT16_MAX;
     memset(bytes, 0, RP_NIFTI_HEADER_MAX);
-    return large ? encode_2(grid, datatype, &p, bytes) : encode_1(grid, datatype, &p, bytes);
+    return large ? encode_2(grid, datatype, &p, extension, bytes)
+                 : encode_1(grid, datatype, &p, extension, bytes);
 }

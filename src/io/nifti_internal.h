@@ -46,8 +46,14 @@ rp_status rp_nifti_header_grid(const char *path, const rp_nifti_header *header, 
 size_t rp_nifti_voxel_bytes(int datatype);
 
 /** Header for one volume on the grid, NIfTI-1 where the sizes fit, else NIfTI-2, with sform and
- *  qform; returns where the voxels begin. */
-size_t rp_nifti_header_encode(const rp_grid *grid, int datatype,
+ *  qform; returns its size, behind which `extension` bytes lie before the voxels. */
+size_t rp_nifti_header_encode(const rp_grid *grid, int datatype, size_t extension,
                               uint8_t bytes[RP_NIFTI_HEADER_MAX]);
+
+/** The extension that holds a comment; returns its size, a multiple of 16. bytes may be NULL. */
+size_t rp_nifti_comment_encode(const char *comment, uint8_t *bytes);
+/** The text of the first comment in the beginning of a file, without its end; NULL: none there. */
+const uint8_t *rp_nifti_comment_find(const rp_nifti_header *header, const uint8_t *bytes,
+                                     size_t size, size_t *length);
 
 #endif

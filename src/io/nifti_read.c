@@ -107,23 +107,57 @@ static bool ends_with(const char *path, const char *ending)
     return length > tail && !strcasecmp(path + length - tail, ending);
 }
 
+/* The first bytes, decompressed where they are packed. */
+static rp_status read_start(const char *path, uint8_t **start, size_t *size, rp_error *err)
+{
+    const size_t room = START_BYTES + START_BYTES / 2; /* deflate may lengthen a little */
+    uint8_t *bytes = rp_alloc(room, 1), *plain = rp_alloc(START_BYTES, 1);
+    FILE *stream = bytes && plain ? fopen(path, "rbe") : NULL;
+    rp_status status = RP_OK;
+    *size = stream ? fread(bytes, 1, room, stream) : 0;
+    const bool packed = *size && rp_gzip_probe(bytes, *size);
+    if (!bytes || !plain)
+        status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    else if (!stream || ferror(stream))
+        status = rp_fail(err, RP_ERR_IO, "%s: cannot be read", path);
+    else if (packed && !rp_gunzip_start(bytes, *size, plain, START_BYTES))
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: the gzip data are damaged", path);
+    if (stream) fclose(stream);
+    *start = packed ? plain : bytes;
+    if (packed) *size = START_BYTES;
+    rp_free(packed ? bytes : plain);
+    return status;
+}
+
 bool rp_nifti_probe(const char *path)
 {
     if (ends_with(path, ".nii") || ends_with(path, ".nii.gz")) return true;
-    bool found = false;
-    size_t room = START_BYTES + START_BYTES / 2, size = 0; /* deflate may lengthen a little */
-    uint8_t *bytes = rp_alloc(room, 1), *start = rp_alloc(START_BYTES, 1);
-    FILE *stream = fopen(path, "rbe");
-    if (bytes && start && stream) size = fread(bytes, 1, room, stream);
-    if (size && rp_gzip_probe(bytes, size))
-        found = rp_gunzip_start(bytes, size, start, START_BYTES) &&
-                rp_nifti_header_probe(start, START_BYTES);
-    else if (size)
-        found = rp_nifti_header_probe(bytes, size);
-    if (stream) fclose(stream);
-    rp_free(bytes);
+    uint8_t *start = NULL;
+    size_t size = 0;
+    const bool found =
+        read_start(path, &start, &size, NULL) == RP_OK && rp_nifti_header_probe(start, size);
     rp_free(start);
     return found;
+}
+
+rp_status rp_nifti_read_comment(const char *path, char **comment, rp_error *err)
+{
+    uint8_t *start = NULL;
+    size_t size = 0, length = 0;
+    rp_nifti_header header;
+    *comment = NULL;
+    rp_status status = read_start(path, &start, &size, err);
+    if (!status) status = rp_nifti_header_parse(path, start, size, &header, err);
+    const uint8_t *text = status ? NULL : rp_nifti_comment_find(&header, start, size, &length);
+    if (text) {
+        *comment = rp_alloc(length + 1, 1);
+        if (*comment)
+            memcpy(*comment, text, length);
+        else
+            status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    }
+    rp_free(start);
+    return status;
 }
 
 rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_error *err)

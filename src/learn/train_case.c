@@ -101,9 +101,9 @@ static rp_status make_files(const rp_preprocessing *p, const rp_image *image, co
     if (!status) {
         memcpy(one->size, working.grid.size, sizeof one->size);
         one->tumour_voxels = rp_mask_count(&lesion);
-        status = rp_nifti_write_image(one->image_path, &working, err);
+        status = rp_nifti_write_image(one->image_path, &working, NULL, err);
     }
-    if (!status) status = rp_nifti_write_mask(one->mask_path, &lesion, err);
+    if (!status) status = rp_nifti_write_mask(one->mask_path, &lesion, NULL, err);
     if (!status) status = hash_files(one, err);
     rp_image_release(&working);
     rp_mask_release(&lesion);

@@ -46,6 +46,17 @@ static void read_mask(const char *path, bool any_label, const rp_nifti_info *inf
     rp_mask_release(&mask);
 }
 
+static void read_comment(const char *path, rp_status opened)
+{
+    char *comment = NULL;
+    rp_error err = {0};
+    rp_status status = rp_nifti_read_comment(path, &comment, &err);
+    fuzz_check_error(status, &err, path);
+    fuzz_check(status == RP_OK || opened != RP_OK, "what has a grid has a header");
+    fuzz_check(status == RP_OK || !comment, "a failure leaves nothing behind");
+    rp_free(comment);
+}
+
 void fuzz_input(const uint8_t *data, size_t size)
 {
     const char *path = fuzz_file(data, size);
@@ -58,4 +69,5 @@ void fuzz_input(const uint8_t *data, size_t size)
     read_labels(path, &info);
     read_mask(path, false, &info);
     read_mask(path, true, &info);
+    read_comment(path, opened);
 }

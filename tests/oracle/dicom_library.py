@@ -63,7 +63,7 @@ Report = record("Report", **dict.fromkeys(
      "interpolated_slices outside_contours gap_slices duplicate_contours").split(), c_size_t),
     sum_area_spacing_cc=c_double)
 WriteOptions = record("WriteOptions", **dict.fromkeys(
-    "roi_name structure_set_label description uid_seed algorithm created".split(), c_char_p))
+    "roi_name structure_set_label description label uid_seed algorithm created".split(), c_char_p))
 
 
 def build(folder):

@@ -116,7 +116,13 @@ class Library:
         self.call("rp_nifti_info_read", path.encode(), ctypes.byref(info))
         return info
 
-    def write(self, function, path, grid, array):
+    def comment(self, path):
+        """None where the file has none."""
+        text = ctypes.c_char_p()
+        self.call("rp_nifti_read_comment", path.encode(), ctypes.byref(text))
+        return text.value
+
+    def write(self, function, path, grid, array, comment=None):
         array = np.ascontiguousarray(array)
         volume = Volume(grid, array.ctypes.data)
-        self.call(function, path.encode(), ctypes.byref(volume))
+        self.call(function, path.encode(), ctypes.byref(volume), comment)

@@ -192,6 +192,41 @@ def written_alike(path, grid, expected, dtype, version=1):
     require(np.abs(image.affine - full).max() < 1e-4, path, "affine")
 
 
+def write_comments(library, folder, values):
+    """nibabel finds the comment and the voxels behind it, whatever its length."""
+    grid = our_grid(np.eye(3))
+    for length, ending in itertools.product((*range(40), 1000, 32768), (".nii", ".nii.gz")):
+        path = os.path.join(folder, "comment" + ending)
+        comment = b"x" * length
+        library.write("rp_nifti_write_image", path, grid, values, comment)
+        written_alike(path, grid, values, "f4")
+        found = nib.load(path).header.extensions
+        require([e.get_code() for e in found] == [6] and found[0].get_sizeondisk() % 16 == 0, path, found)
+        require(found[0].get_content().rstrip(b"\0") == comment == library.comment(path), path, length)
+    try:
+        library.write("rp_nifti_write_image", path, grid, values, b"x" * 32769)
+        require(False, "a comment too long", "was not refused")
+    except Refused as refusal:
+        require(path in str(refusal), refusal)
+
+
+def read_comments(library, folder):
+    """Written by nibabel, behind other extensions, in either version and byte order."""
+    voxels = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
+    for kind, order, ending in itertools.product((nib.Nifti1Image, nib.Nifti2Image), "<>", (".nii", ".nii.gz")):
+        path = os.path.join(folder, "extended" + ending)
+        for codes in ((), (4,), (6,), (4, 6), (4, 44, 6, 6)):
+            header = kind.header_class(endianness=order)
+            header.set_data_dtype(np.dtype(np.int16).newbyteorder(order))
+            image = kind(voxels, np.eye(4), header)
+            for n, code in enumerate(codes):
+                image.header.extensions.append(nib.nifti1.Nifti1Extension(code, b"text %d" % n + b"." * 3 * n))
+            nib.save(image, path)
+            expected = next((b"text %d" % n + b"." * 3 * n for n, c in enumerate(codes) if c == 6), None)
+            require(library.comment(path) == expected, path, kind, order, codes, library.comment(path))
+            require(np.array_equal(library.read_image(path)[1], voxels.T), path, kind, order, codes)
+
+
 def write_everything(library, folder):
     rng = np.random.default_rng(2)
     values = (rng.normal(size=SHAPE[::-1]) * 1000).astype(np.float32)
@@ -209,6 +244,7 @@ def write_everything(library, folder):
         written_alike(path, grid, mask, "u1")
         library.write("rp_nifti_write_labels", path, grid, labels)
         written_alike(path, grid, labels, "i4")
+    write_comments(library, folder, values)
     for length, version in ((32767, 1), (32768, 2)):
         for axis, ending in itertools.product(range(3), (".nii", ".nii.gz")):
             shape = [1, 2, 1]
@@ -229,6 +265,7 @@ def main():
         read_orientations(library, folder)
         read_units(library, folder)
         refused_types(library, folder)
+        read_comments(library, folder)
         write_everything(library, folder)
     require(checks > 5000, "too little was compared:", checks)
     print(f"{checks} comparisons with nibabel {nib.__version__}")

@@ -56,7 +56,7 @@ static void images_round_trip(void **state)
         rp_image back = {0};
         rp_nifti_info info;
         f->image.grid = oblique_grid(variant & 2);
-        assert_ok(rp_nifti_write_image(path, &f->image, &err), err);
+        assert_ok(rp_nifti_write_image(path, &f->image, NULL, &err), err);
         assert_ok(rp_nifti_read_image(path, &back, &err), err);
         assert_ok(rp_nifti_info_read(path, &info, &err), err);
         assert_true(rp_grid_same(&back.grid, &f->image.grid, 1e-4));
@@ -85,7 +85,7 @@ static void qform_agrees_with_sform(void **state)
                 grid->direction[r][a] =
                     (turn >> a & 1 ? -1 : 1) *
                     (turn & 8 ? base.direction[r][orders[turn / 8][a]] : r == orders[turn / 8][a]);
-        assert_ok(rp_nifti_write_image(f->plain, &f->image, &err), err);
+        assert_ok(rp_nifti_write_image(f->plain, &f->image, NULL, &err), err);
         assert_ok(rp_file_read(f->plain, &bytes, &size, &err), err);
         assert_int_equal(bytes[252] | bytes[253] << 8, 1);
         assert_int_equal(bytes[254] | bytes[255] << 8, 1);
@@ -105,12 +105,12 @@ static void same_input_same_bytes(void **state)
     rp_error err = {0};
     uint8_t *bytes;
     size_t size;
-    assert_ok(rp_nifti_write_image(f->packed, &f->image, &err), err);
+    assert_ok(rp_nifti_write_image(f->packed, &f->image, NULL, &err), err);
     assert_ok(rp_sha256_file(f->packed, first, &err), err);
     assert_ok(rp_file_read(f->packed, &bytes, &size, &err), err);
     for (int i = 3; i < 8; i++) assert_int_equal(bytes[i], 0); /* flags: no name; and no time */
     rp_free(bytes);
-    assert_ok(rp_nifti_write_image(f->packed, &f->image, &err), err);
+    assert_ok(rp_nifti_write_image(f->packed, &f->image, NULL, &err), err);
     assert_ok(rp_sha256_file(f->packed, second, &err), err);
     assert_string_equal(first, second);
 }
@@ -123,7 +123,7 @@ static void int16_is_rounded_and_clipped(void **state)
     const float in[] = {1.4F, 1.6F, -1.6F, 1e9F, -1e9F, 32767.4F, 0.5F, -1024},
                 expected[] = {1, 2, -2, 32767, -32768, 32767, 0, -1024};
     memcpy(f->image.data, in, sizeof in);
-    assert_ok(rp_nifti_write_image_int16(f->plain, &f->image, &err), err);
+    assert_ok(rp_nifti_write_image_int16(f->plain, &f->image, NULL, &err), err);
     assert_ok(rp_nifti_read_image(f->plain, &back, &err), err);
     for (size_t i = 0; i < 8; i++) assert_close(back.data[i], expected[i], 0);
     rp_image_release(&back);
@@ -141,11 +141,11 @@ static void masks_and_labels_round_trip(void **state)
         mask.data[i] = i % 3 == 0;
         labels.data[i] = (i - 30) * 40000000;
     }
-    assert_ok(rp_nifti_write_mask(f->packed, &mask, &err), err);
+    assert_ok(rp_nifti_write_mask(f->packed, &mask, NULL, &err), err);
     assert_ok(rp_nifti_read_mask(f->packed, false, &mask_back, &err), err);
     assert_memory_equal(mask.data, mask_back.data, 60);
     assert_true(rp_grid_same(&mask.grid, &mask_back.grid, 1e-4));
-    assert_ok(rp_nifti_write_labels(f->packed, &labels, &err), err);
+    assert_ok(rp_nifti_write_labels(f->packed, &labels, NULL, &err), err);
     assert_ok(rp_nifti_read_labels(f->packed, &labels_back, &err), err);
     assert_memory_equal(labels.data, labels_back.data, 240);
     rp_mask_release(&mask);
@@ -167,7 +167,7 @@ static void long_axes_make_nifti2(void **state)
         grid.size[2] = 2;
         assert_ok(rp_mask_init(&mask, &grid, &err), err);
         mask.data[32768] = 1;
-        assert_ok(rp_nifti_write_mask(f->packed, &mask, &err), err);
+        assert_ok(rp_nifti_write_mask(f->packed, &mask, NULL, &err), err);
         assert_ok(rp_nifti_info_read(f->packed, &info, &err), err);
         assert_int_equal(info.version, 1 + extra);
         assert_true(rp_grid_same(&info.grid, &grid, 1e-2));
@@ -184,17 +184,17 @@ static void nothing_is_written_of_bad_input(void **state)
     rp_error err = {0};
     f->image.data[7] = NAN;
     f->image.data[8] = INFINITY;
-    assert_int_equal(rp_nifti_write_image(f->plain, &f->image, &err), RP_ERR_NUMERIC);
+    assert_int_equal(rp_nifti_write_image(f->plain, &f->image, NULL, &err), RP_ERR_NUMERIC);
     assert_non_null(strstr(err.message, "2 of 60"));
-    assert_int_equal(rp_nifti_write_image_int16(f->plain, &f->image, &err), RP_ERR_NUMERIC);
+    assert_int_equal(rp_nifti_write_image_int16(f->plain, &f->image, NULL, &err), RP_ERR_NUMERIC);
     f->image.data[7] = f->image.data[8] = 0;
     f->image.grid.spacing[1] = 0;
-    assert_int_equal(rp_nifti_write_image(f->plain, &f->image, &err), RP_ERR_ARGUMENT);
+    assert_int_equal(rp_nifti_write_image(f->plain, &f->image, NULL, &err), RP_ERR_ARGUMENT);
     assert_non_null(strstr(err.message, f->plain));
     assert_false(rp_path_exists(f->plain));
     f->image.grid.spacing[1] = 1;
     char *absent = rp_path_join(f->folder, "no/such/folder.nii");
-    assert_int_equal(rp_nifti_write_image(absent, &f->image, &err), RP_ERR_IO);
+    assert_int_equal(rp_nifti_write_image(absent, &f->image, NULL, &err), RP_ERR_IO);
     rp_free(absent);
 }
 
@@ -208,7 +208,7 @@ static void every_failure_leaves_nothing(void **state)
         long n = 1;
         for (;; n++) {
             rp_test_fail_write(n);
-            rp_status status = rp_nifti_write_image_int16(paths[i], &f->image, &err);
+            rp_status status = rp_nifti_write_image_int16(paths[i], &f->image, NULL, &err);
             rp_test_fail_write(0);
             if (!status) break;
             assert_int_equal(status, RP_ERR_IO);
@@ -217,7 +217,7 @@ static void every_failure_leaves_nothing(void **state)
         assert_true(n > 2);
         for (n = 1;; n++) {
             rp_test_fail_allocation(n);
-            rp_status status = rp_nifti_write_image_int16(paths[i], &f->image, &err);
+            rp_status status = rp_nifti_write_image_int16(paths[i], &f->image, NULL, &err);
             rp_test_fail_allocation(0);
             if (!status) break;
             assert_int_equal(status, RP_ERR_MEMORY);
@@ -243,6 +243,68 @@ static void every_failure_leaves_nothing(void **state)
     rp_string_list_free(found, count);
 }
 
+/* Extensions that lie about their sizes are passed over; the voxels stay readable. */
+static void damaged_comments_are_none(void **state)
+{
+    fixture *f = *state;
+    rp_error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    assert_ok(rp_nifti_write_image(f->plain, &f->image, "{\"a\": 1}", &err), err);
+    assert_ok(rp_file_read(f->plain, &bytes, &size, &err), err);
+    static const struct {
+        size_t at;
+        uint8_t value;
+        const char *expected;
+    } changes[] = {{352, 16, "{\"a\": 1}"}, {352, 32, NULL},     {348, 0, NULL},
+                   {352, 7, NULL},          {352, 48, NULL},     {355, 0x80, NULL},
+                   {356, 4, NULL},          {352, 12, "{\"a\""}, {360, 0, ""}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char *comment = NULL;
+        rp_image back = {0};
+        const uint8_t kept = bytes[changes[i].at];
+        bytes[changes[i].at] = changes[i].value;
+        assert_ok(rp_file_write(f->plain, bytes, size, &err), err);
+        assert_ok(rp_nifti_read_comment(f->plain, &comment, &err), err);
+        if (changes[i].expected)
+            assert_string_equal(comment, changes[i].expected);
+        else
+            assert_null(comment);
+        assert_ok(rp_nifti_read_image(f->plain, &back, &err), err);
+        assert_memory_equal(back.data, f->image.data, 60 * sizeof(float));
+        rp_image_release(&back);
+        rp_free(comment);
+        bytes[changes[i].at] = kept;
+    }
+    rp_free(bytes);
+}
+
+static void comments_of_what_is_no_nifti(void **state)
+{
+    fixture *f = *state;
+    rp_error err = {0};
+    char *comment;
+    assert_int_equal(rp_nifti_read_comment(f->plain, &comment, &err), RP_ERR_IO);
+    assert_non_null(strstr(err.message, f->plain));
+    assert_ok(rp_file_write(f->plain, "", 0, &err), err);
+    assert_int_equal(rp_nifti_read_comment(f->plain, &comment, &err), RP_ERR_FORMAT);
+    assert_ok(rp_file_write(f->packed, "\x1f\x8b\x08 no gzip", 11, &err), err);
+    assert_int_equal(rp_nifti_read_comment(f->packed, &comment, &err), RP_ERR_FORMAT);
+    assert_ok(rp_nifti_write_image(f->packed, &f->image, "text", &err), err);
+    rp_status status = RP_ERR_MEMORY;
+    long n = 1;
+    for (; status && n < 20; n++) {
+        rp_test_fail_allocation(n);
+        status = rp_nifti_read_comment(f->packed, &comment, &err);
+        rp_test_fail_allocation(0);
+        if (status) assert_int_equal(status, RP_ERR_MEMORY);
+        if (status) assert_null(comment);
+    }
+    assert_true(n > 3);
+    assert_string_equal(comment, "text");
+    rp_free(comment);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -256,6 +318,8 @@ int main(void)
         WITH_FOLDER(long_axes_make_nifti2),
         WITH_FOLDER(nothing_is_written_of_bad_input),
         WITH_FOLDER(every_failure_leaves_nothing),
+        WITH_FOLDER(damaged_comments_are_none),
+        WITH_FOLDER(comments_of_what_is_no_nifti),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
