@@ -14,6 +14,17 @@
 
 #include "reprise/base.h"
 
+/** The first line of a test whose point is what it computes, and that an emulator or the thread
+ * sanitizer would take long for: there it is skipped. A test whose point is what threads do has no
+ * such line. */
+#ifdef RP_TEST_SHORT
+enum { SHORT = 1 };
+#define values_only() skip()
+#else
+enum { SHORT = 0 };
+#define values_only() ((void)0)
+#endif
+
 /** Fails with the message that the error holds. */
 #define assert_ok(call, err)                                                                       \
     do {                                                                                           \

@@ -1,6 +1,13 @@
 /* Prediction: grids, threshold, components, tiles against one pass, and the budget. */
 #include "fixture.h"
 
+/* The thread sanitizer sees a small volume, hardly trained on. */
+#ifdef RP_TEST_SHORT
+enum { SIZE_X = 36, SIZE_Y = 34, SIZE_Z = 18, EPOCHS = 2, TILES = 2 * 2 * 1 };
+#else
+enum { SIZE_X = 72, SIZE_Y = 60, SIZE_Z = 34, EPOCHS = 40, TILES = 4 * 3 * 2 };
+#endif
+
 typedef struct fixture {
     patient patient;
     rp_model model;
@@ -13,11 +20,11 @@ static int set_up(void **state)
     rp_error err = {0};
     rp_adapt_options o;
     rp_adapt_curve curve;
-    rp_grid grid = rp_grid_make(72, 60, 34, 1.5, 1.5, 3.0);
+    rp_grid grid = rp_grid_make(SIZE_X, SIZE_Y, SIZE_Z, 1.5, 1.5, 3.0);
     make_patient(&f.patient, &grid);
     make_model(&f.model, 3);
     rp_adapt_defaults(&o);
-    o.epochs = 40;
+    o.epochs = EPOCHS;
     o.crop[0] = o.crop[1] = 32;
     o.crop[2] = 16;
     o.learning_rate = 5e-3;
@@ -78,7 +85,7 @@ static void test_whole_volume_is_the_networks_output(void **state)
         inside += out.mask.data[i];
         between += expected[i] > 0.1f && expected[i] < 0.9f;
     }
-    assert_true(inside > 100 && between > 100);
+    assert_true(SHORT || (inside > 100 && between > 100));
     assert_ok(rp_session_bytes(rp_fcd_config_of(f->model.net), image->grid.size, RP_RUN_PREDICT,
                                &bytes, &err),
               err);
@@ -112,17 +119,17 @@ static void test_tiles_agree_with_one_pass(void **state)
     predict(f, &f->patient.image, &o, &whole);
     const int tiles[][3] = {{32, 32, 32}, {48, 64, 48}, {33, 100, 1}, {64, 32, 48}};
     /* x 72, y 60, z 34 -> 36 padded; steps 16 for 32, 32 for 48 and 64 -> 48 */
-    const int counts[] = {4 * 3 * 2, 2 * 1 * 1, 2 * 1 * 2, 2 * 3 * 1};
-    for (int i = 0; i < 4; i++) {
+    const int counts[] = {TILES, 2 * 1 * 1, 2 * 1 * 2, 2 * 3 * 1};
+    for (int i = 0; i < (SHORT ? 1 : 4); i++) {
         memcpy(o.tile, tiles[i], sizeof o.tile);
         predict(f, &f->patient.image, &o, &tiled);
         assert_int_equal(tiled.tiles, counts[i]);
         difference d = compare(&whole, &tiled);
         print_message("%d tiles: difference at most %.3f, on average %.1e; Dice %.5f\n",
                       tiled.tiles, d.largest, d.mean, dice(&whole.mask, &tiled.mask));
-        assert_true(d.mean < 1e-3);
-        assert_true(d.largest < 0.3);
-        assert_true(dice(&whole.mask, &tiled.mask) > 0.995);
+        assert_true(SHORT || d.mean < 1e-3);
+        assert_true(SHORT || d.largest < 0.3);
+        assert_true(SHORT || dice(&whole.mask, &tiled.mask) > 0.995);
         rp_prediction_release(&tiled);
     }
     rp_prediction_release(&whole);
@@ -148,7 +155,7 @@ static void test_blending_alone_changes_nothing(void **state)
     assert_ok(rp_predict(&model, &f->patient.image, &o, NULL, &whole, &err), err);
     o.tile[0] = o.tile[1] = o.tile[2] = 32;
     assert_ok(rp_predict(&model, &f->patient.image, &o, NULL, &tiled, &err), err);
-    assert_int_equal(tiled.tiles, 24);
+    assert_int_equal(tiled.tiles, TILES);
     assert_true(compare(&whole, &tiled).largest < 1e-6);
     float low = 1, high = 0;
     for (size_t i = 0; i < rp_grid_voxels(&whole.mask.grid); i++) {
@@ -163,6 +170,7 @@ static void test_blending_alone_changes_nothing(void **state)
 
 static void test_budget(void **state)
 {
+    values_only();
     fixture *f = *state;
     rp_error err = {0};
     rp_predict_options o;
@@ -184,11 +192,11 @@ static void test_budget(void **state)
         assert_true(out.tiles > 1 && out.memory_bytes <= o.memory_bytes);
         assert_true(dice(&whole.mask, &out.mask) > 0.99);
         if (i == 9) assert_int_equal(out.tiles, 2);
-        if (i == 0) assert_int_equal(out.tiles, 24);
+        if (i == 0) assert_int_equal(out.tiles, TILES);
         last = out.tiles;
         rp_prediction_release(&out);
     }
-    assert_int_equal(last, 24);
+    assert_int_equal(last, TILES);
     o.memory_bytes = smallest - 1;
     assert_int_equal(rp_predict(&f->model, &f->patient.image, &o, NULL, &out, &err), RP_ERR_BUDGET);
     assert_non_null(strstr(err.message, "32 x 32 x 32"));
@@ -202,6 +210,7 @@ static void test_budget(void **state)
 /* The same patient scanned on another grid, turned: the result follows the image's own grid. */
 static void test_other_grids(void **state)
 {
+    values_only();
     fixture *f = *state;
     rp_error err = {0};
     rp_predict_options o;
@@ -230,6 +239,7 @@ static void test_other_grids(void **state)
 /* A bright second ball far away: one component by default, both on request. */
 static void test_components(void **state)
 {
+    values_only();
     fixture *f = *state;
     rp_error err = {0};
     rp_predict_options o;
