@@ -8,7 +8,9 @@ packages="build-essential cmake ninja-build pkg-config python3
 libdcmtk-dev libopenjp2-7-dev libdeflate-dev libjansson-dev libcyaml-dev libyaml-dev
 libcairo2-dev libpango1.0-dev libcmocka-dev libssl-dev libboost-math-dev
 fonts-dejavu-core fonts-liberation"
-test_packages="python3-numpy python3-scipy python3-torch python3-nibabel python3-pydicom
+# NumPy and PyTorch compute through the BLAS library that is installed; the reference library, which their
+# packages bring along, takes twice as long.
+test_packages="python3-numpy python3-scipy python3-torch libopenblas0-pthread python3-nibabel python3-pydicom
 python3-pil python3-jsonschema poppler-utils plastimatch dicom3tools dcmtk elastix
 clang libclang-rt-14-dev orthanc iproute2 openssl
 r-base-core r-cran-survival r-cran-proc r-cran-psych"

@@ -61,6 +61,13 @@ def widest_gap(values, reach):
     return (edges[i] + edges[i + 1]) / 2, (edges[i + 1] - edges[i]) / 2
 
 
+def distance_to_tie(output):
+    """Of each channel, between the two largest of a pooling window, in standard deviations."""
+    windows = output[0].unfold(1, 2, 2).unfold(2, 2, 2).unfold(3, 2, 2)
+    top = windows.reshape(output.shape[1], -1, 8).topk(2, dim=2).values
+    return (top[..., 0] - top[..., 1]).amin(1) / output[0].flatten(1).std(1)
+
+
 def as_float32(values):
     return values.float().double()
 
@@ -82,21 +89,20 @@ class Settler:
 
     def before_pool(self, module, inputs, output):
         """Draws the weights of a channel again while any of its windows is nearly a tie."""
+        every = distance_to_tie(output)
         while True:
-            windows = output[0].unfold(1, 2, 2).unfold(2, 2, 2).unfold(3, 2, 2)
-            top = windows.reshape(output.shape[1], -1, 8).topk(2, dim=2).values
-            distance = (top[..., 0] - top[..., 1]).amin(1) / output[0].flatten(1).std(1)
-            close = torch.nonzero(distance < POOL_MARGIN).flatten().tolist()
-            if not close:
+            close = torch.nonzero(every < POOL_MARGIN).flatten()
+            if not len(close):
                 break
-            for c in close:
+            for c in close.tolist():
                 row = module.weight[c]
                 noise = torch.from_numpy(self.rng.standard_normal(row.shape))
                 module.weight[c] = as_float32(row + 0.3 * row.std() * noise)
             self.redrawn += len(close)
-            output = module._conv_forward(inputs[0], module.weight, module.bias)
-        self.pool_distance.append(distance.min().item())
-        return output
+            every[close] = distance_to_tie(
+                module._conv_forward(inputs[0], module.weight[close], module.bias[close]))
+        self.pool_distance.append(every.min().item())
+        return module._conv_forward(inputs[0], module.weight, module.bias)
 
 
 def settle(net, image, rng):

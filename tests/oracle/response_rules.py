@@ -72,6 +72,7 @@ class Case:
         self.too_small = exact(options["too_small_mm"])
         self.values = [[self.value(k, lesion) for lesion in self.targets]
                        for k in range(len(self.ids))]
+        self.evaluated = [sum((v for v in values if v is not None), ZERO) for values in self.values]
 
     def nodal(self, lesion):
         return bool(self.lesions[lesion].get("nodal", False))
@@ -141,7 +142,7 @@ class Case:
         return self.value(k, lesion) == 0
 
     def evaluated_sum(self, k):
-        return sum((v for v in self.values[k] if v is not None), ZERO)
+        return self.evaluated[k]
 
     def complete_sum(self, k):
         """None where there are no targets or one of them is not evaluated."""
