@@ -20,6 +20,7 @@ except ImportError as missing:
 
 REPRISE = os.environ.get("REPRISE", "")
 SECONDS = 120
+SHORT = bool(os.environ.get("REPRISE_TEST_SHORT"))  # a slow build: fewer epochs where their number is not the point
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 EXPLICIT = "1.2.840.10008.1.2.1"

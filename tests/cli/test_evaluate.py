@@ -12,7 +12,7 @@ import time
 import harness as h
 import numpy as np
 
-CONFIG = h.TINY.replace("epochs: 2", "epochs: 25\n  checkpoint_seconds: 0\n  learning_rate: 0.01")
+CONFIG = h.TINY.replace("epochs: 2", f"epochs: {12 if h.SHORT else 25}\n  checkpoint_seconds: 0\n  learning_rate: 0.01")
 
 
 class Cohort:

@@ -15,10 +15,11 @@ import xml.etree.ElementTree
 import harness as h
 import numpy as np
 
-CONFIG = h.TINY + """train:
-  epochs: 60
+EPOCHS, EVERY = (24, 10) if h.SHORT else (60, 25)
+CONFIG = h.TINY + f"""train:
+  epochs: {EPOCHS}
   crop: [16, 16, 8]
-  validate_every: 25
+  validate_every: {EVERY}
   checkpoint_seconds: 0
 """
 RESULTS = {"model.safetensors", "best.safetensors", "learning_curve.csv", "learning_curve.svg",
@@ -84,7 +85,7 @@ def complete(checks, cohort, root):
     with open(os.path.join(out, "validation.csv"), encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     means = {epoch: np.mean([float(r["dice"]) for r in rows if int(r["epoch"]) == epoch])
-             for epoch in (25, 50, 60)}
+             for epoch in (EVERY, 2 * EVERY, EPOCHS)}
     told = {v["epoch"]: v["mean_dice"] for v in run["validations"]}
     if told.keys() != means.keys() or any(abs(told[e] - means[e]) > 1e-12 for e in told):
         faults.append(f"validations {told}, from the table {means}")

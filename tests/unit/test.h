@@ -25,6 +25,14 @@ enum { SHORT = 0 };
 #define values_only() ((void)0)
 #endif
 
+/** Whether each step of a computation takes many times as long as in a release: what does not seek
+ * a memory error takes fewer of them. */
+#if defined(RP_TEST_SHORT) || defined(__SANITIZE_ADDRESS__)
+enum { SLOW = 1 };
+#else
+enum { SLOW = 0 };
+#endif
+
 /** Fails with the message that the error holds. */
 #define assert_ok(call, err)                                                                       \
     do {                                                                                           \

@@ -20,7 +20,7 @@ enum { EVERY = 12, MANY_IN = 20, MANY_OUT = 13 };
 #elif defined(RP_TEST_SHORT)
 enum { EVERY = 6, MANY_IN = 20, MANY_OUT = 13 };
 #elif defined(__SANITIZE_ADDRESS__)
-enum { EVERY = 3, MANY_IN = 40, MANY_OUT = 24 };
+enum { EVERY = 6, MANY_IN = 40, MANY_OUT = 24 };
 #else
 enum { EVERY = 1, MANY_IN = 40, MANY_OUT = 24 };
 #endif

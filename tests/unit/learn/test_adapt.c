@@ -106,7 +106,7 @@ static void expect_same_file(place *p, const rp_model *model, const uint8_t *byt
 
 static void test_overfits(void **state)
 {
-    values_only();
+    if (SLOW) skip();
     place *p = *state;
     rp_error err = {0};
     rp_model model = {0};
@@ -202,7 +202,7 @@ static void test_threads_give_the_same_bits(void **state)
     rp_adapt_curve curve, again;
     rp_threads_set(1);
     reference_run(p, &o, &expected, &size, &curve);
-    for (int threads = 2; threads <= (SHORT ? 2 : 4); threads++) {
+    for (int threads = 2; threads <= (SLOW ? 2 : 4); threads++) {
         rp_threads_set(threads);
         reference_run(p, &o, &bytes, &other, &again);
         assert_int_equal(size, other);

@@ -252,7 +252,7 @@ static void test_crops_depend_on_the_step_alone(void **state)
 
 static void test_learns(void **state)
 {
-    values_only();
+    if (SLOW) skip();
     place *p = *state;
     rp_train_options o = short_options();
     rp_model model;
@@ -316,7 +316,7 @@ static void test_resume_and_threads(void **state)
     rp_model_release(&model);
     o.base.checkpoint_path = p->checkpoint;
     o.base.resume = true;
-    for (long k = SHORT ? 10 : 2; k <= 10; k++) {
+    for (long k = SHORT ? 10 : 2; k <= 10; k += SLOW ? 4 : 1) {
         unlink(p->checkpoint);
         unlink(p->best);
         rp_threads_set((int)(k % 3) + 1);

@@ -198,7 +198,7 @@ static void test_random_masks(void **state)
 static void test_ellipses(void **state)
 {
     (void)state;
-    for (int i = 0; i < (SHORT ? 1 : 6); i++) {
+    for (int i = 0; i < (SHORT ? 1 : SLOW ? 2 : 6); i++) {
         rp_mask m = make_mask(70, 50, 1, 0.8, 1.1, 5);
         double a = 20 + i, b = 9 + i;
         fill_ellipse(&m, a, b, 0.5 * i);

@@ -142,7 +142,7 @@ static void test_known_motions(void **state)
     };
     rp_error err;
     rp_register_image *fixed = at_rest();
-    for (size_t i = SHORT ? 3 : 0; i < (SHORT ? 4 : sizeof cases / sizeof *cases); i++) {
+    for (size_t i = SLOW ? 3 : 0; i < (SLOW ? 4 : sizeof cases / sizeof *cases); i++) {
         const rp_rigid back = rp_rigid_inverse(&cases[i].truth);
         rp_grid grid = cases[i].grid;
         for (int a = 1; a < 3; a++) grid.origin[a] += cases[i].truth.translation[a];
@@ -172,7 +172,7 @@ static void test_threads(void **state)
     const rp_rigid truth = motion(7, y, 15, 5, -25), back = rp_rigid_inverse(&truth);
     const rp_grid grid = centred(110, 80, 50, 3, 3, 4);
     rp_registration r[3];
-    const int runs = SHORT ? 2 : 3;
+    const int runs = SLOW ? 2 : 3;
     for (int i = 0; i < runs; i++) {
         rp_threads_set(1 + 2 * i);
         rp_register_image *fixed = at_rest();

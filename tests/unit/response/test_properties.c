@@ -1,11 +1,7 @@
 /* What must hold of every timeline, on many random ones. */
 #include "make.h"
 
-#ifdef RP_TEST_SHORT
-enum { TIMELINES = 5000 };
-#else
-enum { TIMELINES = 100000 };
-#endif
+enum { TIMELINES = SHORT ? 5000 : SLOW ? 20000 : 100000 };
 enum { MOST_LESIONS = 8, MOST_VISITS = 7 };
 
 /* A timeline that can be changed before it is made. */
