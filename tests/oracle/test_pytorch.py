@@ -3,14 +3,11 @@
 
 PyTorch runs in float64 where rounding matters and time allows, so that a figure is the engine's own
 error; what PyTorch's float32 is off by stands beside it."""
-import ctypes
 import os
 import sys
 import time
 
-# glibc gives each large tensor's pages back and clears them again for the next one, unless told not to map and trim.
-for setting, value in ((-4, 0), (-1, 2 ** 31 - 1)):  # M_MMAP_MAX, M_TRIM_THRESHOLD
-    ctypes.CDLL(None).mallopt(setting, value)
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads leave a busy machine alone
 try:
     import torch
 except ImportError:
