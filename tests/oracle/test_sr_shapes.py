@@ -148,7 +148,7 @@ def frame_as_image(d, number):
 
 
 def ends_of(region, images, frame_of_reference):
-    """LPS mm of a region's points, and the kind of item that it is."""
+    """LPS mm of a region's points."""
     if region.ValueType == "SCOORD3D":
         require(region.ReferencedFrameOfReferenceUID == frame_of_reference, "frame of reference")
         require(not tree.children(region), "nothing is selected in space")
