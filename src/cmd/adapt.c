@@ -138,7 +138,7 @@ static rp_status load(adapt_run *run, rp_error *err)
         status =
             cmd_learning_model(&a->learning, cmd_label_of_both(run->ct.label, run->contour.label),
                                &run->settings, &run->model, err);
-    if (!status) rp_dicom_repair_text(&run->ct.series.repair, run->model.provenance.image_repair);
+    if (!status) memcpy(run->model.provenance.image_repair, run->ct.repair, sizeof run->ct.repair);
     if (status || !a->watch) return status;
     status = cmd_ct_load(a->watch, &watched, cmd_progress(&a->common), &run->watched_ct, err);
     if (!status)

@@ -170,7 +170,7 @@ static rp_status load(assess *a, rp_error *err)
     snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));
     status = cmd_learning_model(&a->arguments->learning, a->label, &a->settings, &a->model, err);
     if (status) return status;
-    rp_dicom_repair_text(&a->baseline_ct.series.repair, a->model.provenance.image_repair);
+    memcpy(a->model.provenance.image_repair, a->baseline_ct.repair, sizeof a->baseline_ct.repair);
     memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
     assess_flag_inputs(a);
     return assess_check_memory(a, err);

@@ -59,11 +59,10 @@ static void flag_modality(assess *a, const cmd_ct *ct, const char *whose)
 static void flag_repair(assess *a, const cmd_ct *ct, const char *whose)
 {
     const rp_dicom_repair *r = &ct->series.repair;
-    char text[512];
-    rp_dicom_repair_text(r, text);
-    if (text[0])
-        assess_flag_add(a, r->resampled ? "image_resampled" : "image_duplicates",
-                        "The %s is not as it was acquired: %s.", whose, text);
+    const bool doubled = r->duplicates > 0 && !r->resampled;
+    if (ct->repair[0])
+        assess_flag_add(a, doubled ? "image_duplicates" : "image_resampled",
+                        "The %s is not as it was acquired: %s.", whose, ct->repair);
 }
 
 void assess_flag_inputs(assess *a)

@@ -128,7 +128,8 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
                                .what = "followup_mask",
                                .label = a->label,
                                .image = &a->followup_ct,
-                               .model_sha256 = a->model_sha256};
+                               .model_sha256 = a->model_sha256,
+                               .model_label = a->model.provenance.label};
     if (!status) status = cmd_write_mask(paths[1], &a->prediction.mask, &origin, err);
     if (!status) status = write_contours(a, paths[2], paths[3], err);
     if (!status) status = assess_write_report(a, paths[4], err);

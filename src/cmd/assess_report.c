@@ -148,9 +148,9 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err)
     rp_free(m.contour);
     rp_free(m.definition);
     if (status != RP_ERR_UNSUPPORTED) return status;
-    assess_flag_add(
-        a, "no_sr",
-        "UIDs of the images were blanked, or slices share one: no structured report can "
-        "refer to them, and none was written.");
+    assess_flag_add(a, "no_sr",
+                    "UIDs of the images were blanked, slices share one, or the lesion lies on a "
+                    "slice that is no image in a series without frame of reference: no structured "
+                    "report can refer to them, and none was written.");
     return RP_OK;
 }

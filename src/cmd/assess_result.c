@@ -137,6 +137,8 @@ static rp_json *ct_json(const cmd_ct *ct)
     if (ct->label[0]) rp_json_set_string(json, "label", ct->label);
     if (ct->series.repair.resampled || ct->series.repair.duplicates)
         rp_json_set(json, "repair", cmd_repair_json(&ct->series.repair));
+    else if (ct->repair[0])
+        rp_json_set_string(json, "image_repair", ct->repair);
     return json;
 }
 

@@ -100,6 +100,7 @@ typedef struct cmd_ct {
     rp_dicom_series series;     /* image is always in series.image; the header is empty for NIfTI */
     char sha256[RP_SHA256_HEX]; /* of geometry and voxels */
     char label[32];             /* "synthetic" or "simulated" when the input says so, else "" */
+    char repair[512];           /* how it differs from the slices acquired, in words; else "" */
 } cmd_ct;
 
 typedef struct cmd_ct_options {

@@ -11,7 +11,17 @@
 
 /* ---- labels ------------------------------------------------------------------------------ */
 
+/* The first weighs more. */
 static const char *const made_labels[] = {"synthetic", "simulated"};
+
+/* "Synthetic CT" is what radiotherapy calls an image of a real patient that was computed from MR.
+ */
+static void label_in(const char *text, char label[32])
+{
+    for (size_t i = 0; text && !label[0] && i < sizeof made_labels / sizeof *made_labels; i++)
+        if (strcasestr(text, made_labels[i]) && !strcasestr(text, "synthetic ct"))
+            snprintf(label, 32, "%s", made_labels[i]);
+}
 
 /* From a truth.json beside the file, if that lists the file's name. */
 static void label_beside(const char *path, char label[32])
@@ -26,15 +36,9 @@ static void label_beside(const char *path, char label[32])
     const char *found = rp_json_get_string(json, "label");
     for (size_t i = 0; found && files && i < rp_json_length(files); i++) {
         const char *listed = rp_json_as_string(rp_json_at(files, i));
-        if (listed && strcmp(listed, name) == 0) snprintf(label, 32, "%s", found);
+        if (listed && strcmp(listed, name) == 0) label_in(found, label);
     }
     rp_json_destroy(json);
-}
-
-static void label_in(const char *text, char label[32])
-{
-    for (size_t i = 0; text && i < sizeof made_labels / sizeof *made_labels; i++)
-        if (strcasestr(text, made_labels[i])) snprintf(label, 32, "%s", made_labels[i]);
 }
 
 /* From the origin that a NIfTI file tells, or the description of a DICOM object. */
@@ -43,10 +47,12 @@ static void label_within(const char *path, char label[32])
     rp_dicom_header header;
     char sop_uid[RP_DICOM_UID];
     rp_json *origin = rp_nifti_probe(path) ? cmd_origin_read(path) : NULL;
-    if (origin)
+    if (origin) {
         label_in(rp_json_get_string(origin, "label"), label);
-    else if (rp_dicom_probe(path) && !rp_dicom_object_read(path, &header, sop_uid, NULL))
+    } else if (rp_dicom_probe(path)) {
+        rp_dicom_object_read(path, &header, sop_uid, NULL); /* blanked UIDs do not matter here */
         label_in(header.series_description, label);
+    }
     rp_json_destroy(origin);
 }
 
@@ -91,6 +97,7 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
     ct->is_dicom = true;
     rp_status status = rp_dicom_series_load(path, &load, progress, &ct->series, err);
     if (!status) status = input_note_repair(ct, err);
+    rp_dicom_repair_text(&ct->series.repair, ct->repair);
     if (status) rp_dicom_series_release(&ct->series);
     return status;
 }
@@ -98,8 +105,13 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
 static rp_status load_nifti(const char *path, cmd_ct *ct, rp_error *err)
 {
     rp_status status = rp_nifti_read_image(path, &ct->series.image, err);
-    if (!status) hash_image(&ct->series.image, ct->series.image_sha256);
-    return status;
+    if (status) return status;
+    hash_image(&ct->series.image, ct->series.image_sha256);
+    rp_json *origin = cmd_origin_read(path);
+    const char *repair = origin ? rp_json_get_string(origin, "image_repair") : NULL;
+    snprintf(ct->repair, sizeof ct->repair, "%s", repair ? repair : "");
+    rp_json_destroy(origin);
+    return RP_OK;
 }
 
 rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,

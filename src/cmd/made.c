@@ -11,7 +11,10 @@ rp_status made_write_nifti(const char *folder, const made_visit *visit, rp_error
     RP_AUTOFREE char *image = rp_path_join(folder, visit->image_name);
     RP_AUTOFREE char *mask = rp_path_join(folder, visit->mask_name);
     if (!image || !mask) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-    const cmd_origin origin = {.command = visit->command, .label = visit->label};
+    const cmd_origin origin = {.command = visit->command,
+                               .label = visit->label,
+                               .image = visit->source,
+                               .contour_sha256 = visit->contour_sha256};
     rp_status status = cmd_write_image(image, visit->image, true, &origin, err);
     return status ? status : cmd_write_mask(mask, visit->mask, &origin, err);
 }

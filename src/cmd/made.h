@@ -15,6 +15,8 @@ typedef struct made_visit {
     const char *series_name, *rtstruct_name; /* of the DICOM folder and file */
     const char *roi_name;
     const char *command, *label; /* of the NIfTI files' origin */
+    const cmd_ct *source;        /* that it was made from; NULL: none */
+    const char *contour_sha256;
 } made_visit;
 
 /* NIfTI image (int16) and mask into folder. */

@@ -13,7 +13,8 @@ rp_json *cmd_origin_read(const char *path)
     char *comment = NULL;
     rp_json *json = NULL;
     if (rp_nifti_read_comment(path, &comment, NULL) || !comment) return NULL;
-    const bool parsed = rp_json_parse(comment, &json, NULL) == RP_OK;
+    /* What is shown on a terminal holds no control characters, and Reprise writes none. */
+    const bool parsed = !strstr(comment, "\\u00") && rp_json_parse(comment, &json, NULL) == RP_OK;
     const char *program = parsed ? rp_json_get_string(json, "program") : NULL;
     rp_free(comment);
     if (program && strcmp(program, "reprise") == 0) return json;
@@ -23,16 +24,14 @@ rp_json *cmd_origin_read(const char *path)
 
 static char *origin_text(const cmd_origin *o)
 {
-    char repair[512] = "";
     rp_json *json = rp_json_object(), *source = o->source ? cmd_origin_read(o->source) : NULL;
-    if (o->image) rp_dicom_repair_text(&o->image->series.repair, repair);
     rp_json_set_string(json, "program", "reprise");
     rp_json_set_string(json, "version", RP_VERSION);
     set_text(json, "command", o->command);
     set_text(json, "what", o->what);
     set_text(json, "label", o->label);
     set_text(json, "image_sha256", o->image ? o->image->sha256 : NULL);
-    set_text(json, "image_repair", repair);
+    set_text(json, "image_repair", o->image ? o->image->repair : NULL);
     set_text(json, "contour_sha256", o->contour_sha256);
     set_text(json, "model_sha256", o->model_sha256);
     set_text(json, "model_label", o->model_label);

@@ -141,13 +141,13 @@ static rp_status write_patient(const phantom_options *o, const rp_phantom_option
     char seed[128];
     const rp_dicom_header headers[2] = {header_of(how->patient, "baseline", BASELINE_DAY),
                                         header_of(how->patient, "follow-up", FOLLOWUP_DAY)};
-    const made_visit visits[2] = {{&made->baseline, &made->baseline_lesion, &headers[0], seed,
-                                   "baseline.nii.gz", "baseline_mask.nii.gz", "baseline",
-                                   "baseline_rtstruct.dcm", "Lesion", "phantom", "synthetic"},
-                                  {&made->followup, &made->followup_lesion, &headers[1], seed,
-                                   "followup.nii.gz", "followup_mask.nii.gz", "followup",
-                                   "followup_truth_rtstruct.dcm", "Lesion", "phantom",
-                                   "synthetic"}};
+    const made_visit visits[2] = {
+        {&made->baseline, &made->baseline_lesion, &headers[0], seed, "baseline.nii.gz",
+         "baseline_mask.nii.gz", "baseline", "baseline_rtstruct.dcm", "Lesion", "phantom",
+         "synthetic", NULL, NULL},
+        {&made->followup, &made->followup_lesion, &headers[1], seed, "followup.nii.gz",
+         "followup_mask.nii.gz", "followup", "followup_truth_rtstruct.dcm", "Lesion", "phantom",
+         "synthetic", NULL, NULL}};
     snprintf(seed, sizeof seed, "phantom|%llu|%d", (unsigned long long)how->seed, how->patient);
     RP_AUTOFREE char *path = rp_path_join(folder, "truth.json");
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);

@@ -156,11 +156,17 @@ static rp_json *options_json(const rp_simulate_options *how, const rp_simulated 
     return json;
 }
 
+/* A follow-up of a made patient stays synthetic. */
+static const char *label_of(const cmd_ct *ct)
+{
+    return cmd_label_of_both(ct->label, "simulated");
+}
+
 static rp_json *truth_json(const simulate_options *o, const cmd_ct *ct, const cmd_contour *contour,
                            const rp_simulated *made, rp_json *files)
 {
     rp_json *json = rp_json_object(), *sources = rp_json_object();
-    rp_json_set_string(json, "label", "simulated");
+    rp_json_set_string(json, "label", label_of(ct));
     rp_json_set_number(json, "change_asked_percent", o->how.change_percent);
     rp_json_set_number(json, "change_percent", made->true_change_percent);
     rp_json_set_number(json, "baseline_diameter_mm", made->baseline_diameter_mm);
@@ -189,7 +195,8 @@ static rp_dicom_header followup_header(const cmd_ct *ct)
     h.study_uid[0] = h.series_uid[0] = h.frame_of_reference_uid[0] = '\0';
     h.accession_number[0] = h.study_id[0] = h.series_number[0] = '\0';
     if (!h.patient_id[0]) snprintf(h.patient_id, sizeof h.patient_id, "SIMULATED");
-    snprintf(h.series_description, sizeof h.series_description, "SIMULATED follow-up");
+    snprintf(h.series_description, sizeof h.series_description, "SIMULATED follow-up%s",
+             strcmp(label_of(ct), "synthetic") == 0 ? " of a SYNTHETIC patient" : "");
     return h;
 }
 
@@ -208,7 +215,9 @@ static rp_status write_all(const simulate_options *o, const cmd_ct *ct, const cm
                               .rtstruct_name = "truth_rtstruct.dcm",
                               .roi_name = "Lesion",
                               .command = "simulate",
-                              .label = "simulated"};
+                              .label = label_of(ct),
+                              .source = ct,
+                              .contour_sha256 = contour->sha256};
     snprintf(seed, sizeof seed, "simulate|%s|%s|%.9g|%llu", ct->sha256, contour->sha256,
              o->how.change_percent, (unsigned long long)o->how.seed);
     rp_status status = made_write_nifti(folder, &visit, err);

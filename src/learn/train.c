@@ -273,7 +273,8 @@ static rp_status set_provenance(training *t, rp_error *err)
     snprintf(p->program_version, sizeof p->program_version, "%s", RP_VERSION);
     snprintf(p->kernels, sizeof p->kernels, "%s", rp_kernels_get()->name);
     memcpy(p->base_model_sha256, model->sha256, sizeof p->base_model_sha256);
-    model->sha256[0] = 0; /* the weights are no longer the file's */
+    p->image_repair[0] = 0; /* that of the model it began with */
+    model->sha256[0] = 0;   /* the weights are no longer the file's */
     p->seed = t->options.seed;
     p->epochs = t->options.epochs;
     const rp_status status =

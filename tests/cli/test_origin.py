@@ -1,5 +1,6 @@
 """Where files come from: a mask or image that Reprise wrote tells program, command, hashes and whether the data were
 made, wherever it is moved and whatever it is converted to; nothing of it names a patient or a place."""
+import hashlib
 import json
 import os
 import shutil
@@ -57,7 +58,8 @@ def conversions(t):
     ct, rt = h.write_series(t.path("Hidden^Place"), 5), h.write_rtstruct(t.path("rt.dcm"), 5)
     t.do("simulate", "--image", ct, "--contour", rt, "--change", "-20", "--out", t.path("made"))
     made, mask = t.path("made/followup.nii.gz"), t.path("made/truth_mask.nii.gz")
-    t.origin("simulate's image", made, "simulated", command="simulate")
+    found = t.origin("simulate's image", made, "simulated", command="simulate", contour_sha256=digest(rt))
+    t.checks.report("simulate's source", [] if len(found.get("image_sha256", "")) == 64 else [str(found)])
     t.origin("simulate's mask", mask, "simulated", command="simulate")
     away = os.path.join(t.moved, "m.nii.gz"), os.path.join(t.moved, "i.nii.gz")
     shutil.copyfile(mask, away[0])
@@ -87,6 +89,11 @@ def conversions(t):
         t.checks.report(f"{command[0]} tells", [] if "simulated" in said.replace(t.folder, "") else [said])
     plain = h.run("measure", "--mask", rt, "--image", ct, "--json")
     t.expect("measure of a CT", json.loads(plain.stdout), label="")
+    shutil.copytree(ct, t.path("like-a-phantom"))
+    for name in os.listdir(t.path("like-a-phantom")):
+        h.edit(t.path("like-a-phantom/" + name), SeriesDescription="SYNTHETIC phantom")
+    t.do("simulate", "--image", t.path("like-a-phantom"), "--contour", rt, "--change", "-20", "--out", t.path("twice"))
+    t.origin("a follow-up of what is synthetic", t.path("twice/followup.nii.gz"), "synthetic", command="simulate")
     # a label of data from a clinic stays absent
     t.do("convert", ct, t.path("plain.nii.gz"))
     t.origin("a CT", t.path("plain.nii.gz"), "", command="convert")
@@ -94,6 +101,56 @@ def conversions(t):
     t.checks.report("a contour of a CT is not labelled", ["label"] if "label" in t.told(t.path("plain_seg.dcm")) else [])
     secret = texts(t.path("plain.nii.gz")) + texts(t.path("back.nii.gz")) + texts(made)
     t.checks.report("neither patient nor place", [w for w in ("Hidden", "HIDDEN", t.folder) if w.encode() in secret])
+
+
+def descriptions(t):
+    """Which words of others make data synthetic: a label of our own, even where UIDs were blanked, but neither the CT
+    that was computed from a patient's MR nor whatever a truth.json says."""
+    words = (("SYNTHETIC phantom", "synthetic"), ("SIMULATED follow-up of a SYNTHETIC patient", "synthetic"),
+             ("SIMULATED follow-up", "simulated"), ("Synthetic CT (MRCAT)", ""), ("Abdomen", ""))
+    for n, (description, label) in enumerate(words):
+        folder, out = h.write_series(t.path(f"described-{n}"), 20 + n), t.path(f"described-{n}.nii.gz")
+        for name in os.listdir(folder):
+            h.edit(os.path.join(folder, name), SeriesDescription=description)
+        t.do("convert", folder, out)
+        t.origin(description, out, label, command="convert")
+    h.edit(t.path("c_seg.dcm"), SeriesInstanceUID="")
+    done = h.run("measure", "--mask", t.path("c_seg.dcm"), "--json")
+    t.expect("a SEG without UIDs", json.loads(done.stdout), label="simulated")
+    plain = shutil.copy(t.path("plain.nii.gz"), os.path.join(t.moved, "p.nii.gz"))
+    truth = os.path.join(t.moved, "truth.json")
+    h.write(truth, json.dumps({"label": "Doe^John 1970", "files": ["p.nii.gz"]}).encode())
+    t.do("convert", plain, t.path("beside.nii.gz"))
+    t.origin("a label that Reprise does not know", t.path("beside.nii.gz"), "", command="convert")
+    os.remove(truth)
+
+
+def repairs(t):
+    """What was done to an image goes on from the NIfTI file to what is made of that."""
+    gap, rt = h.write_series(t.path("gap"), 9), h.write_rtstruct(t.path("gap.dcm"), 9)
+    os.remove(os.path.join(gap, "9-06.dcm"))
+    image, mask, model, config = (t.path(n) for n in ("gap.nii.gz", "gap_mask.nii.gz", "gap.safetensors", "tiny.yaml"))
+    t.do("convert", gap, image, "--repair")
+    t.do("convert", rt, mask, "--reference", gap, "--repair")
+    t.do("adapt", "--image", image, "--contour", mask, "--config", config, "--out", model)
+    t.do("segment", "--model", model, "--image", image, "--out", t.path("gap_found.nii.gz"), "--threshold", "0.01")
+    t.do("assess", "--baseline", image, "--contour", mask, "--followup", image, "--config", config, "--out",
+         t.path("gap_out"))
+    with open(t.path("gap_out/result.json"), encoding="utf-8") as file:
+        result = json.load(file)
+    told = {"image": t.told(image)["origin"], "mask": t.told(mask)["origin"], "model": t.told(model)["provenance"],
+            "prediction": t.told(t.path("gap_found.nii.gz"))["origin"],
+            "result": result["provenance"]["inputs"]["baseline"]}
+    for name, found in told.items():
+        t.checks.report(f"the {name} tells the repair", [] if "8.00 mm" in found.get("image_repair", "") else [str(found)])
+    flags = [f["message"] for f in result["flags"] if f["key"] == "image_resampled"]
+    t.checks.report("it is flagged", [] if len(flags) == 2 and "8.00 mm" in flags[0] else [str(result["flags"])])
+    t.expect("the mask's contour", told["mask"], contour_sha256=digest(rt))
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def predictions(t):
@@ -117,7 +174,8 @@ def others(t):
     """Comments of other programs are no origin, and no reason to fail."""
     path = t.path("other.nii.gz")
     for n, text in enumerate((b"label: synthetic", b'{"label": "synthetic"}', b'{"program": "other", "label": "synthetic"}',
-                              b'{"program": "reprise", "label": "invented"}', b'{"program": ["reprise"]}', b"[" * 9000)):
+                              b'{"program": "reprise", "label": "invented"}', b'{"program": ["reprise"]}',
+                              b'{"program": "reprise", "label": "synthetic", "command": "\\u001b[31m"}', b"[" * 9000)):
         image = nibabel.load(t.path("plain.nii.gz"))
         image.header.extensions[:] = [nibabel.nifti1.Nifti1Extension(6, text)]
         nibabel.save(image, path)
@@ -131,7 +189,7 @@ def main():
     checks = h.Checks()
     with tempfile.TemporaryDirectory(prefix="reprise-test-") as folder:
         trial = Trial(checks, folder)
-        for part in (conversions, predictions, others):
+        for part in (conversions, descriptions, predictions, repairs, others):
             part(trial)
     return checks.finish()
 
