@@ -1,5 +1,8 @@
 """Measurement reports by TID 1500 read and made with pydicom alone: a walk over the content tree as
 PS3.3 C.17.3 and PS3.16 describe it, and a builder of small reports for tests of what is refused."""
+import shutil
+import subprocess
+
 import numpy
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -105,6 +108,19 @@ def evidence(document, keyword):
                                                                 for s in series.ReferencedSOPSequence}
                                      for series in study.ReferencedSeriesSequence}
             for study in document.get(keyword, [])}
+
+
+def judged(path):
+    """What dciodvfy of dicom3tools, and dsrdump of DCMTK, which checks relationships and value types, say of a report: tool,
+    complaints, all output. A tool that is absent is told and left out."""
+    for tool in ("dciodvfy", "dsrdump"):
+        if not shutil.which(tool):
+            print(f"{tool} is absent: not asked")
+            continue
+        done = subprocess.run([tool, str(path)], capture_output=True, text=True, errors="replace")
+        said = done.stdout + done.stderr
+        bad = [line for line in said.splitlines() if line.startswith(("Error", "E:")) or "invalid" in line.lower()]
+        yield tool, bad or ([said[-300:]] if done.returncode else []), said
 
 
 # ---- building -------------------------------------------------------------------------------------

@@ -5,8 +5,6 @@ assessment takes its nadir from them."""
 import json
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -193,17 +191,6 @@ def check_outlines(name, group, images, lesion, kind):
     require(differing == 0, name, differing, "voxels differ")
 
 
-def check_tools(path):
-    for tool in ("dciodvfy", "dsrdump"):
-        if not shutil.which(tool):
-            print(f"{tool} is absent: not asked")
-            continue
-        done = subprocess.run([tool, str(path)], capture_output=True, text=True, errors="replace")
-        said = done.stdout + done.stderr
-        bad = [line for line in said.splitlines() if line.startswith(("Error", "E:")) or "invalid" in line.lower()]
-        require(done.returncode == 0 and not bad, path.parent.name, tool, bad or said[-300:])
-
-
 def objects_of(folder):
     return {d.SOPInstanceUID: d for d in map(pydicom.dcmread, folder.iterdir())}
 
@@ -222,7 +209,8 @@ def check_shape(root, name, make, on_images, options=()):
     require("no_sr" not in [f["key"] for f in result["flags"]], name, "is reported")
     document = tree.read(path)
     require(document.SOPClassUID == (tree.COMPREHENSIVE if all(on_images) else COMPREHENSIVE_3D), name, document.SOPClassUID)
-    check_tools(path)
+    for tool, complaints, _ in tree.judged(path):
+        require(not complaints, name, tool, complaints)
     groups, images = tree.groups(document), [objects_of(v) for v in visits[:2]]
     require(len(groups) == 2, name, "has both visits")
     for group, of, key in zip(groups, images, ("baseline", "followup")):
