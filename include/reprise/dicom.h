@@ -83,7 +83,7 @@ void rp_dicom_listing_release(rp_dicom_listing *listing);
 bool rp_dicom_probe(const char *path);
 
 /** Header and SOPInstanceUID of one object of any kind, without its pixels, frames or contours.
- *  RP_ERR_FORMAT: no DICOM, damaged, or without UIDs. */
+ *  RP_ERR_FORMAT: no DICOM, damaged, or without UIDs; the header holds what could be read. */
 rp_status rp_dicom_object_read(const char *path, rp_dicom_header *header,
                                char sop_uid[RP_DICOM_UID], rp_error *err);
 

@@ -11,13 +11,10 @@
 #include <unistd.h>
 
 /* In the order in which they appear: whoever finds result.json finds the others. */
-static const char *const outputs[] = {"patient_model.safetensors",
-                                      "followup_mask.nii.gz",
-                                      "followup_rtstruct.dcm",
-                                      "followup_seg.dcm",
-                                      "measurements_sr.dcm",
-                                      "report.html",
-                                      "result.json"};
+static const char *const outputs[] = {
+    "patient_model.safetensors", "followup_mask.nii.gz", "followup_rtstruct.dcm",
+    "followup_seg.dcm",          "measurements_sr.dcm",  "report.html",
+    "result.json"};
 enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 
 rp_status assess_protect_inputs(const assess *a, rp_error *err)

@@ -171,6 +171,8 @@ rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_erro
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
 /* Label of material that is partly `a`, partly `b`: synthetic weighs more than simulated. */
 const char *cmd_label_of_both(const char *a, const char *b);
+/* Makes it the label of both. */
+void cmd_add_label(char label[32], const char *other);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 

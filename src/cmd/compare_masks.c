@@ -125,7 +125,8 @@ static rp_status load_on_image(const compare_options *o, const char *file, side 
     s->mask = contour.mask;
     contour.mask = (rp_mask){0};
     memcpy(s->sha256, contour.sha256, sizeof s->sha256);
-    snprintf(s->label, sizeof s->label, "%s", cmd_label_of_both(contour.label, ct->label));
+    memcpy(s->label, contour.label, sizeof s->label);
+    cmd_add_label(s->label, ct->label);
     cmd_contour_release(&contour);
     return RP_OK;
 }

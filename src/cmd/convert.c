@@ -179,13 +179,11 @@ static cmd_origin origin_of(const char *in, char label[32])
     return (cmd_origin){.command = "convert", .label = label, .source = in};
 }
 
-static rp_status write_labels_of(const char *in, const char *out, rp_error *err)
+static rp_status write_labels_of(const cmd_origin *origin, const char *out, rp_error *err)
 {
     rp_labels labels = {0};
-    char label[32];
-    const cmd_origin origin = origin_of(in, label);
-    rp_status status = rp_nifti_read_labels(in, &labels, err);
-    if (!status) status = cmd_write_labels(out, &labels, &origin, err);
+    rp_status status = rp_nifti_read_labels(origin->source, &labels, err);
+    if (!status) status = cmd_write_labels(out, &labels, origin, err);
     rp_labels_release(&labels);
     return status;
 }
@@ -202,13 +200,12 @@ static rp_status seg_to_nifti(const char *in, const char *segment, const convert
     return status;
 }
 
-static rp_status write_mask_of(const char *in, const char *number, const char *out, rp_error *err)
+static rp_status write_mask_of(const cmd_origin *origin, const char *number, const char *out,
+                               rp_error *err)
 {
     rp_mask mask = {0};
-    char label[32];
-    const cmd_origin origin = origin_of(in, label);
-    rp_status status = cmd_mask_read(in, number, &mask, err);
-    if (!status) status = cmd_write_mask(out, &mask, &origin, err);
+    rp_status status = cmd_mask_read(origin->source, number, &mask, err);
+    if (!status) status = cmd_write_mask(out, &mask, origin, err);
     rp_mask_release(&mask);
     return status;
 }
@@ -218,14 +215,14 @@ static rp_status nifti_to_nifti(const char *in, const char *number, const char *
     rp_image image = {0};
     char label[32];
     const cmd_origin origin = origin_of(in, label);
-    if (number) return write_mask_of(in, number, out, err);
+    if (number) return write_mask_of(&origin, number, out, err);
     rp_status status = rp_nifti_read_image(in, &image, err);
     if (status) return status;
     const value_range r = range_of(&image);
-    if (r.whole && r.low >= 0 && r.high <= 1) status = write_mask_of(in, NULL, out, err);
+    if (r.whole && r.low >= 0 && r.high <= 1) status = write_mask_of(&origin, NULL, out, err);
     /* Whole numbers beyond 2^24 are no float32. */
     else if (!r.whole || (r.low >= INT16_MIN && r.high <= INT16_MAX) ||
-             write_labels_of(in, out, NULL) != RP_OK)
+             write_labels_of(&origin, out, NULL) != RP_OK)
         status = write_image(out, &image, &origin, err);
     rp_image_release(&image);
     return status;

@@ -46,14 +46,14 @@ static void label_within(const char *path, char label[32])
 {
     rp_dicom_header header;
     char sop_uid[RP_DICOM_UID];
-    rp_json *origin = rp_nifti_probe(path) ? cmd_origin_read(path) : NULL;
-    if (origin) {
-        label_in(rp_json_get_string(origin, "label"), label);
+    if (rp_nifti_probe(path)) {
+        rp_json *origin = cmd_origin_read(path);
+        if (origin) label_in(rp_json_get_string(origin, "label"), label);
+        rp_json_destroy(origin);
     } else if (rp_dicom_probe(path)) {
         rp_dicom_object_read(path, &header, sop_uid, NULL); /* blanked UIDs do not matter here */
         label_in(header.series_description, label);
     }
-    rp_json_destroy(origin);
 }
 
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32])
@@ -69,6 +69,12 @@ const char *cmd_label_of_both(const char *a, const char *b)
 {
     if (strcmp(a, "synthetic") == 0 || !b[0]) return a;
     return strcmp(b, "synthetic") == 0 || !a[0] ? b : a;
+}
+
+void cmd_add_label(char label[32], const char *other)
+{
+    const char *both = cmd_label_of_both(label, other);
+    if (both != label) snprintf(label, 32, "%s", both);
 }
 
 /* ---- images ------------------------------------------------------------------------------ */
@@ -97,7 +103,7 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
     ct->is_dicom = true;
     rp_status status = rp_dicom_series_load(path, &load, progress, &ct->series, err);
     if (!status) status = input_note_repair(ct, err);
-    rp_dicom_repair_text(&ct->series.repair, ct->repair);
+    if (!status) rp_dicom_repair_text(&ct->series.repair, ct->repair);
     if (status) rp_dicom_series_release(&ct->series);
     return status;
 }
@@ -377,8 +383,7 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
     if (!status) {
         *mask = contour.mask;
         contour.mask = (rp_mask){0};
-        const char *label = cmd_label_of_both(ct->label, contour.label);
-        if (label != ct->label) snprintf(ct->label, sizeof ct->label, "%s", label);
+        cmd_add_label(ct->label, contour.label);
     } else {
         cmd_ct_release(ct);
     }

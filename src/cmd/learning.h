@@ -33,7 +33,6 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
 rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
                              cmd_settings *settings, rp_model *model, rp_error *err);
 
-
 /* A checkpoint that exists is never overwritten unless it is to be resumed. */
 rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err);
 /* Appends to the message whether work is kept, and how to go on; returns status. */

@@ -89,8 +89,7 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
     cmd_find_label(o->mask, NULL, m->label);
     if (status || !o->image) return status;
     status = cmd_ct_load(o->image, NULL, cmd_progress(&o->common), &m->ct, err);
-    const char *label = cmd_label_of_both(m->label, m->ct.label);
-    if (label != m->label) memcpy(m->label, m->ct.label, sizeof m->label);
+    cmd_add_label(m->label, m->ct.label);
     if (!status && !rp_grid_same(&m->labels.grid, &m->ct.series.image.grid, 0.01))
         status = rp_fail(err, RP_ERR_REFUSED, "%s: not on the grid of %s", o->mask, o->image);
     return status;

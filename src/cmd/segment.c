@@ -232,8 +232,7 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     if (!status && a->prior)
         status = cmd_mask_load(a->prior, a->prior_image, cmd_progress(&a->common), &prior_ct,
                                &prior, err);
-    const char *label = cmd_label_of_both(ct.label, prior_ct.label);
-    if (label != ct.label) memcpy(ct.label, prior_ct.label, sizeof ct.label);
+    cmd_add_label(ct.label, prior_ct.label);
     if (a->prior) predict.prior = &prior;
     if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)
         status = rp_fail(err, RP_ERR_ARGUMENT,
