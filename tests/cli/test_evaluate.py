@@ -2,6 +2,7 @@
 with the same outcome; what was evaluated differently is refused; bad cases are listed."""
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -226,6 +227,23 @@ def refusals(checks, cohort, root):
     refused(checks, "no output", ["evaluate", f"--manifest={good}"], 2, "--out")
 
 
+def hurried(root):
+    """An environment whose elastix takes a tenth of the steps; what the program does is the same."""
+    real, folder = shutil.which("elastix"), os.path.join(root, "hurried")
+    os.mkdir(folder)
+    script = os.path.join(folder, "elastix")
+    with open(script, "w", encoding="ascii") as file:
+        file.write(f"""#!/bin/sh
+for word in "$@"; do
+    [ "$before" != -p ] || sed -i -E 's/(MaximumNumberOfIterations [0-9]*)[0-9]/\\1/' "$word"
+    before=$word
+done
+exec {shlex.quote(real)} "$@"
+""")
+    os.chmod(script, 0o755)
+    return dict(os.environ, PATH=folder + os.pathsep + os.environ["PATH"])
+
+
 def registration(checks, cohort, root):
     if not shutil.which("elastix"):
         print("elastix is not installed: registration was not tested")
@@ -236,7 +254,7 @@ def registration(checks, cohort, root):
     out = os.path.join(root, "registered")
     manifest = cohort.manifest("one.csv", only_first)
     command = [w for w in cohort.command(out, manifest) if w != "--no-registration"]
-    done = h.run(*command)
+    done = h.run(*command, env=hurried(root) if h.SHORT else None)
     found = outcome(out)
     faults = [done.stderr] if done.returncode else []
     for case in found["cases"]:

@@ -73,6 +73,7 @@ class Case:
         self.values = [[self.value(k, lesion) for lesion in self.targets]
                        for k in range(len(self.ids))]
         self.evaluated = [sum((v for v in values if v is not None), ZERO) for values in self.values]
+        self.nadirs = self.lowest_before()
 
     def nodal(self, lesion):
         return bool(self.lesions[lesion].get("nodal", False))
@@ -150,14 +151,19 @@ class Case:
             return None
         return self.evaluated_sum(k)
 
+    def lowest_before(self):
+        """The nadir of each visit."""
+        best, found = (None, None), []
+        for k in range(len(self.ids)):
+            found.append(best)
+            s = self.complete_sum(k)
+            if s is not None and (best[0] is None or s < best[0]):
+                best = (s, k)
+        return found
+
     def nadir(self, k):
         """(sum, visit) before visit k, the earliest of equals; (None, None) where there is none."""
-        best = (None, None)
-        for j in range(k):
-            s = self.complete_sum(j)
-            if s is not None and (best[0] is None or s < best[0]):
-                best = (s, j)
-        return best
+        return self.nadirs[k]
 
     def first(self, k, lesions, state):
         """The first of the lesions, in the order of the file, that is in a state at visit k."""

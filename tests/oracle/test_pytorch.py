@@ -3,6 +3,7 @@
 
 PyTorch runs in float64 where rounding matters and time allows, so that a figure is the engine's own
 error; what PyTorch's float32 is off by stands beside it."""
+import ctypes
 import os
 import sys
 import time
@@ -28,6 +29,14 @@ MIDDLE = fcd_torch.Architecture(first_filters=12, growth=6, down_layers=(2, 2), 
 SMALL = fcd_torch.Architecture(in_channels=2, classes=3, first_filters=8, growth=5,
                                down_layers=(1, 2), bottleneck_layers=3)
 LOSSES = ("cross entropy", "dual cross entropy", "Dice loss", "total")
+
+
+def keep_memory():
+    """PyTorch's tensors are taken from memory that is there: fresh pages for each cost as much time
+    as the arithmetic."""
+    mallopt, top_pad, trim_threshold, mmap_max = ctypes.CDLL(None).mallopt, -2, -1, -4  # malloc.h
+    if not (mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1) and mallopt(top_pad, 2**28)):
+        print("memory is not kept: this takes longer")
 
 
 class Checks:
@@ -479,6 +488,7 @@ def main():
     except reprise_c.Unavailable as reason:
         print(f"skipped: {reason}")
         return 77
+    keep_memory()
     torch.set_num_threads(1)  # beside other tests, threads that wait for each other cost more than they give
     library.c.rp_threads_set(os.cpu_count() or 1)
     tables = library.kernels_available()

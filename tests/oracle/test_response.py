@@ -59,7 +59,7 @@ RULES = {"PD-sum", "PD-reappearance", "PD-new", "PD-non-target", "CR", "CR-non-t
          "iUPD-new", "iUPD-non-target", "iCPD-sum", "iCPD-reappearance", "iCPD-new",
          "iCPD-non-target", "iCPD-before", "iCR", "iCR-non-target-remains", "iPR", "iPR-kept",
          "iSD", "iNT-CR", "iNT-NN"}
-LEAVES = (str, bool, int, float, type(None))
+LEAVES = {str, bool, int, float, type(None)}
 NOT_COMPARED = {"sentence", "notes", "exploratory", "new_lesion"}
 
 
@@ -111,14 +111,19 @@ def answers_of(timelines, criteria, arguments, folder, kind="json"):
     return json.loads(done.stdout)["results"]
 
 
+def same_leaf(expected, found):
+    return type(expected) is type(found) in LEAVES and expected == found
+
+
 def differences(expected, found, where=""):
     """Paths with what was expected and found. Words and notes of the program aren't compared."""
-    if type(expected) is type(found) in LEAVES and expected == found:
+    if same_leaf(expected, found):
         return []
     if isinstance(expected, dict) and isinstance(found, dict):
         missing = [f"{where}.{n}: not in {'the answer' if n in expected else 'the rules'}"
                    for n in sorted((expected.keys() ^ found.keys()) - NOT_COMPARED)]
         return missing + [d for n in (expected.keys() & found.keys()) - NOT_COMPARED
+                          if not same_leaf(expected[n], found[n])
                           for d in differences(expected[n], found[n], f"{where}.{n}")]
     if isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):

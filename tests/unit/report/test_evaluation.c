@@ -69,8 +69,9 @@ static void any_evaluation_can_be_written(void **state)
 {
     (void)state;
     static const size_t counts[] = {0, 1, 2, 7, 40};
+    const size_t last = SLOW ? 3 : sizeof counts / sizeof *counts;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        for (size_t c = 0; c < last; c++) {
             made *m = made_make(counts[c], kinds[k]);
             if (counts[c] == 40) m->report.load = NULL; /* pictures do not depend on the number */
             char *page = page_of(&m->report);
