@@ -99,10 +99,18 @@ static void read_fields_2(const fields *f, rp_nifti_header *h)
 
 /* ---- checks ------------------------------------------------------------------------------ */
 
+/* 1 or 2; 0 where it is neither or its header is cut short. NIfTI-2's magic goes first: where
+ * NIfTI-1 has its own, NIfTI-2 keeps the qform code, which may hold anything. */
+static int version_of(const uint8_t *bytes, size_t size)
+{
+    if (size < SIZE_1) return 0;
+    if (!memcmp(bytes + 4, magic_2, sizeof magic_2)) return size >= SIZE_2 ? 2 : 0;
+    return !memcmp(bytes + 344, magic_1, sizeof magic_1) ? 1 : 0;
+}
+
 bool rp_nifti_header_probe(const uint8_t *bytes, size_t size)
 {
-    return (size >= SIZE_1 && !memcmp(bytes + 344, magic_1, sizeof magic_1)) ||
-           (size >= SIZE_2 && !memcmp(bytes + 4, magic_2, sizeof magic_2));
+    return version_of(bytes, size) != 0;
 }
 
 static rp_status refuse_magic(const char *path, const uint8_t *bytes, size_t size, rp_error *err)
@@ -209,9 +217,9 @@ rp_status rp_nifti_header_parse(const char *path, const uint8_t *bytes, size_t s
                                 rp_nifti_header *header, rp_error *err)
 {
     rp_nifti_header h = {0};
-    if (!rp_nifti_header_probe(bytes, size)) return refuse_magic(path, bytes, size, err);
+    h.version = version_of(bytes, size);
+    if (h.version == 0) return refuse_magic(path, bytes, size, err);
     fields f = {bytes, false};
-    h.version = !memcmp(bytes + 4, magic_2, sizeof magic_2) ? 2 : 1;
     int wanted = h.version == 1 ? SIZE_1 : SIZE_2;
     f.big_endian = get_i32(&f, 0) != wanted;
     if (get_i32(&f, 0) != wanted)

@@ -367,6 +367,18 @@ static void truncation_is_noticed_at_every_length(void **state)
     }
 }
 
+/* A NIfTI-2 header has its qform code where NIfTI-1 has its magic. */
+static void two_magic_strings_make_no_short_header_whole(void **state)
+{
+    fixture *f = *state;
+    make_nifti2(f, false);
+    memcpy(f->bytes + 344, "n+1", 4);
+    for (size_t size = 540; size-- > 348;) {
+        f->size = size;
+        expect(f, RP_ERR_FORMAT, "not a NIfTI file");
+    }
+}
+
 static void bad_headers_are_refused(void **state)
 {
     fixture *f = *state;
@@ -725,6 +737,7 @@ int main(void)
         WITH_FOLDER(trailing_dimensions_of_one_are_accepted),
         WITH_FOLDER(bad_sizes_are_refused),
         WITH_FOLDER(truncation_is_noticed_at_every_length),
+        WITH_FOLDER(two_magic_strings_make_no_short_header_whole),
         WITH_FOLDER(bad_headers_are_refused),
         WITH_FOLDER(other_types_are_refused_in_words),
         WITH_FOLDER(bad_geometry_is_refused),
