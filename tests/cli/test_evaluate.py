@@ -258,9 +258,10 @@ def registration(checks, cohort, root):
     found = outcome(out)
     faults = [done.stderr] if done.returncode else []
     for case in found["cases"]:
-        told = [f["kind"] for f in case["failures"]]
-        if "registered_post" not in case["scores"] and "not registered" not in told:
-            faults.append(f"{case['patient']}: neither registered nor told: {told}")
+        moved = case["scores"].get("registered_post", {}).get("overlap", {})
+        if not moved.get("dice", 0) > 0.9:
+            told = [f["kind"] for f in case["failures"]]
+            faults.append(f"{case['patient']}: not moved onto the follow-up: {moved.get('dice')} {told}")
     if not found["registration"].startswith("elastix"):
         faults.append(f"does not tell elastix and its version: {found['registration']}")
     checks.report("registration", faults)
