@@ -64,6 +64,25 @@ typedef void (*rp_log_sink)(rp_log_level level, const char *line, void *context)
 void rp_log_set_sink(rp_log_sink sink, void *context);
 void rp_log(rp_log_level level, const char *format, ...) RP_PRINTF(2, 3);
 
+/** What is odd about an input that can be read all the same: for terminal, result and report. */
+typedef struct rp_remark {
+    const char *key; /**< for programs, in snake_case; a literal */
+    char text[640];  /**< a sentence for people, with full stop; no patient data, no path */
+} rp_remark;
+
+/** Zero-initialised: none. Not thread safe. */
+typedef struct rp_remarks {
+    rp_remark *items;
+    size_t count;
+} rp_remarks;
+
+/** Adds one; where its key is there with the same text, nothing. remarks may be NULL: then, and
+ * when memory is short, it is logged as a warning instead, so that it is told in any case. */
+void rp_remark_add(rp_remarks *remarks, const char *key, const char *format, ...) RP_PRINTF(3, 4);
+/** NULL: there is none of that key. */
+const rp_remark *rp_remark_find(const rp_remarks *remarks, const char *key);
+void rp_remarks_release(rp_remarks *remarks);
+
 /**
  * How long work reports itself and is asked to stop. A NULL rp_progress* is valid everywhere.
  * `report` is called from one thread at a time; done/total in units of the stage (steps, tiles,

@@ -65,6 +65,12 @@ static void flag_repair(assess *a, const cmd_ct *ct, const char *whose)
                         "The %s is not as it was acquired: %s.", whose, ct->repair);
 }
 
+static void flag_remarks(assess *a, const rp_remarks *remarks, const char *whose)
+{
+    for (size_t i = 0; i < remarks->count; i++)
+        assess_flag_add(a, remarks->items[i].key, "%s: %s", whose, remarks->items[i].text);
+}
+
 void assess_flag_inputs(assess *a)
 {
     if (a->label[0])
@@ -86,6 +92,10 @@ void assess_flag_inputs(assess *a)
             "of reference: check that it lies where it should.");
     flag_contour(a, &a->contour.report, "baseline");
     if (a->has_truth) flag_contour(a, &a->truth.report, "follow-up (truth)");
+    flag_remarks(a, &a->baseline_ct.remarks, "Baseline");
+    flag_remarks(a, &a->contour.remarks, "Contour of the baseline");
+    flag_remarks(a, &a->followup_ct.remarks, "Follow-up");
+    if (a->has_truth) flag_remarks(a, &a->truth.remarks, "True contour of the follow-up");
 }
 
 /* ---- findings ---------------------------------------------------------------------------- */

@@ -101,6 +101,7 @@ typedef struct cmd_ct {
     char sha256[RP_SHA256_HEX]; /* of geometry and voxels */
     char label[32];             /* "synthetic" or "simulated" when the input says so, else "" */
     char repair[512];           /* how it differs from the slices acquired, in words; else "" */
+    rp_remarks remarks;         /* what is odd about it */
 } cmd_ct;
 
 typedef struct cmd_ct_options {
@@ -110,10 +111,16 @@ typedef struct cmd_ct_options {
 
 /* The option --repair of every command that loads CTs; a child of its argp, without input. */
 extern const struct argp cmd_repair_argp;
-/* What was done to an image; and "repaired_images" for all that this run has loaded, where there
- * are any. cmd_provenance_json holds the latter. */
+/* What was done to an image. */
 rp_json *cmd_repair_json(const rp_dicom_repair *repair);
-void cmd_set_repaired(rp_json *json);
+/* Of all that this run has loaded, "repaired_images" and "remarks" ([{"path", "key", "text"}]),
+ * where there are any. cmd_provenance_json holds both. */
+void cmd_set_told(rp_json *json);
+/* remarks.c: warns on the terminal of what is odd about an input, and keeps it for cmd_set_told.
+ * Each remark of a path is told once in a run. cmd_ct_load and cmd_contour_load do it for theirs.
+ */
+void cmd_tell(const char *path, const rp_remarks *remarks);
+void cmd_set_remarks(rp_json *json);
 
 /* A DICOM folder, file or DICOMDIR, or a NIfTI file. Uneven series are loaded with --repair only.
  */
@@ -131,6 +138,7 @@ typedef struct cmd_contour {
     bool other_series;            /* refers to another series in the same frame of reference */
     char roi_name[RP_DICOM_TEXT]; /* of a structure or segment */
     rp_roi_report report;         /* for an RTSTRUCT */
+    rp_remarks remarks;           /* what is odd about it, beside the report */
     char label[32];
 } cmd_contour;
 

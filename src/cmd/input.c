@@ -140,9 +140,11 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
     else
         status = rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
     if (status) {
+        rp_remarks_release(&ct->remarks);
         *ct = (cmd_ct){0};
         return status;
     }
+    cmd_tell(path, &ct->remarks);
     memcpy(ct->sha256, ct->series.image_sha256, sizeof ct->sha256);
     cmd_find_label(path, ct->is_dicom ? &ct->series.header : NULL, ct->label);
     return RP_OK;
@@ -151,6 +153,7 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
 void cmd_ct_release(cmd_ct *ct)
 {
     rp_dicom_series_release(&ct->series);
+    rp_remarks_release(&ct->remarks);
     *ct = (cmd_ct){0};
 }
 
@@ -350,13 +353,17 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     const bool gone = !status && options->allow_empty && rp_mask_count(&contour->mask) == 0;
     if (!status && !gone) status = input_check_extent(file, ct, &contour->mask, err);
     if (!status) status = rp_sha256_file(file, contour->sha256, err);
-    if (status) cmd_contour_release(contour);
+    if (status)
+        cmd_contour_release(contour);
+    else
+        cmd_tell(file, &contour->remarks);
     return status;
 }
 
 void cmd_contour_release(cmd_contour *contour)
 {
     rp_mask_release(&contour->mask);
+    rp_remarks_release(&contour->remarks);
     *contour = (cmd_contour){0};
 }
 

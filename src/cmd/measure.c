@@ -121,7 +121,7 @@ static rp_status print_json(const measure_options *o, const measured *m, rp_erro
     rp_json_set(json, "lesions", lesions);
     rp_json_set_string(json, "label", m->label);
     rp_json_set_string(json, "program_version", RP_VERSION);
-    cmd_set_repaired(json);
+    cmd_set_told(json);
     return cmd_print_json(json, err);
 }
 

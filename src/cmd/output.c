@@ -276,6 +276,6 @@ rp_json *cmd_provenance_json(int argc, char **argv)
     rp_json_set_string(json, "kernels", rp_kernels_get()->name);
     rp_json_set_int(json, "threads", rp_threads_get());
     rp_json_set_string(json, "finished", now);
-    cmd_set_repaired(json);
+    cmd_set_told(json);
     return json;
 }

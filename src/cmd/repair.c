@@ -92,7 +92,7 @@ rp_json *cmd_repair_json(const rp_dicom_repair *r)
     return json;
 }
 
-void cmd_set_repaired(rp_json *json)
+static void set_repaired(rp_json *json)
 {
     if (!record.count) return;
     rp_json *all = rp_json_array();
@@ -104,4 +104,10 @@ void cmd_set_repaired(rp_json *json)
         rp_json_append(all, one);
     }
     rp_json_set(json, "repaired_images", all);
+}
+
+void cmd_set_told(rp_json *json)
+{
+    set_repaired(json);
+    cmd_set_remarks(json);
 }

@@ -202,7 +202,7 @@ static rp_status print_json(const respond_options *o, const visit *before, const
     rp_json_set_bool(json, "nodal", o->nodal);
     rp_json_set_string(json, "definition", rp_diameter_definition_name(o->definition));
     rp_json_set_string(json, "program_version", RP_VERSION);
-    cmd_set_repaired(json);
+    cmd_set_told(json);
     return cmd_print_json(json, err);
 }
 

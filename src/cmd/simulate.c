@@ -180,7 +180,7 @@ static rp_json *truth_json(const simulate_options *o, const cmd_ct *ct, const cm
     rp_json_set(json, "sources", sources);
     rp_json_set(json, "files", files);
     rp_json_set_string(json, "program_version", RP_VERSION);
-    cmd_set_repaired(json);
+    cmd_set_told(json);
     return json;
 }
 
