@@ -70,6 +70,7 @@ static void *worker_main(void *argument)
 {
     int worker = (int)(intptr_t)argument;
     unsigned long seen = 0;
+    rp_denormals_flush(); /* for good: this thread does nothing but tasks */
     pthread_mutex_lock(&pool.lock);
     for (;;) {
         while (pool.generation == seen) pthread_cond_wait(&pool.wake, &pool.lock);
@@ -102,15 +103,9 @@ void rp_threads_keep_out(void)
     current_worker = 0;
 }
 
-void rp_parallel_for(size_t count, rp_task task, void *context)
+/* Called with pool.use held. */
+static void run_on_pool(int workers, size_t count, rp_task task, void *context)
 {
-    int workers = rp_threads_get();
-    bool nested = current_worker >= 0;
-    if (nested || workers == 1 || count < 2 || pthread_mutex_trylock(&pool.use) != 0) {
-        int worker = nested ? current_worker : 0;
-        for (size_t i = 0; i < count; i++) task(context, i, worker);
-        return;
-    }
     pthread_mutex_lock(&pool.lock);
     start_workers(workers);
     pool.task = task;
@@ -130,5 +125,19 @@ void rp_parallel_for(size_t count, rp_task task, void *context)
     pool.wanted = 0;
     while (pool.finished < pool.joined) pthread_cond_wait(&pool.done, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
-    pthread_mutex_unlock(&pool.use);
+}
+
+void rp_parallel_for(size_t count, rp_task task, void *context)
+{
+    int workers = rp_threads_get();
+    bool nested = current_worker >= 0;
+    const uint64_t denormals = rp_denormals_flush();
+    if (nested || workers == 1 || count < 2 || pthread_mutex_trylock(&pool.use) != 0) {
+        int worker = nested ? current_worker : 0;
+        for (size_t i = 0; i < count; i++) task(context, i, worker);
+    } else {
+        run_on_pool(workers, count, task, context);
+        pthread_mutex_unlock(&pool.use);
+    }
+    rp_denormals_restore(denormals);
 }

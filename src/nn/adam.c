@@ -44,6 +44,8 @@ void rp_adam_destroy(rp_adam *adam)
 
 void rp_adam_step(rp_adam *adam, double learning_rate)
 {
+    /* The moments of a weight that has no gradient decay to denormal numbers. */
+    const uint64_t denormals = rp_denormals_flush();
     double start = profile_start(adam->profile);
     adam->steps++;
     for (size_t i = 0; i < adam->net->parameter_count; i++) {
@@ -52,6 +54,7 @@ void rp_adam_step(rp_adam *adam, double learning_rate)
         rp_kernels_get()->adam(p->value, p->gradient, adam->first[i], adam->second[i], p->count,
                                learning_rate, adam->steps);
     }
+    rp_denormals_restore(denormals);
     if (!adam->profile) return;
     rp_profile_entry *e = &adam->profile->entries[0][RP_LAYER_NONE][RP_PROFILE_ADAM];
     e->calls++;

@@ -202,11 +202,12 @@ rp_status rp_session_loss(rp_session *s, const uint8_t *target, const rp_loss_we
     if (gradients && s->mode != RP_RUN_TRAIN)
         return rp_fail(err, RP_ERR_ARGUMENT, "gradients need a session made for training");
     rp_status status = session_check_workers(s, err);
+    if (status) return status;
+    const uint64_t denormals = rp_denormals_flush();
     double start = profile_start(s->profile);
-    if (!status) {
-        status = session_loss_pass(s, target, weights, gradients, loss, err);
-        profile_stop(s, RP_PROFILE_LOSS, NULL, start);
-    }
+    status = session_loss_pass(s, target, weights, gradients, loss, err);
+    profile_stop(s, RP_PROFILE_LOSS, NULL, start);
     if (!status && gradients) session_backward(s);
+    rp_denormals_restore(denormals);
     return status;
 }

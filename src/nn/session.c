@@ -161,6 +161,7 @@ rp_status rp_session_forward(rp_session *s, const float *input, float pad_value,
 {
     rp_status status = session_check_workers(s, err);
     if (status) return status;
+    const uint64_t denormals = rp_denormals_flush();
     double start = profile_start(s->profile);
     load_input(s, input, pad_value);
     profile_stop(s, RP_PROFILE_LOAD, NULL, start);
@@ -168,6 +169,7 @@ rp_status rp_session_forward(rp_session *s, const float *input, float pad_value,
         if (s->units[i].keep) draw_dropout(s, i, seed, step);
         run_unit(s, i);
     }
+    rp_denormals_restore(denormals);
     return RP_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <float.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -123,12 +124,46 @@ static void test_two_callers_at_once(void **state)
     assert_int_equal(atomic_load(&wrong), 0);
 }
 
+/* Of each task: the smallest normal number halved, which is denormal. */
+static void halve_task(void *context, size_t task, int worker)
+{
+    (void)worker;
+    volatile float smallest = FLT_MIN;
+    volatile double smallest_double = DBL_MIN;
+    ((double *)context)[task] = (double)(smallest * 0.5f) + smallest_double * 0.5;
+}
+
+static void test_denormals_are_zero_in_tasks_only(void **state)
+{
+    (void)state;
+#if !defined(__x86_64__) && !defined(__aarch64__)
+    print_message("skip: denormal numbers are left alone on this processor\n");
+    skip();
+#endif
+    enum { COUNT = 1000 };
+    volatile float smallest = FLT_MIN;
+    double *halves = calloc(COUNT, sizeof *halves);
+    for (int threads = 1; threads <= WORKERS; threads += WORKERS - 1) {
+        rp_threads_set(threads);
+        for (size_t i = 0; i < COUNT; i++) halves[i] = 1;
+        rp_parallel_for(COUNT, halve_task, halves);
+        for (size_t i = 0; i < COUNT; i++) assert_true(halves[i] == 0);
+        assert_true(smallest * 0.5f > 0);
+    }
+    const uint64_t before = rp_denormals_flush();
+    assert_true(smallest * 0.5f == 0);
+    rp_denormals_restore(before);
+    assert_true(smallest * 0.5f > 0);
+    free(halves);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_task_runs_once),
         cmocka_unit_test(test_nested_loops_run_serially),
         cmocka_unit_test(test_two_callers_at_once),
+        cmocka_unit_test(test_denormals_are_zero_in_tasks_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
