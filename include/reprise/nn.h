@@ -218,6 +218,9 @@ typedef struct rp_benchmark_options {
     int size[3];         /**< x, y, z before padding */
     int rounds;          /**< 1 or more */
     size_t memory_bytes; /**< RP_ERR_BUDGET where the plan exceeds it; 0: no limit */
+    /** A trained network of one input, a step of which is timed too: fresh weights are kinder to
+     *  some processors than trained ones. Its weights change. NULL: none. */
+    rp_fcd *trained;
 } rp_benchmark_options;
 
 /** Over the rounds. */
@@ -241,6 +244,7 @@ typedef struct rp_benchmark {
     rp_benchmark_figure triad;
     size_t triad_bytes;             /**< of its three buffers together */
     rp_benchmark_run forward, step; /**< prediction; forward, loss, backward and Adam */
+    rp_benchmark_run trained_step;  /**< the same step of options.trained; zero without it */
     rp_profile kernels;             /**< of one step; seconds are medians over the rounds */
     double other_seconds;           /**< of a step outside all of them, median */
 } rp_benchmark;

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_JSON = 1, KEY_EXTENT, KEY_ROUNDS };
+enum { KEY_JSON = 1, KEY_EXTENT, KEY_ROUNDS, KEY_MODEL };
 enum { MAX_ROWS = (RP_FCD_MAX_LEVELS + 1) * RP_LAYERS * RP_PROFILE_OPERATIONS, BAR = 10 };
 static const double smallest_shown = 0.005;
 
 typedef struct bench_options {
     cmd_common common;
     rp_benchmark_options run;
+    const char *model;
     bool json;
 } bench_options;
 
@@ -34,6 +35,9 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {"extent", KEY_EXTENT, "ZxYxX", 0, "Voxels of the network's input (48x96x96)", 0},
     {"rounds", KEY_ROUNDS, "N", 0, "Measurements of everything, of which the median counts (5)", 0},
+    {"model", KEY_MODEL, "FILE", 0,
+     "Time a training step of this model as well: trained weights can take longer than fresh ones",
+     0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -54,6 +58,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_ROUNDS:
         if (!cmd_parse_int(argument, 1, 1000, &o->run.rounds))
             argp_error(state, "--rounds takes a whole number from 1 to 1000, not '%s'", argument);
+        return 0;
+    case KEY_MODEL:
+        o->model = argument;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
@@ -243,6 +250,7 @@ static void print_text(const bench_options *o, const rp_benchmark *b)
            "of limit", "planned", "process");
     print_run("forward", b, &b->forward);
     print_run("training step", b, &b->step);
+    if (o->model) print_run("trained weights", b, &b->trained_step);
     putchar('\n');
     print_shares(&table);
     print_table(b, &table);
@@ -321,6 +329,7 @@ static rp_json *bench_json(const bench_options *o, const rp_benchmark *b, int ar
     rp_json_set_int(json, "rounds", o->run.rounds);
     rp_json_set(json, "forward", run_json(b, &b->forward));
     rp_json_set(json, "training_step", run_json(b, &b->step));
+    if (o->model) rp_json_set(json, "trained_step", run_json(b, &b->trained_step));
     rp_json_set(json, "kernels", rows);
     rp_json_set_number(json, "other_seconds", b->other_seconds);
     rp_json_set_number(json, "other_share", b->other_seconds / b->step.seconds.median);
@@ -342,8 +351,11 @@ int cmd_bench(int argc, char **argv)
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     rp_benchmark *b = rp_alloc(1, sizeof *b);
+    rp_model model = {0};
     rp_status status = b ? RP_OK : rp_fail(&err, RP_ERR_MEMORY, "no memory for the benchmark");
     if (!status) status = cmd_common_apply(&o.common, &err);
+    if (!status && o.model) status = rp_model_read(o.model, &model, &err);
+    o.run.trained = model.net;
     o.run.memory_bytes = cmd_memory_budget(&o.common);
     if (!status) status = rp_benchmark_measure(&o.run, cmd_progress(&o.common), b, &err);
     cmd_progress_end();
@@ -351,6 +363,7 @@ int cmd_bench(int argc, char **argv)
         status = cmd_print_json(bench_json(&o, b, argc, argv), &err);
     else if (!status)
         print_text(&o, b);
+    rp_model_release(&model);
     rp_free(b);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

@@ -15,13 +15,13 @@ typedef struct bench {
     const rp_benchmark_options *options;
     const rp_progress *progress;
     rp_fcd *net;
-    rp_adam *adam;
-    rp_session *predict, *train;
+    rp_adam *adam, *trained_adam;
+    rp_session *predict, *train, *trained;
     float *image;
     uint8_t *target;
     float *triad[3];
     /* For each round; two of multiply_add. */
-    double *multiply_add, *bandwidth, *forward, *step, *other, *sorted;
+    double *multiply_add, *bandwidth, *forward, *step, *trained_step, *other, *sorted;
     rp_profile *profiles;
 } bench;
 
@@ -94,15 +94,16 @@ static rp_status run_forward(bench *b, double *seconds, rp_error *err)
     return status;
 }
 
-static rp_status run_step(bench *b, uint64_t step, double *seconds, rp_error *err)
+static rp_status run_step(const bench *b, rp_session *session, rp_adam *adam, uint64_t step,
+                          double *seconds, rp_error *err)
 {
     rp_loss loss;
     rp_loss_weights weights;
     rp_loss_weights_defaults(&weights);
     double start = rp_seconds();
-    rp_status status = rp_session_forward(b->train, b->image, 0, 1, step, err);
-    if (!status) status = rp_session_loss(b->train, b->target, &weights, true, &loss, err);
-    if (!status) rp_adam_step(b->adam, 1e-4);
+    rp_status status = rp_session_forward(session, b->image, 0, 1, step, err);
+    if (!status) status = rp_session_loss(session, b->target, &weights, true, &loss, err);
+    if (!status) rp_adam_step(adam, 1e-4);
     *seconds = rp_seconds() - start;
     return status;
 }
@@ -133,8 +134,12 @@ static rp_status run_round(bench *b, int round, rp_error *err)
     rp_profile *profile = &b->profiles[round];
     rp_session_set_profile(b->train, profile);
     rp_adam_set_profile(b->adam, profile);
-    status = run_step(b, (uint64_t)round + 2, &b->step[round], err);
+    const uint64_t step = (uint64_t)round + 2;
+    status = run_step(b, b->train, b->adam, step, &b->step[round], err);
     b->other[round] = fmax(0, b->step[round] - profile_seconds(profile));
+    if (!status) status = cancelled(b, err);
+    if (!status && b->trained)
+        status = run_step(b, b->trained, b->trained_adam, step, &b->trained_step[round], err);
     return status ? status : cancelled(b, err);
 }
 
@@ -147,11 +152,18 @@ static rp_status check_budget(const bench *b, rp_benchmark *result, rp_error *er
     rp_fcd_config config;
     rp_fcd_config_defaults(&config);
     size_t *forward = &result->forward.planned_bytes, *step = &result->step.planned_bytes;
+    size_t *trained = &result->trained_step.planned_bytes;
+    const rp_fcd_config *other = b->options->trained ? rp_fcd_config_of(b->options->trained) : NULL;
     result->triad_bytes = 3 * sizeof(float) * TRIAD_FLOATS;
+    if (other && other->in_channels != 1)
+        return rp_fail(err, RP_ERR_UNSUPPORTED, "a network of %d inputs; the benchmark has one",
+                       other->in_channels);
     rp_status status = rp_session_bytes(&config, n, RP_RUN_PREDICT, forward, err);
     if (!status) status = rp_session_bytes(&config, n, RP_RUN_TRAIN, step, err);
+    if (!status && other) status = rp_session_bytes(other, n, RP_RUN_TRAIN, trained, err);
     if (status) return status;
-    double bytes = (double)*forward + (double)*step + (double)result->triad_bytes;
+    double bytes =
+        (double)*forward + (double)*step + (double)*trained + (double)result->triad_bytes;
     if (!budget || bytes <= (double)budget) return RP_OK;
     return rp_fail(err, RP_ERR_BUDGET,
                    "benchmark at %dx%dx%d voxels: a prediction, a training step and the test of "
@@ -165,14 +177,15 @@ static rp_status make_input(bench *b, rp_error *err)
     size_t voxels = (size_t)n[0] * (size_t)n[1] * (size_t)n[2], rounds = (size_t)b->options->rounds;
     b->image = rp_alloc(voxels, sizeof *b->image);
     b->target = rp_alloc(voxels, 1);
-    b->multiply_add = rp_alloc(7 * rounds, sizeof *b->multiply_add);
+    b->multiply_add = rp_alloc(8 * rounds, sizeof *b->multiply_add);
     b->profiles = rp_alloc(rounds, sizeof *b->profiles);
     if (!b->image || !b->target || !b->multiply_add || !b->profiles)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for the benchmark");
     b->bandwidth = b->multiply_add + 2 * rounds;
     b->forward = b->bandwidth + rounds;
     b->step = b->forward + rounds;
-    b->other = b->step + rounds;
+    b->trained_step = b->step + rounds;
+    b->other = b->trained_step + rounds;
     b->sorted = b->other + rounds;
     rp_random r;
     rp_random_init(&r, 1, PURPOSE_BENCHMARK, 0);
@@ -181,6 +194,33 @@ static rp_status make_input(bench *b, rp_error *err)
         b->target[i] = b->image[i] > 0.8f;
     }
     return RP_OK;
+}
+
+static double forward_flops(const rp_profile *profile)
+{
+    const rp_profile_entry *e = &profile->entries[0][0][0];
+    double flops = 0;
+    for (size_t i = RP_PROFILE_FORWARD; i < sizeof *profile / sizeof *e; i += RP_PROFILE_OPERATIONS)
+        flops += e[i].flops;
+    return flops;
+}
+
+/* Counts the arithmetic too: the network need not be the default one. */
+static rp_status warm_up_trained(bench *b, rp_benchmark *result, rp_error *err)
+{
+    double seconds;
+    rp_profile profile = {0};
+    rp_fcd *net = b->options->trained;
+    rp_status status = rp_adam_create(net, &b->trained_adam, err);
+    if (!status)
+        status = rp_session_create(net, b->options->size, RP_RUN_TRAIN, 0, &b->trained, err);
+    if (status) return status;
+    rp_session_set_profile(b->trained, &profile);
+    status = run_step(b, b->trained, b->trained_adam, 1, &seconds, err);
+    rp_session_set_profile(b->trained, NULL);
+    result->trained_step.flops = 3 * forward_flops(&profile);
+    result->trained_step.peak_bytes = peak_resident_bytes();
+    return status;
 }
 
 /* Each run once, alone as far as memory goes, which tells its peak; then everything side by side.
@@ -198,11 +238,12 @@ static rp_status warm_up(bench *b, rp_benchmark *result, rp_error *err)
     b->predict = NULL;
     status = rp_adam_create(b->net, &b->adam, err);
     if (!status) status = rp_session_create(b->net, n, RP_RUN_TRAIN, 0, &b->train, err);
-    if (!status) status = run_step(b, 1, &seconds, err);
+    if (!status) status = run_step(b, b->train, b->adam, 1, &seconds, err);
     if (status) return status;
     memcpy(result->padded, b->train->padded, sizeof result->padded);
     result->step.peak_bytes = peak_resident_bytes();
-    status = rp_session_create(b->net, n, RP_RUN_PREDICT, 0, &b->predict, err);
+    if (b->options->trained) status = warm_up_trained(b, result, err);
+    if (!status) status = rp_session_create(b->net, n, RP_RUN_PREDICT, 0, &b->predict, err);
     for (int i = 0; i < 3 && !status; i++) {
         b->triad[i] = rp_alloc(TRIAD_FLOATS, sizeof *b->triad[i]);
         if (!b->triad[i])
@@ -215,7 +256,9 @@ static void release(bench *b)
 {
     rp_session_destroy(b->predict);
     rp_session_destroy(b->train);
+    rp_session_destroy(b->trained);
     rp_adam_destroy(b->adam);
+    rp_adam_destroy(b->trained_adam);
     rp_fcd_destroy(b->net);
     rp_free(b->image);
     rp_free(b->target);
@@ -252,6 +295,7 @@ static void summarise(bench *b, rp_benchmark *result)
     result->triad = figure(b->bandwidth, rounds, true);
     result->forward.seconds = figure(b->forward, rounds, false);
     result->step.seconds = figure(b->step, rounds, false);
+    if (b->trained) result->trained_step.seconds = figure(b->trained_step, rounds, false);
     result->other_seconds = median(b->other, rounds);
     /* Every round does the same but for the time it takes. */
     result->kernels = b->profiles[0];
@@ -260,8 +304,8 @@ static void summarise(bench *b, rp_benchmark *result)
         for (int r = 0; r < rounds; r++)
             b->sorted[r] = (&b->profiles[r].entries[0][0][0])[i].seconds;
         to[i].seconds = median(b->sorted, rounds);
-        if (i % RP_PROFILE_OPERATIONS == RP_PROFILE_FORWARD) result->forward.flops += to[i].flops;
     }
+    result->forward.flops = forward_flops(&result->kernels);
     result->step.flops = 3 * result->forward.flops;
 }
 

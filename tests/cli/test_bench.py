@@ -1,6 +1,7 @@
 """reprise bench: the JSON and the table hold what they should, arithmetic equals a count of its own
 from the architecture, and wrong values are refused in words. No figure of time is judged."""
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -125,6 +126,17 @@ def json_output(checks):
                   and again["threads"] == 1 else [str(again)])
 
 
+def trained_model(checks):
+    model = os.path.join(os.environ["REPRISE_SOURCE"], "models", "general-synthetic.safetensors")
+    done = h.run(*SMALL, "--json", f"--model={model}")
+    faults = done.faults + ([f"exit code {done.returncode}: {done.stderr}"] if done.returncode else [])
+    if not faults:
+        result = json.loads(done.stdout)
+        faults = run_faults("trained step", result["trained_step"], 6 * macs(16, 16, 16))
+    checks.report("a trained model", faults)
+    refused(checks, "no model", ["--model=nowhere.safetensors"], FAILED, "nowhere.safetensors")
+
+
 def text_output(checks):
     done = h.run(*SMALL)
     lines = done.stdout.split("\n")
@@ -185,6 +197,7 @@ def main():
     h.require_program()
     checks = h.Checks()
     json_output(checks)
+    trained_model(checks)
     text_output(checks)
     wrong_values(checks)
     interruption(checks)
