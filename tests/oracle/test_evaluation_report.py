@@ -1,9 +1,10 @@
 """The report of an evaluation, read back: elements nest and nothing refers outside the file; each
 figure is a drawing of its own whose words stay inside and do not cover each other; what the scatter,
 Bland-Altman, waterfall, Dice and Kaplan-Meier figures show is, by their own tick labels, what the
-cases say; means of the tables are recomputed; every page of the PDF bears notice, label and number,
-and its words are text."""
+cases say; means of the tables are recomputed, and every cell of the tables with a row for each case; every page of
+the PDF bears notice, label and number, its words are text, and the rows of cases are those of the page."""
 
+import html
 import json
 import math
 import os
@@ -233,11 +234,68 @@ def check_table3(page, cases):
         assert cell == f"{dice.mean():.2f} ({low:.2f} to {high:.2f})", (source, cell)
 
 
+# ---- the tables with a row for each case ------------------------------------------------------
+
+POST = ("general_post", "idol_post", "carry_post", "registered_post")
+
+
+def table_rows(page, title):
+    """Words of the cells of each row of the table of that title, as a reader sees them."""
+    table = re.search(re.escape(title) + r"\. .*?</table>", page, re.S).group(0)
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in table.split("<tr")[1:]]
+    return [[html.unescape(re.sub("<[^>]+>", "", cell)).strip() for cell in row] for row in rows]
+
+
+def signed(value):
+    return f"{value:+.1f}".replace("-", "\u2212")
+
+
+def dice_cell(score):
+    return f"empty, {score['overlap']['dice']:.2f}" if score["empty"] else f"{score['overlap']['dice']:.2f}"
+
+
+def dice_rows(cases):
+    return [[c["patient"]] + [dice_cell(c["scores"][s]) for s in ("general_pre", *POST)] for c in cases]
+
+
+def diameter_row(case):
+    before, after = (m["longest_diameter_mm"] for m in case["manual"])
+    score, manual = case["scores"]["idol_post"], case["manual_response"]["response"]
+    row = [case["patient"], f"{before:.1f}", f"{after:.1f}", signed(100 * (after - before) / before), manual]
+    volume = f"{case['manual'][1]['volume_cc']:.1f}"
+    if score["empty"]:
+        return row + ["\u2013", "\u2013", "NE \u2260", "\u2013", "\u2013", volume, "\u2013"]
+    found, call = score["lesion"]["longest_diameter_mm"], score["response"]["response"]
+    return row + [f"{found:.1f}", signed(100 * (found - before) / before),
+                  call if call == manual else call + " \u2260", signed(found - after),
+                  signed(100 * (found - after) / after), volume, f"{score['lesion']['volume_cc']:.1f}"]
+
+
+def cross_table(cases):
+    calls = ("CR", "PR", "SD", "PD", "NE")
+    pairs = [(c["manual_response"]["response"], "NE" if c["scores"]["idol_post"]["empty"]
+              else c["scores"]["idol_post"]["response"]["response"]) for c in cases]
+    counts = [[pairs.count((manual, found)) for found in calls] for manual in calls]
+    return [[manual] + [str(n) for n in row] + [str(sum(row))] for manual, row in zip(calls, counts)]
+
+
+def check_case_tables(page, cases):
+    """Every cell that a case has, and the counts of responses; returns the rows for the PDF."""
+    recist = [c for c in cases if in_recist(c)]
+    wanted = {"Table 2": dice_rows(recist), "Supplementary Table 1": dice_rows(cases),
+              "Table 4a": [diameter_row(c) for c in recist], "Table 4b": cross_table(recist)}
+    for title, rows in wanted.items():
+        shown = table_rows(page, title)
+        start = next(i for i, row in enumerate(shown) if row[:1] == rows[0][:1])
+        assert shown[start:start + len(rows)] == rows, (title, [
+            pair for pair in zip(shown[start:], rows) if pair[0] != pair[1]][:2])
+    return [row for title in ("Table 2", "Supplementary Table 1", "Table 4a") for row in wanted[title]]
+
+
 # ---- PDF --------------------------------------------------------------------------------------
 
-def check_pdf(path, cases, labelled):
-    if not shutil.which("pdftotext") or not shutil.which("pdfinfo"):
-        return "pdftotext is not installed: the PDF was not read"
+def check_pdf(path, cases, labelled, rows):
+    """rows: cells that must stand in one line of the PDF, in their order and as often as given."""
     info = subprocess.run(["pdfinfo", "-isodates", path], check=True, capture_output=True, text=True)
     assert "Title:" in info.stdout and "2026-01-31T12:34:56" in info.stdout, info.stdout
     pages = int(re.search(r"Pages:\s+(\d+)", info.stdout).group(1))
@@ -253,10 +311,18 @@ def check_pdf(path, cases, labelled):
         assert words in text, words
     for case in cases:
         assert case["patient"] in text, case["patient"]
-    return f"{pages} pages of PDF"
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for row in rows:
+        line = " ".join(row)
+        assert lines.count(line) == rows.count(row), ("row of the PDF", line, lines.count(line))
+    return f"{pages} pages of PDF with {len(rows)} rows of cases"
 
 
 def main():
+    missing = [name for name in ("pdftotext", "pdfinfo") if not shutil.which(name)]
+    if missing:
+        print(f"{missing[0]} is not installed")
+        return 77
     program = os.path.join(os.environ["REPRISE_BUILD"], "tests", "report_test_evaluation")
     if not os.path.exists(program):
         print("the unit test of the evaluation's report is not built")
@@ -278,9 +344,11 @@ def main():
                 check_pairs(drawn, cases)
                 check_survival(drawn, cases)
                 check_table3(page, cases)
-                print(check_pdf(os.path.join(folder, "evaluation.pdf"), cases, True))
+                rows = check_case_tables(page, cases)
+                print(check_pdf(os.path.join(folder, "evaluation.pdf"), cases, True, rows))
             if kind == UNLABELLED:
-                print(check_pdf(os.path.join(folder, "evaluation.pdf"), cases, False))
+                rows = check_case_tables(page, cases)
+                print(check_pdf(os.path.join(folder, "evaluation.pdf"), cases, False, rows))
             print(f"{label}: {len(drawn)} figures with {words} words, {len(page)} characters")
     return 0
 

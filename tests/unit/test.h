@@ -14,15 +14,10 @@
 
 #include "reprise/base.h"
 
-/** The first line of a test whose point is what it computes, and that an emulator or the thread
- * sanitizer would take long for: there it ends at once, and is no skip, for nothing is missing. A
- * test whose point is what threads do has no such line. */
 #ifdef RP_TEST_SHORT
 enum { SHORT = 1 };
-#define values_only() return
 #else
 enum { SHORT = 0 };
-#define values_only() ((void)0)
 #endif
 
 /** Whether each step of a computation takes many times as long as in a release: what does not seek
@@ -32,6 +27,21 @@ enum { SLOW = 1 };
 #else
 enum { SLOW = 0 };
 #endif
+
+/** Skips the test with the reason where the condition holds. */
+#define skip_where(condition, reason)                                                              \
+    do {                                                                                           \
+        if (condition) {                                                                           \
+            print_message("skip: %s\n", reason);                                                   \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
+/** The first line of a test whose point is what it computes, and that an emulator or the thread
+ * sanitizer would take long for: there it is a skip. A test whose point is what threads do has no
+ * such line. */
+#define values_only() skip_where(SHORT, "what it computes is tested in the release")
+/** The same where the address sanitizer takes long, too. */
+#define release_only() skip_where(SLOW, "the release trains as long as it takes")
 
 /** Fails with the message that the error holds. */
 #define assert_ok(call, err)                                                                       \
