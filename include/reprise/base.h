@@ -4,7 +4,8 @@
  *
  * Conventions of every header of this library:
  *  - functions that can fail return rp_status and take `rp_error *err` last; err may be NULL;
- *  - ownership of an output moves to the caller only on RP_OK, otherwise there is nothing to release;
+ *  - ownership of an output moves to the caller only on RP_OK, otherwise there is nothing to
+ * release;
  *  - `_init/_release` act on caller-allocated structs, `_create/_destroy` on opaque heap objects;
  *    releasing a zero-initialised or already released struct is allowed;
  *  - millimetres, LPS (DICOM) world coordinates, Hounsfield units, unless a name says otherwise.
@@ -57,7 +58,8 @@ const char *rp_status_text(rp_status status);
 
 typedef enum rp_log_level { RP_LOG_DEBUG, RP_LOG_INFO, RP_LOG_WARNING, RP_LOG_ERROR } rp_log_level;
 
-/** Receives complete lines without newline. Must be thread safe. No patient data may be logged. */
+/** Receives complete lines without newline or any other control character (rp_text_printable). Must
+ * be thread safe. No patient data may be logged. */
 typedef void (*rp_log_sink)(rp_log_level level, const char *line, void *context);
 
 /** Replaces the sink (default: none, everything is dropped). Not thread safe; call at start-up. */
@@ -98,6 +100,28 @@ typedef struct rp_progress {
 void rp_progress_report(const rp_progress *progress, const char *stage, double done, double total,
                         const char *note);
 bool rp_progress_cancelled(const rp_progress *progress);
+
+/* ---- texts of other people --------------------------------------------------------------- */
+
+enum {
+    RP_TEXT_SHOWN = 16 /**< bytes that one shown character takes at most, the end included */
+};
+/** Stands for a byte that is no UTF-8. */
+#define RP_TEXT_INVALID 0xFFFFFFFFu
+
+/** Bytes of the first character of a text in UTF-8 and its code point; RP_TEXT_INVALID and 1 for a
+ *  byte that is none of UTF-8, 0 where the text ends within a character or is empty. */
+size_t rp_text_character(const char *text, size_t length, uint32_t *code);
+/**
+ * How a terminal or a log may be shown the first character of a text: itself; or where it is a
+ * control character (C0, DEL, C1), a line separator, a mark of writing direction or an invisible
+ * one, "\u001b" as JSON writes it; or for a byte that is no UTF-8 "\xff". Gives the bytes of the
+ * text that this stands for, 0 where the text ends within the character.
+ */
+size_t rp_text_show(char to[RP_TEXT_SHOWN], const char *text, size_t length);
+/** A whole text so, on one line: tabs and line ends are shown too. As snprintf: cut at a character
+ * to what fits, and the length that it would have had. */
+size_t rp_text_printable(char *to, size_t size, const char *text);
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
@@ -145,8 +169,8 @@ rp_status rp_outfile_printf(rp_outfile *out, rp_error *err, const char *format, 
 const char *rp_outfile_temporary_path(const rp_outfile *out);
 /** Flushes, fsyncs, renames over the path. The object must still be destroyed. */
 rp_status rp_outfile_commit(rp_outfile *out, rp_error *err);
-/** As commit, but under another path of the same file system, and never over an existing file: that is
- *  RP_ERR_REFUSED, and nothing changes. For files whose name shows only when they are there. */
+/** As commit, but under another path of the same file system, and never over an existing file: that
+ * is RP_ERR_REFUSED, and nothing changes. For files whose name shows only when they are there. */
 rp_status rp_outfile_commit_new(rp_outfile *out, const char *path, rp_error *err);
 void rp_outfile_destroy(rp_outfile *out);
 /** create + write + commit. */

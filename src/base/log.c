@@ -14,12 +14,13 @@ void rp_log_set_sink(rp_log_sink sink, void *context)
 void rp_log(rp_log_level level, const char *format, ...)
 {
     if (!current_sink) return;
-    char line[1024];
+    char line[1024], shown[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    current_sink(level, line, current_context);
+    rp_text_printable(shown, sizeof shown, line);
+    current_sink(level, shown, current_context);
 }
 
 void rp_progress_report(const rp_progress *progress, const char *stage, double done, double total,

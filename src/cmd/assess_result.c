@@ -275,6 +275,7 @@ void assess_summarise(const assess *a)
         printf("%-10s %.3f; baseline contour carried forward %.3f\n", "Dice", a->dice,
                a->dice_carry_forward);
     }
-    for (size_t i = 0; i < a->flag_count; i++) printf("%-10s %s\n", "Check", a->flags[i].text);
+    for (size_t i = 0; i < a->flag_count; i++)
+        printf("%-10s %s\n", "Check", cmd_shown(a->flags[i].text));
     printf("%-10s %s/report.html\n", "Report", a->arguments->out);
 }

@@ -91,6 +91,17 @@ bool cmd_interrupted(void);
 /* Sink for the library's log: warnings and errors to stderr. */
 void cmd_log(rp_log_level level, const char *line, void *context);
 
+/* ---- what a terminal is shown (streams.c) ------------------------------------------------- */
+
+/* From now on whatever is printed to stdout and stderr goes there without control characters
+ * (rp_text_show) other than line ends and tabs. False when memory is short. */
+bool cmd_filter_streams(void);
+/* To the begin of the terminal's line, which is cleared: past the filter of stderr. */
+void cmd_rewrite_line(void);
+/* A text of a file, or a name of one, so that it takes one line: the text itself, or where it holds
+ * something to be escaped up to 1023 bytes, valid until the eighth next call of the thread. */
+const char *cmd_shown(const char *text);
+
 /* ---- inputs (input.c) -------------------------------------------------------------------- */
 
 /* A CT from a DICOM folder or a NIfTI file. */
@@ -174,8 +185,8 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
  * side does. *file is rp_alloc'd; *roi points into spec or is NULL. */
 rp_status cmd_split_roi(const char *spec, char **file, const char **roi, rp_error *err);
 /* Label of material made by `simulate` or `phantom`: from the description of a DICOM series or
- * object (header may be NULL, then it is read), from what a NIfTI file tells of its origin, or from a
- * truth.json beside it whose "files" list it. */
+ * object (header may be NULL, then it is read), from what a NIfTI file tells of its origin, or from
+ * a truth.json beside it whose "files" list it. */
 void cmd_find_label(const char *path, const rp_dicom_header *header, char label[32]);
 /* Label of material that is partly `a`, partly `b`: synthetic weighs more than simulated. */
 const char *cmd_label_of_both(const char *a, const char *b);

@@ -8,10 +8,10 @@ void cmd_cohort_print_problems(FILE *to, const char *path, const rp_cohort_probl
 {
     for (size_t i = 0; i < problems->count; i++) {
         const rp_cohort_problem *p = &problems->items[i];
-        fprintf(to, "%s:", path);
+        fprintf(to, "%s:", cmd_shown(path));
         if (p->row) fprintf(to, "%zu:", p->row);
-        if (p->column[0]) fprintf(to, " %s:", p->column);
-        fprintf(to, " %s%s\n", p->warning ? "warning: " : "", p->text);
+        if (p->column[0]) fprintf(to, " %s:", cmd_shown(p->column));
+        fprintf(to, " %s%s\n", p->warning ? "warning: " : "", cmd_shown(p->text));
     }
 }
 

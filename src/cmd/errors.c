@@ -5,19 +5,24 @@
 
 int cmd_fail(const rp_error *err)
 {
+    char shown[2 * sizeof err->message];
+    rp_text_printable(shown, sizeof shown,
+                      err->message[0] ? err->message : rp_status_text(err->status));
     cmd_progress_end();
-    fprintf(stderr, "reprise: %s\n", err->message[0] ? err->message : rp_status_text(err->status));
+    fprintf(stderr, "reprise: %s\n", shown);
     return err->status == RP_ERR_REFUSED ? CMD_REFUSED : CMD_FAILED;
 }
 
 int cmd_usage(const char *command, const char *format, ...)
 {
+    char message[1024], shown[2 * sizeof message];
     va_list arguments;
-    cmd_progress_end();
-    fprintf(stderr, "reprise %s: ", command);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nTry 'reprise %s --help' for more information.\n", command);
+    rp_text_printable(shown, sizeof shown, message);
+    cmd_progress_end();
+    fprintf(stderr, "reprise %s: %s\nTry 'reprise %s --help' for more information.\n", command,
+            shown, command);
     return CMD_USAGE;
 }

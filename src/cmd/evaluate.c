@@ -347,7 +347,8 @@ static rp_status run_cases(evaluate_run *run, rp_error *err)
         else
             add_case(run, i, &one);
         if (status)
-            fprintf(stderr, "%s:%zu: not evaluated: %s\n", a->manifest, p->visit[0]->row, p->error);
+            fprintf(stderr, "%s:%zu: not evaluated: %s\n", a->manifest, p->visit[0]->row,
+                    cmd_shown(p->error));
     }
     return RP_OK;
 }

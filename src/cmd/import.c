@@ -42,12 +42,12 @@ static const struct argp_option options[] = {
 
 void import_leave_out(import_job *job, const char *what, const char *format, ...)
 {
+    char why[1024];
     va_list arguments;
-    fprintf(job->left_out, "  %s: ", what);
     va_start(arguments, format);
-    vfprintf(job->left_out, format, arguments);
+    vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    fputc('\n', job->left_out);
+    fprintf(job->left_out, "  %s: %s\n", cmd_shown(what), cmd_shown(why));
     job->left_out_count++;
 }
 

@@ -244,7 +244,7 @@ static void print_scalar(const rp_json *value)
     double number;
     const char *text = rp_json_as_string(value);
     if (text)
-        printf("%s", *text ? text : "-");
+        printf("%s", *text ? cmd_shown(text) : "-");
     else if (rp_json_as_number(value, &number))
         printf("%.10g", number);
 }
@@ -262,7 +262,7 @@ static void print_member(const rp_json *object, size_t i, int depth)
     const rp_json *value = rp_json_at(object, i);
     bool flag;
     if (key)
-        printf("%*s%s:", 2 * depth, "", key);
+        printf("%*s%s:", 2 * depth, "", cmd_shown(key));
     else
         printf("%*s-", 2 * depth, "");
     if (holds_others(value)) {

@@ -140,7 +140,7 @@ rp_status info_dicom(const char *path, bool identifiers, rp_json *json, rp_error
 static const char *text_of(const rp_json *json, const char *key)
 {
     const char *text = rp_json_get_string(json, key);
-    return text ? text : "";
+    return text ? cmd_shown(text) : "";
 }
 
 static double number_of(const rp_json *json, const char *key)
@@ -166,7 +166,7 @@ static void print_identifiers(const rp_json *series)
     const rp_json *of = rp_json_get(series, "identifiers");
     for (size_t i = 0; of && i < rp_json_length(of); i++) {
         const char *text = rp_json_as_string(rp_json_at(of, i));
-        if (text && text[0]) printf("      %s: %s\n", rp_json_key_at(of, i), text);
+        if (text && text[0]) printf("      %s: %s\n", rp_json_key_at(of, i), cmd_shown(text));
     }
 }
 

@@ -22,7 +22,8 @@ static const cmd_entry commands[] = {
      cmd_evaluate},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},
     {"info", "what is in a file or folder", cmd_info},
-    {"anonymize", "DICOM without the patient: intervals, references and pixels kept", cmd_anonymize},
+    {"anonymize", "DICOM without the patient: intervals, references and pixels kept",
+     cmd_anonymize},
     {"send", "DICOM files to a node of the network", cmd_send},
     {"receive", "DICOM files from nodes of the network", cmd_receive},
     {"bench", "this machine's limits, and how close each kernel of the network comes", cmd_bench},
@@ -51,7 +52,8 @@ static const cmd_entry *find_command(const char *name)
 
 static int unknown(const char *name)
 {
-    fprintf(stderr, "reprise: there is no command '%s'; 'reprise --help' lists them\n", name);
+    fprintf(stderr, "reprise: there is no command '%s'; 'reprise --help' lists them\n",
+            cmd_shown(name));
     return CMD_USAGE;
 }
 
@@ -96,6 +98,7 @@ int main(int argc, char **argv)
     argp_program_version = "reprise " RP_VERSION;
     argp_err_exit_status = CMD_USAGE;
     rp_log_set_sink(cmd_log, NULL);
+    if (!cmd_filter_streams()) return CMD_FAILED;
     const int code = dispatch(argc, argv);
     /* Output that did not arrive (a full disk behind a redirection) is a failure. */
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;

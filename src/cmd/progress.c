@@ -68,7 +68,7 @@ static void print_duration(double seconds)
 static void print_line(double done, double total, const char *note, double now)
 {
     const double elapsed = now - meter.start, advance = done - meter.first_done;
-    if (meter.terminal) fputs("\r\033[K", stderr);
+    if (meter.terminal) cmd_rewrite_line();
     fprintf(stderr, "%s %.0f", meter.stage, done);
     if (total > 0) fprintf(stderr, "/%.0f  %3.0f%%", total, 100.0 * done / total);
     if (advance > 0 && elapsed > 0.5) {
@@ -83,7 +83,7 @@ static void print_line(double done, double total, const char *note, double now)
             fputs(" left", stderr);
         }
     }
-    if (note && *note) fprintf(stderr, "  %s", note);
+    if (note && *note) fprintf(stderr, "  %s", cmd_shown(note));
     if (meter.terminal)
         fflush(stderr);
     else

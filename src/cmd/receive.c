@@ -96,7 +96,7 @@ static void on_stored(void *context, const char *path, bool known)
 {
     const receive_arguments *a = context;
     if (a->common.quiet || known) return;
-    puts(path);
+    puts(cmd_shown(path));
     fflush(stdout);
 }
 

@@ -221,8 +221,9 @@ static void print_problems(const char *file, const rp_timeline_problems *problem
     for (size_t i = 0; i < problems->count; i++) {
         const rp_timeline_problem *p = &problems->items[i];
         RP_AUTOFREE char *text = rp_timeline_problem_text(p);
-        fprintf(stderr, "reprise: %s: %s%s\n", file,
-                p->severity == RP_SEVERITY_WARNING ? "warning: " : "", text ? text : p->text);
+        fprintf(stderr, "reprise: %s: %s%s\n", cmd_shown(file),
+                p->severity == RP_SEVERITY_WARNING ? "warning: " : "",
+                cmd_shown(text ? text : p->text));
     }
 }
 
@@ -235,7 +236,8 @@ static int judge(const respond_timeline *r, const rp_timeline_problems *problems
     if (!errors && !refused && !ineligible) {
         for (size_t i = 0; i < problems->count; i++)
             if (problems->items[i].severity == RP_SEVERITY_WARNING)
-                fprintf(stderr, "reprise: %s: warning: %s\n", r->file, problems->items[i].text);
+                fprintf(stderr, "reprise: %s: warning: %s\n", cmd_shown(r->file),
+                        cmd_shown(problems->items[i].text));
         return CMD_DONE;
     }
     print_problems(r->file, problems);

@@ -105,8 +105,8 @@ static void on_result(void *context, const rp_send_result *result)
     if (result->state == RP_SENT || (a->common.quiet && result->state == RP_SEND_PASSED_OVER))
         return;
     cmd_progress_end();
-    fprintf(stderr, "reprise: %s: %s%s\n", result->path,
-            result->state == RP_SEND_PASSED_OVER ? "passed over: " : "", result->why);
+    fprintf(stderr, "reprise: %s: %s%s\n", cmd_shown(result->path),
+            result->state == RP_SEND_PASSED_OVER ? "passed over: " : "", cmd_shown(result->why));
 }
 
 static rp_status send_files(send_arguments *a, rp_error *err)

@@ -74,15 +74,15 @@ static void print_lesions(const track_work *w)
     printf("\nmm: longest diameter (%s), of nodes the short axis; ? is open\n%-*s  %-10s",
            rp_diameter_definition_name(w->options->definition), id_width, "lesion", "role");
     for (size_t v = 0; v < w->plan.visit_count; v++)
-        printf("  %*s", widest(w, v), w->tracked[v].id);
+        printf("  %*s", widest(w, v), cmd_shown(w->tracked[v].id));
     putchar('\n');
     for (size_t l = 0; l < w->tracking.lesion_count; l++) {
         const rp_timeline_lesion *lesion = &w->timeline.lesions[l];
-        printf("%-*s  %-10s", id_width, lesion->id, rp_role_code(lesion->role));
+        printf("%-*s  %-10s", id_width, cmd_shown(lesion->id), rp_role_code(lesion->role));
         for (size_t v = 0; v < w->plan.visit_count; v++) {
             char text[CELL];
             cell_of(w, l, v, text);
-            printf("  %*s", widest(w, v), text);
+            printf("  %*s", widest(w, v), cmd_shown(text));
         }
         putchar('\n');
     }
@@ -111,7 +111,7 @@ static void print_registration(const track_work *w, size_t v)
     printf("  %8.0f%%", 100.0 * r->overlap);
     print_number(8, 1, median);
     print_number(4, 1, largest);
-    if (r->reason[0]) printf("\n    %s", r->reason);
+    if (r->reason[0]) printf("\n    %s", cmd_shown(r->reason));
 }
 
 static void print_visits(const track_work *w)
@@ -124,7 +124,7 @@ static void print_visits(const track_work *w)
            "  error mm   max\n",
            width, "visit", "date", "lesions");
     for (size_t v = 0; v < w->plan.visit_count; v++) {
-        printf("%-*s  %-10s  %7zu", width, w->tracked[v].id, w->tracked[v].date,
+        printf("%-*s  %-10s  %7zu", width, cmd_shown(w->tracked[v].id), w->tracked[v].date,
                w->visits[v].masks.count);
         if (v > 0) print_registration(w, v);
         if (w->visits[v].masks.passed_over)
@@ -148,9 +148,10 @@ static void print_open(const track_work *w, const char *proposals)
         const rp_link *l = &w->tracking.links[i];
         if (l->state != RP_LINK_PROPOSED || l->follows) continue;
         RP_AUTOFREE char *names = track_names(w, l);
-        printf("  %s: %s %s%s%s%s: %s\n", w->tracked[l->visit].id, rp_link_kind_code(l->kind),
-               w->tracking.lesions[l->lesion].id, l->found_count ? " (" : "",
-               l->found_count && names ? names : "", l->found_count ? ")" : "", l->reason);
+        printf("  %s: %s %s%s%s%s: %s\n", cmd_shown(w->tracked[l->visit].id),
+               rp_link_kind_code(l->kind), cmd_shown(w->tracking.lesions[l->lesion].id),
+               l->found_count ? " (" : "", cmd_shown(l->found_count && names ? names : ""),
+               l->found_count ? ")" : "", cmd_shown(l->reason));
     }
 }
 
@@ -164,7 +165,7 @@ static void print_notes(const track_work *w)
     if (!rp_timeline_check(&w->timeline, &options, &problems, NULL))
         for (size_t i = 0; i < problems.count; i++) {
             RP_AUTOFREE char *text = rp_timeline_problem_text(&problems.items[i]);
-            if (text) printf("note: by RECIST 1.1: %s\n", text);
+            if (text) printf("note: by RECIST 1.1: %s\n", cmd_shown(text));
         }
     rp_timeline_problems_release(&problems);
 }

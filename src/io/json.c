@@ -294,22 +294,32 @@ static void put_line_break(writer *w, int depth)
     for (int i = 0; i < depth; i++) put(w, "  ");
 }
 
-static void put_string(writer *w, const char *text)
+/* Beyond what JSON asks for, what a terminal must not be shown is escaped too, since results are
+ * read on terminals; a byte that is no UTF-8, as names of files may hold, is the replacement
+ * character. */
+static size_t put_character(writer *w, const char *text, size_t length)
 {
     static const char short_escapes[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+    const char *known = strchr(short_escapes, *text);
+    char shown[RP_TEXT_SHOWN];
+    if (known) {
+        snprintf(shown, sizeof shown, "\\%c", letters[known - short_escapes]);
+        put(w, shown);
+        return 1;
+    }
+    const size_t size = rp_text_show(shown, text, length);
+    put(w, !size || shown[1] == 'x' ? "\\ufffd" : shown);
+    return size ? size : length;
+}
+
+static void put_string(writer *w, const char *text)
+{
     put(w, "\"");
-    for (const char *p = text; *p; p++) {
+    for (const char *p = text, *end = text + strlen(text); p < end;) {
         const char *start = p;
-        while ((unsigned char)*p >= 0x20 && *p != '"' && *p != '\\') p++;
+        while ((unsigned char)(*p - 0x20) < 0x5F && *p != '"' && *p != '\\') p++;
         put_bytes(w, start, (size_t)(p - start));
-        if (!*p) break;
-        const char *known = strchr(short_escapes, *p);
-        char escape[8];
-        if (known)
-            snprintf(escape, sizeof escape, "\\%c", letters[known - short_escapes]);
-        else
-            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(unsigned char)*p);
-        put(w, escape);
+        if (p < end) p += put_character(w, p, (size_t)(end - p));
     }
     put(w, "\"");
 }

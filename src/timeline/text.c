@@ -19,15 +19,32 @@ static bool make_room(text *t, size_t more)
     return true;
 }
 
+/* Names and notes come from files: what would break a line or do more than that is shown. */
+static void add_shown(text *t, const char *piece)
+{
+    const size_t length = rp_text_printable(NULL, 0, piece);
+    if (!make_room(t, length + 1)) return;
+    rp_text_printable(t->data + t->length, length + 1, piece);
+    t->length += length;
+}
+
 void text_add(text *t, const char *format, ...)
 {
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
     const int length = vsnprintf(NULL, 0, format, arguments);
-    if (length >= 0 && make_room(t, (size_t)length + 1)) {
-        vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
-        t->length += (size_t)length;
+    RP_AUTOFREE char *piece = length < 0 ? NULL : rp_alloc((size_t)length + 1, 1);
+    if (piece) {
+        vsnprintf(piece, (size_t)length + 1, format, again);
+        /* The line ends of the format itself stand at its end. */
+        size_t ends = 0;
+        for (const char *c = format + strlen(format); c > format && c[-1] == '\n'; c--) ends++;
+        piece[(size_t)length - ends] = '\0';
+        add_shown(t, piece);
+        for (; ends > 0 && make_room(t, 1); ends--) t->data[t->length++] = '\n';
+    } else {
+        t->failed = true;
     }
     va_end(again);
     va_end(arguments);
