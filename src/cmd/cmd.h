@@ -13,6 +13,7 @@
 #include "reprise/learn.h"
 #include "reprise/measure.h"
 #include "reprise/response.h"
+#include "reprise/volume_values.h"
 
 enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_REFUSED = 3 };
 
@@ -112,6 +113,7 @@ typedef struct cmd_ct {
     char sha256[RP_SHA256_HEX]; /* of geometry and voxels */
     char label[32];             /* "synthetic" or "simulated" when the input says so, else "" */
     char repair[512];           /* how it differs from the slices acquired, in words; else "" */
+    rp_values values;           /* taken of a CT, and of NIfTI; else slices is 0 */
     rp_remarks remarks;         /* what is odd about it */
 } cmd_ct;
 

@@ -120,6 +120,16 @@ static rp_status load_nifti(const char *path, cmd_ct *ct, rp_error *err)
     return RP_OK;
 }
 
+/* Of what may be a CT: a NIfTI file does not say. */
+static rp_status check_values(cmd_ct *ct, rp_error *err)
+{
+    const char *modality = ct->series.header.modality;
+    if (modality[0] && strcmp(modality, "CT") != 0) return RP_OK;
+    rp_status status = rp_image_values(&ct->series.image, &ct->values, err);
+    if (!status) rp_values_check(&ct->values, &ct->remarks);
+    return status;
+}
+
 rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,
                       cmd_ct *ct, rp_error *err)
 {
@@ -139,9 +149,9 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
         status = load_dicom(path, options, progress, ct, err);
     else
         status = rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
+    if (!status) status = check_values(ct, err);
     if (status) {
-        rp_remarks_release(&ct->remarks);
-        *ct = (cmd_ct){0};
+        cmd_ct_release(ct);
         return status;
     }
     cmd_tell(path, &ct->remarks);
