@@ -30,6 +30,9 @@ typedef struct rp_lesion {
     double volume_cc;
     double longest_diameter_mm;
     double short_axis_mm;         /**< longest extent perpendicular to it on the same slice */
+    double long_voxel_mm;         /**< extent of a voxel along the longest diameter: by so much at
+                                       most one voxel more or less changes it */
+    double short_voxel_mm;        /**< the same along the short axis */
     int slice_index;              /**< z of the slice measured */
     double slice_position_lps[3]; /**< centre of voxel (0,0,slice_index) */
     double long_axis_lps[2][3];   /**< end points */

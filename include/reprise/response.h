@@ -36,10 +36,26 @@ typedef struct rp_response_input {
     double slice_spacing_mm; /**< for measurability at baseline; 0: not checked */
     double too_small_mm;     /**< value for RP_LESION_TOO_SMALL; 0 means the guideline's 5 */
     bool new_lesion;         /**< an unequivocal new lesion was seen */
+    /** By how much one voxel lengthens either measurement; 0: not known, and nothing is borderline.
+     *  A nadir of its own is taken as exact. */
+    double baseline_voxel_mm, followup_voxel_mm;
 } rp_response_input;
+
+typedef enum rp_threshold { RP_THRESHOLD_PR, RP_THRESHOLD_PD, RP_THRESHOLD_NODE } rp_threshold;
+const char *rp_threshold_code(rp_threshold threshold); /**< "PR", "PD", "node" */
+
+typedef struct rp_borderline {
+    rp_threshold threshold;
+    int lesion;      /**< index, of a node of a timeline; else -1 */
+    double distance; /**< from the threshold, not negative; mm, or cc of a sum of volumes */
+} rp_borderline;
 
 typedef struct rp_response_result {
     rp_response response;
+    bool is_borderline;          /**< a voxel more or less at one visit would have changed it */
+    rp_borderline borderline;    /**< then: the nearest threshold */
+    rp_response otherwise;       /**< then: what it would have been */
+    char doubt[256];             /**< then: a sentence for people; else "" */
     double change_percent;       /**< from baseline; NaN where not evaluated */
     double change_nadir_percent; /**< from nadir */
     double change_nadir_mm;
@@ -52,7 +68,8 @@ typedef struct rp_response_result {
  *  5 mm is PD, a node of exactly 10 mm is not CR). A new lesion is PD whatever else was found; not
  *  evaluated is NE. RP_ERR_ARGUMENT for negative or non-finite lengths, a baseline of 0, a nadir
  *  above the baseline, and a measured follow-up of 0 mm: what was not found is RP_LESION_ABSENT
- * only if a person says so, else RP_LESION_NOT_EVALUATED. */
+ *  only if a person says so, else RP_LESION_NOT_EVALUATED. The rules are those of the timeline
+ *  below, and a nadir is an earlier visit: after a response it stays PR until progression. */
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err);
 
@@ -233,15 +250,6 @@ const char *rp_call_name(rp_call call); /**< "complete response" ... */
 /** The guideline's tables 1 to 3: target and non-target are RP_CALL_NA where there are no such
  *  lesions. */
 rp_call rp_overall_response(rp_call target, rp_call non_target, bool new_lesion);
-
-typedef enum rp_threshold { RP_THRESHOLD_PR, RP_THRESHOLD_PD, RP_THRESHOLD_NODE } rp_threshold;
-const char *rp_threshold_code(rp_threshold threshold); /**< "PR", "PD", "node" */
-
-typedef struct rp_borderline {
-    rp_threshold threshold;
-    int lesion;      /**< index, of a node; else -1 */
-    double distance; /**< from the threshold, not negative; mm, or cc of a sum of volumes */
-} rp_borderline;
 
 /** Sums are in mm, by volume in cc; NaN where undefined, as at all visits without targets. */
 typedef struct rp_visit_result {

@@ -166,6 +166,8 @@ void assess_flag_findings(assess *a)
                         "complete response: a person must confirm what the image shows.");
     else
         flag_volume(a);
+    if (a->response.is_borderline)
+        assess_flag_add(a, "response_borderline", "%s", a->response.doubt);
     if (!a->response.measurable_at_baseline)
         assess_flag_add(a, "not_measurable_at_baseline",
                         "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "

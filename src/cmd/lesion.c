@@ -26,7 +26,9 @@ rp_response_input cmd_response_input(const rp_lesion *baseline, const rp_lesion 
                                         : gone           ? RP_LESION_ABSENT
                                                          : RP_LESION_NOT_EVALUATED,
                                .followup_mm = followup->longest_diameter_mm,
-                               .slice_spacing_mm = slice_spacing_mm};
+                               .slice_spacing_mm = slice_spacing_mm,
+                               .baseline_voxel_mm = baseline->long_voxel_mm,
+                               .followup_voxel_mm = followup->long_voxel_mm};
 }
 
 rp_status cmd_classify_lesion(const rp_lesion *baseline, const rp_lesion *followup, bool gone,

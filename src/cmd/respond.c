@@ -137,6 +137,11 @@ static double diameter(const respond_options *o, const visit *v)
     return o->nodal ? v->lesion.short_axis_mm : v->lesion.longest_diameter_mm;
 }
 
+static double voxel(const respond_options *o, const visit *v)
+{
+    return o->nodal ? v->lesion.short_voxel_mm : v->lesion.long_voxel_mm;
+}
+
 static rp_status classify(const respond_options *o, const visit *before, const visit *after,
                           rp_response_result *result, rp_error *err)
 {
@@ -153,7 +158,9 @@ static rp_status classify(const respond_options *o, const visit *before, const v
                                .state = RP_LESION_MEASURED,
                                .followup_mm = diameter(o, after),
                                .slice_spacing_mm = before->slice_spacing_mm,
-                               .new_lesion = o->new_lesion};
+                               .new_lesion = o->new_lesion,
+                               .baseline_voxel_mm = voxel(o, before),
+                               .followup_voxel_mm = voxel(o, after)};
     if (empty) input.state = o->confirmed_absent ? RP_LESION_ABSENT : RP_LESION_NOT_EVALUATED;
     return rp_response_classify(&input, result, err);
 }
@@ -181,7 +188,20 @@ static void print_text(const respond_options *o, const visit *before, const visi
     printf("response   %s (%s)\nrule       %s\n", rp_response_code(r->response),
            rp_response_name(r->response), r->rule);
     if (label_of(before, after)[0]) printf("data       %s\n", label_of(before, after));
+    if (r->is_borderline) printf("note       %s\n", r->doubt);
     if (!r->measurable_at_baseline) printf("note       not measurable at baseline by RECIST 1.1\n");
+}
+
+/* What a timeline's visit lists, and what the call would have been. */
+static rp_json *borderline_json(const rp_response_result *r)
+{
+    rp_json *list = rp_json_array(), *json = rp_json_object();
+    rp_json_set_string(json, "threshold", rp_threshold_code(r->borderline.threshold));
+    rp_json_set_number(json, "distance_mm", r->borderline.distance);
+    rp_json_set_string(json, "otherwise", rp_response_code(r->otherwise));
+    rp_json_set_string(json, "sentence", r->doubt);
+    rp_json_append(list, json);
+    return list;
 }
 
 static rp_status print_json(const respond_options *o, const visit *before, const visit *after,
@@ -196,6 +216,7 @@ static rp_status print_json(const respond_options *o, const visit *before, const
     rp_json_set_string(json, "response", rp_response_code(r->response));
     rp_json_set_string(json, "response_name", rp_response_name(r->response));
     rp_json_set_string(json, "rule", r->rule);
+    if (r->is_borderline) rp_json_set(json, "borderline", borderline_json(r));
     rp_json_set_bool(json, "measurable_at_baseline", r->measurable_at_baseline);
     rp_json_set_bool(json, "needs_confirmation", after->lesion.voxels == 0 && !o->confirmed_absent);
     rp_json_set_string(json, "label", label_of(before, after));

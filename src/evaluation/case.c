@@ -143,7 +143,8 @@ static rp_status find_worse(rp_case *one, rp_source than, const char *kind, rp_e
 static void call_words(char out[48], const rp_response_result *r)
 {
     if (isfinite(r->change_percent))
-        snprintf(out, 48, "%s (%+.1f %%)", rp_response_code(r->response), r->change_percent);
+        snprintf(out, 48, "%s (%+.1f %%%s)", rp_response_code(r->response), r->change_percent,
+                 r->is_borderline ? ", borderline" : "");
     else
         snprintf(out, 48, "%s", rp_response_code(r->response));
 }

@@ -54,6 +54,8 @@ static const field response_fields[] = {NUMBER_OF(rp_response_result, change_per
                                         NUMBER_OF(rp_response_result, change_nadir_percent),
                                         NUMBER_OF(rp_response_result, change_nadir_mm),
                                         FLAG_OF(rp_response_result, measurable_at_baseline),
+                                        FLAG_OF(rp_response_result, is_borderline),
+                                        WORDS_OF(rp_response_result, doubt),
                                         WORDS_OF(rp_response_result, rule),
                                         {0}};
 

@@ -142,6 +142,7 @@ static void case_row(table *t, const rp_case *one, rp_source s)
     number(t, score->overlap.volume_difference_percent);
     number(t, rp_source_visit(s) ? score->response.change_percent : NAN);
     words(t, rp_source_visit(s) ? rp_response_code(score->response.response) : "");
+    words(t, !rp_source_visit(s) ? "" : score->response.is_borderline ? "yes" : "no");
     end_row(t);
 }
 
@@ -154,7 +155,7 @@ static rp_status write_cases(const rp_evaluation *e, const rp_json *summary, con
     static const char *const first[] = {"patient", "recist_evaluable", "source", "empty"};
     static const char *const last[] = {
         "longest_diameter_mm",  "short_axis_mm",  "volume_cc", "manual_volume_cc",
-        "volume_error_percent", "change_percent", "response"};
+        "volume_error_percent", "change_percent", "response",  "borderline"};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++) words(&t, first[i]);
     for (const rp_measure_of_case *m = rp_case_measures; m->key; m++) words(&t, m->key);
     for (size_t i = 0; i < sizeof last / sizeof *last; i++) words(&t, last[i]);

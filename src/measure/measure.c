@@ -221,6 +221,18 @@ static void place_ends(const rp_grid *grid, int slice, const chord *c, rp_point2
     }
 }
 
+static double voxel_along(const rp_grid *g, const double ends[2][3])
+{
+    double extent = 0, length = 0;
+    for (int a = 0; a < 3; a++) {
+        double along = 0;
+        for (int r = 0; r < 3; r++) along += (ends[1][r] - ends[0][r]) * g->direction[r][a];
+        extent += fabs(along) * g->spacing[a];
+        length += along * along;
+    }
+    return length > 0 ? extent / sqrt(length) : 0;
+}
+
 static rp_status measure_source(const source *s, const box *b, rp_diameter_definition definition,
                                 rp_lesion *lesion, rp_error *err)
 {
@@ -236,6 +248,8 @@ static rp_status measure_source(const source *s, const box *b, rp_diameter_defin
     rp_grid_to_world(s->grid, (double[3]){0, 0, slice}, lesion->slice_position_lps);
     place_ends(s->grid, slice, &a.longest, lesion->long_axis_index, lesion->long_axis_lps);
     place_ends(s->grid, slice, &a.perpendicular, lesion->short_axis_index, lesion->short_axis_lps);
+    lesion->long_voxel_mm = voxel_along(s->grid, lesion->long_axis_lps);
+    lesion->short_voxel_mm = voxel_along(s->grid, lesion->short_axis_lps);
     return RP_OK;
 }
 

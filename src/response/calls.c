@@ -1,6 +1,8 @@
 /* The calls of each visit by RECIST 1.1; mRECIST and volumes differ in values and factors only. */
 #include "internal.h"
 
+#include <string.h>
+
 /* What earlier visits leave behind. */
 typedef struct memory {
     bool target_cr, target_response; /* since the last PD of the targets */
@@ -58,19 +60,20 @@ static bool all_gone(const course *c, size_t visit)
 static decision decide_targets(const course *c, size_t visit, const memory *m)
 {
     const rp_visit_result *r = &c->results[visit];
-    const rp_response_options *o = c->options;
+    const target_sizes sizes = {.sum = r->sum,
+                                .evaluated = r->evaluated_sum,
+                                .baseline = c->results[0].sum,
+                                .nadir = r->nadir,
+                                .gone = all_gone(c, visit),
+                                .back = m->target_cr && has_reappeared(c, visit),
+                                .response = m->target_response};
     if (!c->targets) return (decision){RP_CALL_NA, NULL, NO_INDEX};
-    if (grown(r->evaluated_sum, r->nadir, progression_factor(c), o->progression_minimum_mm))
-        return (decision){RP_CALL_PD, "PD-sum",
-                          largest_change(c, visit, (size_t)r->nadir_visit, 1)};
-    if (o->reappearance_is_pd && m->target_cr && has_reappeared(c, visit))
-        return (decision){RP_CALL_PD, "PD-reappearance", NO_INDEX};
-    if (!r->complete) return (decision){RP_CALL_NE, "NE", NO_INDEX};
-    if (all_gone(c, visit)) return (decision){RP_CALL_CR, "CR", NO_INDEX};
-    if (at_most(r->sum, r->partial_limit, r->sum))
-        return (decision){RP_CALL_PR, "PR", largest_change(c, visit, 0, -1)};
-    if (o->keep_pr && m->target_response) return (decision){RP_CALL_PR, "PR-kept", NO_INDEX};
-    return (decision){RP_CALL_SD, "SD", NO_INDEX};
+    const target_call made = call_targets(c->options, &sizes);
+    int lesion = NO_INDEX;
+    if (strcmp(made.rule, "PD-sum") == 0)
+        lesion = largest_change(c, visit, (size_t)r->nadir_visit, 1);
+    if (strcmp(made.rule, "PR") == 0) lesion = largest_change(c, visit, 0, -1);
+    return (decision){made.call, made.rule, lesion};
 }
 
 /* ---- non-targets ------------------------------------------------------------------------- */
@@ -80,7 +83,7 @@ static bool non_target_is_gone(const course *c, size_t visit, size_t lesion)
     finding_at f = found(c, visit, lesion);
     if (f->state == RP_FOUND_ABSENT) return true;
     return c->timeline->lesions[lesion].nodal && !isnan(f->short_axis_mm) &&
-           !at_least(f->short_axis_mm, c->options->node_normal_mm, f->short_axis_mm);
+           node_is_normal_at(c->options, f->short_axis_mm);
 }
 
 static rp_call call_non_targets(const course *c, size_t visit)

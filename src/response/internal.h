@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "compare.h"
+#include "rules.h"
 
 enum { NO_INDEX = -1 };
 
@@ -65,8 +66,6 @@ double node_axis(const rp_timeline_finding *finding);
 
 /* values.c: value and gone of every target at every visit, sums, nadirs, limits. */
 void evaluate_targets(course *c);
-double partial_factor(const course *c);
-double progression_factor(const course *c);
 
 /* calls.c: target, non-target and overall response of each visit, with rule and lesion. */
 void call_visits(course *c);

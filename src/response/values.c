@@ -53,9 +53,8 @@ static double own_value(const course *c, bool nodal, finding_at f)
 
 static bool node_is_normal(const course *c, finding_at f)
 {
-    const double limit = c->options->node_normal_mm;
     const double axis = f->state == RP_FOUND_TOO_SMALL ? c->options->too_small_mm : node_axis(f);
-    return f->state == RP_FOUND_ABSENT || !at_least(axis, limit, axis);
+    return f->state == RP_FOUND_ABSENT || node_is_normal_at(c->options, axis);
 }
 
 /* The target that holds this one's size: itself, or what it merged into. Timelines have been
@@ -81,16 +80,6 @@ static void evaluate_target(course *c, size_t visit, size_t lesion)
 }
 
 /* ---- sums -------------------------------------------------------------------------------- */
-
-double partial_factor(const course *c)
-{
-    return is_volumetric(c) ? 0.343 : 0.7; /* 0.7 cubed */
-}
-
-double progression_factor(const course *c)
-{
-    return is_volumetric(c) ? 1.728 : 1.2; /* 1.2 cubed */
-}
 
 static void add_up(const course *c, size_t visit)
 {
@@ -131,9 +120,8 @@ static void compare_with_before(const course *c, size_t visit)
     }
     r->baseline_change_percent = percent_of(r->sum, baseline);
     r->nadir_change_percent = percent_of(r->sum, r->nadir);
-    r->partial_limit = partial_factor(c) * baseline;
-    r->progression_limit =
-        fmax(progression_factor(c) * r->nadir, r->nadir + c->options->progression_minimum_mm);
+    r->partial_limit = partial_limit(c->options, baseline);
+    r->progression_limit = progression_limit(c->options, r->nadir);
 }
 
 void evaluate_targets(course *c)

@@ -253,6 +253,27 @@ static void test_single_voxel(void **state)
     rp_mask_release(&m);
 }
 
+/* A voxel more at an end of an axis that lies along a row, along a column, and aslant. */
+static void test_voxel_along_axes(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_lesion lesion;
+    rp_mask m = make_mask(40, 40, 3, 0.7, 0.9, 5);
+    for (int x = 5; x < 30; x++) m.data[rp_grid_index(&m.grid, x, 20, 1)] = 1;
+    assert_ok(rp_measure_mask(&m, RP_DIAMETER_CONVEX, &lesion, &err), err);
+    assert_close(lesion.long_voxel_mm, 0.7, 1e-9);
+    assert_close(lesion.short_voxel_mm, 0.9, 1e-9);
+    memset(m.data, 0, rp_grid_voxels(&m.grid));
+    for (int i = 5; i < 30; i++) m.data[rp_grid_index(&m.grid, i, i, 1)] = 1;
+    assert_ok(rp_measure_mask(&m, RP_DIAMETER_CONVEX, &lesion, &err), err);
+    const double before = lesion.longest_diameter_mm, extent = lesion.long_voxel_mm;
+    m.data[rp_grid_index(&m.grid, 30, 30, 1)] = 1;
+    assert_ok(rp_measure_mask(&m, RP_DIAMETER_CONVEX, &lesion, &err), err);
+    assert_close(lesion.longest_diameter_mm - before, extent, 0.01);
+    rp_mask_release(&m);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -448,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_ellipses),
         cmocka_unit_test(test_box_is_exact),
         cmocka_unit_test(test_single_voxel),
+        cmocka_unit_test(test_voxel_along_axes),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_longest_slice_depends_on_the_definition),

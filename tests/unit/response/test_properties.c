@@ -296,12 +296,80 @@ static void test_new_lesion_and_nadir(void **state)
         if (c != RP_CALL_NA && !calls[c]) fail_msg("no visit was %s", rp_call_code(c));
 }
 
+static rp_response as_response(rp_call call)
+{
+    static const rp_call calls[] = {RP_CALL_CR, RP_CALL_PR, RP_CALL_SD, RP_CALL_PD, RP_CALL_NE};
+    int i = 0;
+    while (calls[i] != call) i++;
+    return (rp_response)i;
+}
+
+/* A lesion at baseline, at its smallest (0: not seen between) and now. */
+static rp_response over_timeline(bool nodal, double baseline, double nadir, rp_finding_state state,
+                                 double now, bool new_lesion)
+{
+    draft d = {.lesions = new_lesion ? 2 : 1,
+               .visits = nadir > 0 ? 3 : 2,
+               .lesion = {{.id = ids[0], .nodal = nodal}, {.id = ids[1], .role = RP_ROLE_NEW}}};
+    const rp_response_options o = rp_response_defaults(RP_RECIST_1_1);
+    const double sizes[] = {baseline, nadir};
+    const size_t last = d.visits - 1;
+    for (size_t v = 0; v < d.visits; v++) {
+        d.day[v] = 56 * (int)v;
+        d.has_finding[v][0] = true;
+        d.finding[v][0] = rp_timeline_finding_of(ids[0], v == last ? state : RP_FOUND_MEASURED);
+        if (v < last || state == RP_FOUND_MEASURED)
+            set_size(&d.finding[v][0], v == last ? now : sizes[v]);
+    }
+    d.has_finding[last][1] = new_lesion;
+    d.finding[last][1] = rp_timeline_finding_of(ids[1], RP_FOUND_UNEQUIVOCAL);
+    rp_timeline_result r = assess_draft(&d, false, &o);
+    const rp_response response = as_response(r.visits[last].overall);
+    rp_timeline_result_release(&r);
+    return response;
+}
+
+/* The response of one lesion is that of a timeline which holds nothing else. */
+static void test_one_lesion(void **state)
+{
+    (void)state;
+    static const rp_finding_state states[] = {RP_FOUND_MEASURED, RP_FOUND_TOO_SMALL,
+                                              RP_FOUND_ABSENT, RP_FOUND_NOT_EVALUATED};
+    size_t seen[RP_NE + 1] = {0};
+    for (uint64_t step = 0; step < TIMELINES; step++) {
+        rp_random random;
+        rp_random_init(&random, 8, 13, step);
+        const bool nodal = below(&random, 2), new_lesion = below(&random, 20) == 0;
+        const double baseline = 10 + (double)below(&random, 300) / 10;
+        const double low = below(&random, 2) ? random_size(&random, baseline) : 0;
+        const double nadir = low < baseline ? low : 0;
+        const size_t s = below(&random, 3) ? 0 : below(&random, 4);
+        rp_response_input in = {.nodal = nodal,
+                                .baseline_mm = baseline,
+                                .nadir_mm = nadir,
+                                .state = (rp_lesion_state)s,
+                                .followup_mm = random_size(&random, nadir > 0 ? nadir : baseline),
+                                .new_lesion = new_lesion};
+        rp_response_result r;
+        rp_error err = {0};
+        assert_ok(rp_response_classify(&in, &r, &err), err);
+        const rp_response other =
+            over_timeline(nodal, baseline, nadir, states[s], in.followup_mm, new_lesion);
+        if (r.response != other)
+            fail_msg("step %d: %g, %g, %g mm%s: %s, over a timeline %s", (int)step, baseline, nadir,
+                     in.followup_mm, nodal ? " (node)" : "", r.rule, rp_response_code(other));
+        seen[r.response]++;
+    }
+    for (int i = 0; i <= RP_NE; i++) assert_true(seen[i] > TIMELINES / 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_of_lesions),
         cmocka_unit_test(test_scale),
         cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_one_lesion),
         cmocka_unit_test(test_new_lesion_and_nadir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

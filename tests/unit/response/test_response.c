@@ -62,6 +62,11 @@ static const test_case cases[] = {
     {"gone with a new lesion",
      {.baseline_mm = 40, .state = RP_LESION_ABSENT, .new_lesion = true},
      RP_PD},
+    {"a response stays until progression", SINCE(100, 60, 71.9), RP_PR},
+    {"until 20% above it", SINCE(100, 60, 72), RP_PD},
+    {"a smallest that was no response does not stay", SINCE(100, 80, 75), RP_SD},
+    {"a normal node that is enlarged again", NODE(16, 9, 11), RP_PR},
+    {"a normal node that stays normal", NODE(16, 9, 9.9), RP_CR},
     {"node below 10", NODE(20, 0, 9.99), RP_CR},
     {"node at exactly 10", NODE(20, 0, 10), RP_PR},
     {"node at 10 with noise below", NODE(20, 0, 9.7 + 0.1 + 0.2), RP_PR},
@@ -146,6 +151,49 @@ static void test_measurable(void **state)
     }
 }
 
+/* One voxel of 1 mm at either visit, just inside and just outside each threshold. */
+static void test_borderline(void **state)
+{
+    (void)state;
+    static const struct {
+        bool nodal;
+        double baseline, nadir, followup;
+        bool expected;
+        rp_threshold threshold;
+        double distance;
+        rp_response otherwise;
+    } rows[] = {
+        {false, 40, 0, 48.2, true, RP_THRESHOLD_PD, 0.2, RP_SD},
+        {false, 40, 0, 49.1, true, RP_THRESHOLD_PD, 1.1, RP_SD}, /* 41 mm would need 49.2 */
+        {false, 40, 0, 49.3, false, 0, 0, RP_NE},
+        {false, 40, 0, 47.1, true, RP_THRESHOLD_PD, 0.9, RP_PD},
+        {false, 40, 0, 46.7, false, 0, 0, RP_NE},
+        {false, 100, 0, 70.9, true, RP_THRESHOLD_PR, 0.9, RP_PR},
+        {false, 100, 0, 71.1, false, 0, 0, RP_NE},
+        {false, 100, 0, 69.1, true, RP_THRESHOLD_PR, 0.9, RP_SD},
+        {false, 100, 0, 68.9, false, 0, 0, RP_NE},
+        {false, 100, 50, 60.9, true, RP_THRESHOLD_PD, 0.9, RP_PR},
+        {false, 100, 50, 70.5, false, 0, 0, RP_NE}, /* near PR, but PD all the same */
+        {true, 20, 0, 10.5, true, RP_THRESHOLD_NODE, 0.5, RP_CR},
+        {true, 20, 0, 9.5, true, RP_THRESHOLD_NODE, 0.5, RP_PR},
+        {true, 20, 0, 8.9, false, 0, 0, RP_NE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rp_response_input in = SINCE(rows[i].baseline, rows[i].nadir, rows[i].followup);
+        in.nodal = rows[i].nodal;
+        assert_false(classify(in).is_borderline); /* no voxel is known */
+        in.baseline_voxel_mm = in.followup_voxel_mm = 1;
+        const rp_response_result r = classify(in);
+        if (r.is_borderline != rows[i].expected) fail_msg("row %zu: '%s'", i, r.doubt);
+        assert_int_equal(r.doubt[0] != '\0', rows[i].expected);
+        if (!rows[i].expected) continue;
+        assert_int_equal(r.borderline.threshold, rows[i].threshold);
+        assert_close(r.borderline.distance, rows[i].distance, 1e-9);
+        assert_int_equal(r.otherwise, rows[i].otherwise);
+        assert_true(strlen(r.doubt) + 1 < sizeof r.doubt && r.doubt[strlen(r.doubt) - 1] == '.');
+    }
+}
+
 static void test_bad_input(void **state)
 {
     (void)state;
@@ -163,6 +211,8 @@ static void test_bad_input(void **state)
         SINCE(10, 11, 5),
         {.baseline_mm = 10, .followup_mm = 5, .slice_spacing_mm = -1},
         {.baseline_mm = 10, .followup_mm = 5, .too_small_mm = NAN},
+        {.baseline_mm = 10, .followup_mm = 5, .followup_voxel_mm = -1},
+        {.baseline_mm = 10, .followup_mm = 5, .baseline_voxel_mm = NAN},
         {.baseline_mm = 10, .followup_mm = 5, .state = (rp_lesion_state)9},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -186,9 +236,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_sentences), cmocka_unit_test(test_measurable),
-        cmocka_unit_test(test_bad_input), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_sentences),  cmocka_unit_test(test_measurable),
+        cmocka_unit_test(test_borderline), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
