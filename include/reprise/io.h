@@ -13,37 +13,48 @@ extern "C" {
 
 /* ---- NIfTI-1/2 (single file, plain or gzip, either byte order) --------------------------------
  * gzip is recognised by content and may have several members. Geometry: the sform where its code
- * is set, else the qform, else pixdim (nifti1.h: axes R, A, S, first voxel at the origin); a
- * sheared sform gives way to a valid qform, with a warning in the log. xyzt_units m, mm and micron
- * are honoured, unknown is mm. scl_slope 0 or not finite means unscaled. Files are held in memory
- * once as stored and once as delivered. All functions are thread safe. */
+ * is set, else the qform, else pixdim (nifti1.h: axes R, A, S, first voxel at the origin). A
+ * singular sform gives way to a valid qform, a sheared one only where that lies within a voxel of
+ * it everywhere and has its volume. xyzt_units m, mm and micron are honoured, unknown is mm.
+ * scl_slope 0 or not finite means unscaled. Files are held in memory once as stored and once as
+ * delivered. All functions are thread safe.
+ *
+ * `remarks` (NULL: the log) takes what is odd about a header: "forms_disagree" (sform against qform
+ * or pixdim, with what the other one would change), "sform_unusable", "sform_sheared",
+ * "qform_unusable", "position_unknown" (neither is set), "length_unit" (not millimetres). */
 
-/** True if the path names a NIfTI file (.nii, .nii.gz) or the file starts like one. */
+/** True if the path names a NIfTI file (.nii, .nii.gz) or the file starts like one; for either
+ *  file of an .hdr/.img pair too, so that the readers can say why they refuse it. */
 bool rp_nifti_probe(const char *path);
 
 typedef struct rp_nifti_info {
-    int version;          /**< 1 or 2 */
+    int version; /**< 1 or 2 */
     bool swapped, gzip;
-    int datatype;         /**< NIfTI code */
-    rp_grid grid;         /**< as delivered by the readers */
+    int datatype; /**< NIfTI code */
+    rp_grid grid; /**< as delivered by the readers */
     double scl_slope, scl_inter;
     const char *geometry; /**< "sform", "qform" or "pixdim" : what the grid was taken from */
 } rp_nifti_info;
 
-rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_error *err);
+rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_remarks *remarks,
+                             rp_error *err);
 
 /**
  * Any integer or float type, scl_slope/inter applied; RAS becomes LPS; voxel order stays as
  * stored. Refused with RP_ERR_FORMAT: truncated, impossible header, sheared or singular geometry,
- * NaN or infinite voxels (their number is in the message); RP_ERR_UNSUPPORTED: more than one
- * volume, RGB and complex types.
+ * voxels that no scanner makes (an edge below 0.01 or above 100 mm), NaN or infinite voxels (their
+ * number is in the message); RP_ERR_UNSUPPORTED: more than one volume, RGB and complex types, pairs
+ * of .hdr and .img.
  */
-rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_error *err);
-/** Values must be whole numbers within int32. */
-rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_error *err);
+rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_remarks *remarks,
+                              rp_error *err);
+/** Values must be whole numbers within int32, but for what rounding leaves (0.001). */
+rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_remarks *remarks,
+                               rp_error *err);
 /** Non-zero is inside. A mask with values other than 0 and one other whole number is refused
  *  unless all labels shall count (any_label); values that are not whole are refused always. */
-rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_error *err);
+rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_remarks *remarks,
+                             rp_error *err);
 #define RP_NIFTI_COMMENT_MAX (32 << 10)
 /** The text of the first comment among the header's extensions, to be released with rp_free; NULL:
  *  there is none within the file's first 128 KiB. Extensions that contradict their sizes end the
@@ -165,7 +176,8 @@ bool rp_json_get_bool(const rp_json *object, const char *key, bool *out);
 /** Borrowed string or NULL. */
 const char *rp_json_get_string(const rp_json *object, const char *key);
 
-/* ---- CSV (RFC 4180) --------------------------------------------------------------------------- */
+/* ---- CSV (RFC 4180) ---------------------------------------------------------------------------
+ */
 
 typedef struct rp_csv_row {
     size_t line; /**< on which the row starts; 1 is the first of the file */
@@ -187,8 +199,8 @@ typedef struct rp_csv_table {
 
 /** Text of size bytes in UTF-8 (a byte order mark is passed over), separated by commas, or by
  *  semicolons where the first line has no comma. Lines end in LF, CRLF or CR; blanks round a cell
- *  without quotes do not count. What is no CSV or no UTF-8 is listed among the faults; the rows that
- *  can be told are delivered nevertheless. RP_ERR_MEMORY only. */
+ *  without quotes do not count. What is no CSV or no UTF-8 is listed among the faults; the rows
+ * that can be told are delivered nevertheless. RP_ERR_MEMORY only. */
 rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err);
 void rp_csv_release(rp_csv_table *table);
 /** One cell and what follows it; in quotes where it needs them. */

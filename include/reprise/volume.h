@@ -72,6 +72,9 @@ void rp_labels_release(rp_labels *labels);
 size_t rp_mask_count(const rp_mask *mask);
 /** Mask of one label value. */
 rp_status rp_labels_select(const rp_labels *labels, int32_t label, rp_mask *out, rp_error *err);
+/** Mask of all the values together. */
+rp_status rp_labels_select_region(const rp_labels *labels, const int32_t *values, size_t count,
+                                  rp_mask *out, rp_error *err);
 /** Mask of everything non-zero. */
 rp_status rp_labels_any(const rp_labels *labels, rp_mask *out, rp_error *err);
 /** Inclusive voxel box of the mask; false when it is empty. */
@@ -84,8 +87,7 @@ bool rp_mask_bounds(const rp_mask *mask, int low[3], int high[3]);
 rp_status rp_image_resample(const rp_image *image, const rp_grid *target, float outside,
                             rp_image *out, rp_error *err);
 /** Trilinear on the indicator, threshold >= 0.5; outside is 0. Identical grids copy. */
-rp_status rp_mask_resample(const rp_mask *mask, const rp_grid *target, rp_mask *out,
-                           rp_error *err);
+rp_status rp_mask_resample(const rp_mask *mask, const rp_grid *target, rp_mask *out, rp_error *err);
 /** Separable Gaussian, sigma in voxels per axis (0: axis untouched), borders repeat. In place. */
 rp_status rp_smooth(float *data, const int size[3], const double sigma_voxels[3], rp_error *err);
 /** Trilinear value at a fractional index, borders repeat. */
@@ -101,8 +103,7 @@ float rp_sample_linear(const float *data, const int size[3], const double index[
 rp_status rp_mask_components(const rp_mask *mask, int connectivity, rp_labels *labels,
                              int32_t *count, size_t **sizes, rp_error *err);
 /** Keeps the largest component, in place; reports how many there were (may be NULL). */
-rp_status rp_mask_keep_largest(rp_mask *mask, int connectivity, int32_t *components,
-                               rp_error *err);
+rp_status rp_mask_keep_largest(rp_mask *mask, int connectivity, int32_t *components, rp_error *err);
 /** Exact Euclidean distance in mm of every voxel centre to the nearest voxel centre inside the
  *  mask (0 inside); infinity everywhere for an empty mask. Felzenszwalb and Huttenlocher 2012. */
 rp_status rp_mask_distance(const rp_mask *mask, rp_image *distance_mm, rp_error *err);
@@ -133,8 +134,8 @@ typedef struct rp_contours {
 rp_status rp_contours_trace(const rp_mask *mask, int z, rp_contours *out, rp_error *err);
 /** The same on a scalar slice [ny][nx], inside where field >= level, with linear interpolation
  *  between voxel centres; at the slice's border points lie half a voxel outside. */
-rp_status rp_contours_trace_field(const float *field, int nx, int ny, float level,
-                                  rp_contours *out, rp_error *err);
+rp_status rp_contours_trace_field(const float *field, int nx, int ny, float level, rp_contours *out,
+                                  rp_error *err);
 void rp_contours_release(rp_contours *contours);
 /** In squared voxels; positive for outer boundaries as traced (counter-clockwise with y down),
  *  negative for holes. */

@@ -133,6 +133,8 @@ void cmd_set_told(rp_json *json);
  * Each remark of a path is told once in a run. cmd_ct_load and cmd_contour_load do it for theirs.
  */
 void cmd_tell(const char *path, const rp_remarks *remarks);
+/* The same for remarks that are not kept anywhere else: releases them too. */
+void cmd_tell_all(const char *path, rp_remarks *remarks);
 void cmd_set_remarks(rp_json *json);
 
 /* A DICOM folder, file or DICOMDIR, or a NIfTI file. Uneven series are loaded with --repair only.
@@ -176,7 +178,8 @@ bool cmd_mask_probe(const char *file);
 /* A NIfTI mask, label selecting one value (NULL: the only one), or a segment of a SEG by name or
  * number.
  */
-rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err);
+rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_remarks *remarks,
+                        rp_error *err);
 /* A mask FILE[:ROI] that may come without an image: NIfTI and SEG as they are, or with image (may
  * be NULL) on its grid as cmd_contour_load does; an RTSTRUCT needs the image. *ct is loaded where
  * image is given, else zero; the caller releases both. An empty NIfTI mask is allowed without

@@ -103,7 +103,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 static rp_status load_mask(const char *file, const char *roi, side *s, rp_error *err)
 {
-    rp_status status = cmd_mask_read(file, roi, &s->mask, err);
+    rp_remarks odd = {0};
+    rp_status status = cmd_mask_read(file, roi, &s->mask, &odd, err);
+    cmd_tell_all(file, &odd);
     if (!status) status = rp_sha256_file(file, s->sha256, err);
     if (!status) cmd_find_label(file, NULL, s->label);
     return status;

@@ -148,17 +148,19 @@ static rp_status form_of_input(const char *path, form *found, rp_error *err)
 typedef struct value_range {
     float low, high;
     bool whole;
+    bool mask; /* 0 and 1, but for what rounding leaves */
 } value_range;
 
 static value_range range_of(const rp_image *image)
 {
     const size_t count = rp_grid_voxels(&image->grid);
-    value_range r = {.low = INFINITY, .high = -INFINITY, .whole = true};
+    value_range r = {.low = INFINITY, .high = -INFINITY, .whole = true, .mask = true};
     for (size_t i = 0; i < count; i++) {
         const float v = image->data[i];
         r.low = fminf(r.low, v);
         r.high = fmaxf(r.high, v);
         r.whole = r.whole && v == rintf(v);
+        r.mask = r.mask && fminf(fabsf(v), fabsf(v - 1)) < 1e-3F;
     }
     return r;
 }
@@ -182,7 +184,9 @@ static cmd_origin origin_of(const char *in, char label[32])
 static rp_status write_labels_of(const cmd_origin *origin, const char *out, rp_error *err)
 {
     rp_labels labels = {0};
-    rp_status status = rp_nifti_read_labels(origin->source, &labels, err);
+    rp_remarks odd = {0};
+    rp_status status = rp_nifti_read_labels(origin->source, &labels, &odd, err);
+    cmd_tell_all(origin->source, &odd);
     if (!status) status = cmd_write_labels(out, &labels, origin, err);
     rp_labels_release(&labels);
     return status;
@@ -204,7 +208,9 @@ static rp_status write_mask_of(const cmd_origin *origin, const char *number, con
                                rp_error *err)
 {
     rp_mask mask = {0};
-    rp_status status = cmd_mask_read(origin->source, number, &mask, err);
+    rp_remarks odd = {0};
+    rp_status status = cmd_mask_read(origin->source, number, &mask, &odd, err);
+    cmd_tell_all(origin->source, &odd);
     if (!status) status = cmd_write_mask(out, &mask, origin, err);
     rp_mask_release(&mask);
     return status;
@@ -216,10 +222,12 @@ static rp_status nifti_to_nifti(const char *in, const char *number, const char *
     char label[32];
     const cmd_origin origin = origin_of(in, label);
     if (number) return write_mask_of(&origin, number, out, err);
-    rp_status status = rp_nifti_read_image(in, &image, err);
+    rp_remarks odd = {0};
+    rp_status status = rp_nifti_read_image(in, &image, &odd, err);
+    cmd_tell_all(in, &odd);
     if (status) return status;
     const value_range r = range_of(&image);
-    if (r.whole && r.low >= 0 && r.high <= 1) status = write_mask_of(&origin, NULL, out, err);
+    if (r.mask) status = write_mask_of(&origin, NULL, out, err);
     /* Whole numbers beyond 2^24 are no float32. */
     else if (!r.whole || (r.low >= INT16_MIN && r.high <= INT16_MAX) ||
              write_labels_of(&origin, out, NULL) != RP_OK)

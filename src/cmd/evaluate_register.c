@@ -187,7 +187,7 @@ static rp_status run_elastix(const files *f, const char *folder, int threads, rp
 static rp_status take_result(const char *path, const rp_grid *grid, rp_mask *out, rp_error *err)
 {
     rp_image moved = {0};
-    rp_status status = rp_nifti_read_image(path, &moved, err);
+    rp_status status = rp_nifti_read_image(path, &moved, NULL, err);
     if (!status && !rp_grid_same(&moved.grid, grid, 0.01))
         status = rp_fail(err, RP_ERR_FORMAT, "%s: not on the follow-up's grid", path);
     if (!status) status = rp_mask_init(out, grid, err);

@@ -12,7 +12,7 @@ static rp_status load_mask(const evaluate_patient *p, rp_source source, rp_mask 
 {
     RP_AUTOFREE char *path = evaluate_mask_path(p, source);
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    return rp_nifti_read_mask(path, false, out, err);
+    return rp_nifti_read_mask(path, false, out, NULL, err);
 }
 
 /* The report takes image and masks over. */

@@ -110,8 +110,8 @@ rp_status import_check_pair(const char *image, const char *mask, int value, char
         snprintf(why, 512, "%s does not exist", rp_path_exists(image) ? mask : image);
         return RP_OK;
     }
-    status = rp_nifti_info_read(image, &info, &reason);
-    if (!status) status = rp_nifti_read_labels(mask, &labels, &reason);
+    status = rp_nifti_info_read(image, &info, NULL, &reason);
+    if (!status) status = rp_nifti_read_labels(mask, &labels, NULL, &reason);
     if (status == RP_ERR_MEMORY) return rp_fail(err, status, "%s", reason.message);
     if (status)
         snprintf(why, 512, "%.500s", reason.message);

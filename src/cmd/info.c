@@ -168,7 +168,9 @@ static rp_status add_seg(const info_options *o, rp_json *json, rp_error *err)
 static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
 {
     rp_nifti_info info;
-    rp_status status = rp_nifti_info_read(o->path, &info, err);
+    rp_remarks odd = {0};
+    rp_status status = rp_nifti_info_read(o->path, &info, &odd, err);
+    cmd_tell_all(o->path, &odd);
     if (status) return status;
     rp_json_set_string(json, "kind", "NIfTI");
     rp_json_set_int(json, "version", info.version);

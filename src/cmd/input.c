@@ -110,7 +110,7 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
 
 static rp_status load_nifti(const char *path, cmd_ct *ct, rp_error *err)
 {
-    rp_status status = rp_nifti_read_image(path, &ct->series.image, err);
+    rp_status status = rp_nifti_read_image(path, &ct->series.image, &ct->remarks, err);
     if (status) return status;
     hash_image(&ct->series.image, ct->series.image_sha256);
     rp_json *origin = cmd_origin_read(path);
@@ -267,60 +267,10 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
     return status;
 }
 
-rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err)
-{
-    const rp_grid *grid = &ct->series.image.grid;
-    const double tolerance =
-        0.01 * fmin(grid->spacing[0], fmin(grid->spacing[1], grid->spacing[2]));
-    if (rp_grid_same(&mask->grid, grid, fmax(tolerance, 1e-3))) {
-        mask->grid = *grid;
-        return RP_OK;
-    }
-    rp_mask moved = {0};
-    const double before_cc = (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid) / 1000.0;
-    rp_status status = rp_mask_resample(mask, grid, &moved, err);
-    if (status) return status;
-    const double after_cc = (double)rp_mask_count(&moved) * rp_grid_voxel_mm3(grid) / 1000.0;
-    rp_mask_release(mask);
-    *mask = moved;
-    if (before_cc > 0.0 && after_cc == 0.0)
-        return rp_fail(err, RP_ERR_REFUSED, "%s: the mask lies outside the image %s", file,
-                       ct->path);
-    if (after_cc < 0.9 * before_cc)
-        rp_log(RP_LOG_WARNING, "%s: %.0f%% of the mask was lost on the image's grid", file,
-               100.0 * (1.0 - after_cc / before_cc));
-    return RP_OK;
-}
-
-bool cmd_mask_probe(const char *file)
-{
-    return rp_nifti_probe(file) || rp_seg_probe(file);
-}
-
-rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_error *err)
-{
-    int value;
-    if (!rp_nifti_probe(file) && rp_seg_probe(file))
-        return input_read_seg(file, label, 0.0, mask, err);
-    if (!label) return rp_nifti_read_mask(file, false, mask, err);
-    if (!cmd_parse_int(label, INT32_MIN, INT32_MAX, &value) || value == 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "%s: a label of NIfTI is a number, not '%s'", file,
-                       label);
-    rp_labels labels = {0};
-    rp_status status = rp_nifti_read_labels(file, &labels, err);
-    if (!status) status = rp_labels_select(&labels, value, mask, err);
-    rp_labels_release(&labels);
-    if (!status && rp_mask_count(mask) == 0) {
-        rp_mask_release(mask);
-        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: no voxel has the label %d", file, value);
-    }
-    return status;
-}
-
 static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct, bool may_be_empty,
                            cmd_contour *contour, rp_error *err)
 {
-    rp_status status = cmd_mask_read(file, label, &contour->mask, err);
+    rp_status status = cmd_mask_read(file, label, &contour->mask, &contour->remarks, err);
     if (status) return status;
     cmd_find_label(file, NULL, contour->label);
     if (rp_mask_count(&contour->mask) == 0 && !may_be_empty)
@@ -377,6 +327,14 @@ void cmd_contour_release(cmd_contour *contour)
     *contour = (cmd_contour){0};
 }
 
+static rp_status read_and_tell(const char *file, const char *label, rp_mask *mask, rp_error *err)
+{
+    rp_remarks odd = {0};
+    rp_status status = cmd_mask_read(file, label, mask, &odd, err);
+    cmd_tell_all(file, &odd);
+    return status;
+}
+
 rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *progress,
                         cmd_ct *ct, rp_mask *mask, rp_error *err)
 {
@@ -388,7 +346,7 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
     if (status) return status;
     if (!image) {
         cmd_find_label(file, NULL, ct->label);
-        if (cmd_mask_probe(file)) return cmd_mask_read(file, roi, mask, err);
+        if (cmd_mask_probe(file)) return read_and_tell(file, roi, mask, err);
         if (rp_rtstruct_probe(file))
             return rp_fail(err, RP_ERR_ARGUMENT,
                            "%s: an RTSTRUCT needs the image that it was drawn on", file);

@@ -85,7 +85,9 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
     if (!rp_path_exists(o->mask)) return rp_fail(err, RP_ERR_IO, "%s: no such file", o->mask);
     if (!rp_nifti_probe(o->mask))
         return rp_fail(err, RP_ERR_FORMAT, "%s: --labels needs a NIfTI label map", o->mask);
-    rp_status status = rp_nifti_read_labels(o->mask, &m->labels, err);
+    rp_remarks odd = {0};
+    rp_status status = rp_nifti_read_labels(o->mask, &m->labels, &odd, err);
+    cmd_tell_all(o->mask, &odd);
     cmd_find_label(o->mask, NULL, m->label);
     if (status || !o->image) return status;
     status = cmd_ct_load(o->image, NULL, cmd_progress(&o->common), &m->ct, err);

@@ -48,6 +48,12 @@ void cmd_tell(const char *path, const rp_remarks *remarks)
     }
 }
 
+void cmd_tell_all(const char *path, rp_remarks *remarks)
+{
+    cmd_tell(path, remarks);
+    rp_remarks_release(remarks);
+}
+
 void cmd_set_remarks(rp_json *json)
 {
     if (!record.count) return;

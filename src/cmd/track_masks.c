@@ -133,7 +133,9 @@ static rp_status load_nifti(loader *l)
 {
     rp_labels labels;
     rp_mask mask;
-    rp_status status = rp_nifti_read_labels(l->row->mask, &labels, l->err);
+    rp_remarks odd = {0};
+    rp_status status = rp_nifti_read_labels(l->row->mask, &labels, &odd, l->err);
+    cmd_tell_all(l->row->mask, &odd);
     if (status) return status;
     const values v = find_values(&labels);
     cmd_find_label(l->row->mask, NULL, l->out->label);

@@ -117,70 +117,272 @@ static bool affine_of_qform(const rp_nifti_header *h, double unit, const double 
     return true;
 }
 
-static rp_status grid_of_qform(const char *path, const rp_nifti_header *h, double unit,
-                               rp_grid *grid, rp_error *err)
+static const char *spacing_fault(const rp_nifti_header *h, double unit, double spacing[3])
 {
-    double spacing[3];
-    affine ras;
-    if (!read_spacing(h, unit, spacing))
-        return rp_fail(err, RP_ERR_FORMAT, "%s: pixdim gives no valid voxel size", path);
-    if (!affine_of_qform(h, unit, spacing, &ras))
-        return rp_fail(err, RP_ERR_FORMAT, "%s: the qform's quaternion is not of unit length",
-                       path);
-    affine_fault fault = affine_to_grid(&ras, grid);
-    if (fault) return rp_fail(err, RP_ERR_FORMAT, "%s: the qform %s", path, fault_text[fault]);
-    return RP_OK;
+    return read_spacing(h, unit, spacing) ? NULL : "pixdim gives no valid voxel size";
 }
 
-static rp_status grid_of_sform(const char *path, const rp_nifti_header *h, double unit,
-                               rp_grid *grid, const char **geometry, rp_error *err)
+/* NULL, or why the qform gives no grid. */
+static const char *read_qform(const rp_nifti_header *h, double unit, affine *ras, rp_grid *grid)
 {
-    affine ras = affine_of_sform(h, unit);
-    affine_fault fault = affine_to_grid(&ras, grid);
-    if (!fault) {
-        *geometry = "sform";
-        return RP_OK;
-    }
-    if (fault == AFFINE_SHEARED && h->qform_code > 0 &&
-        grid_of_qform(path, h, unit, grid, NULL) == RP_OK) {
-        rp_log(RP_LOG_WARNING, "a NIfTI file's sform is sheared; its qform is used instead");
-        *geometry = "qform";
-        return RP_OK;
-    }
-    return rp_fail(err, RP_ERR_FORMAT, "%s: the sform %s", path, fault_text[fault]);
+    double spacing[3];
+    const char *why = spacing_fault(h, unit, spacing);
+    if (why) return why;
+    if (!affine_of_qform(h, unit, spacing, ras)) return "its quaternion is not of unit length";
+    const affine_fault fault = affine_to_grid(ras, grid);
+    return fault ? fault_text[fault] : NULL;
 }
 
 /* METHOD 1 of nifti1.h: the axes are R, A, S and voxel (0,0,0) lies at the origin. */
-static rp_status grid_of_pixdim(const char *path, const rp_nifti_header *h, double unit,
-                                rp_grid *grid, rp_error *err)
+static const char *read_pixdim(const rp_nifti_header *h, double unit, rp_grid *grid)
 {
     affine ras = {0};
     double spacing[3];
-    if (!read_spacing(h, unit, spacing))
-        return rp_fail(err, RP_ERR_FORMAT, "%s: pixdim gives no valid voxel size", path);
+    const char *why = spacing_fault(h, unit, spacing);
+    if (why) return why;
     for (int a = 0; a < 3; a++) ras.m[a][a] = spacing[a];
-    affine_fault fault = affine_to_grid(&ras, grid);
-    if (fault) return rp_fail(err, RP_ERR_FORMAT, "%s: the geometry %s", path, fault_text[fault]);
+    const affine_fault fault = affine_to_grid(&ras, grid);
+    return fault ? fault_text[fault] : NULL;
+}
+
+/* ---- ways that contradict each other ----------------------------------------------------- */
+
+/* Of the smallest voxel edge, how far the outermost voxels may lie apart: files round. */
+static const double most_apart = 0.1;
+/* Of an edge that two fields tell. */
+static const double most_longer = 5e-3;
+
+typedef struct difference {
+    double volume_percent, degrees, apart_mm;
+    bool mirrored;
+} difference;
+
+static double affine_volume(const affine *ras)
+{
+    double columns[3][3];
+    for (int r = 0; r < 3; r++) memcpy(columns[r], ras->m[r], sizeof columns[r]);
+    return determinant(columns);
+}
+
+static double angle_of(const affine *a, const affine *b, int axis)
+{
+    double product = 0, square_a = 0, square_b = 0;
+    for (int r = 0; r < 3; r++) {
+        product += a->m[r][axis] * b->m[r][axis];
+        square_a += a->m[r][axis] * a->m[r][axis];
+        square_b += b->m[r][axis] * b->m[r][axis];
+    }
+    return acos(fmax(-1, fmin(1, product / sqrt(square_a * square_b)))) * 180 / M_PI;
+}
+
+/* What reading by `other` instead of `used` would change. */
+static difference compare(const affine *used, const affine *other, const int size[3])
+{
+    const double mine = affine_volume(used), its = affine_volume(other);
+    difference d = {.volume_percent = 100 * (fabs(its / mine) - 1), .mirrored = its / mine < 0};
+    for (int a = 0; a < 3; a++) d.degrees = fmax(d.degrees, angle_of(used, other, a));
+    for (int corner = 0; corner < 8; corner++) {
+        double square = 0;
+        for (int r = 0; r < 3; r++) {
+            double at = other->m[r][3] - used->m[r][3];
+            for (int a = 0; a < 3; a++)
+                if (corner >> a & 1) at += (other->m[r][a] - used->m[r][a]) * (size[a] - 1);
+            square += at * at;
+        }
+        d.apart_mm = fmax(d.apart_mm, sqrt(square));
+    }
+    return d;
+}
+
+static double smallest(const double spacing[3])
+{
+    return fmin(spacing[0], fmin(spacing[1], spacing[2]));
+}
+
+static const char *percent_text(double percent, char text[48])
+{
+    if (fabs(percent) < 0.05)
+        snprintf(text, 48, "the same");
+    else
+        snprintf(text, 48, "%.1f%% %s", fabs(percent), percent > 0 ? "larger" : "smaller");
+    return text;
+}
+
+static void tell_difference(const difference *d, rp_remarks *remarks)
+{
+    char volume[48];
+    rp_remark_add(remarks, "forms_disagree",
+                  "The header's sform and qform disagree: the sform was used. By the qform volumes "
+                  "would be %s, axes would point up to %.0f degrees elsewhere%s, and voxels would "
+                  "lie up to %.1f mm elsewhere.",
+                  percent_text(d->volume_percent, volume), d->degrees,
+                  d->mirrored ? ", mirrored" : "", d->apart_mm);
+}
+
+/* Where no qform is there to hold pixdim's voxel size against the sform's. */
+static void tell_pixdim(const rp_nifti_header *h, double unit, const rp_grid *grid,
+                        rp_remarks *remarks)
+{
+    double spacing[3], volume = 1;
+    char text[48];
+    bool differs = false;
+    if (!read_spacing(h, unit, spacing)) return;
+    for (int a = 0; a < 3; a++) {
+        const double ratio = spacing[a] / grid->spacing[a];
+        differs |= fabs(ratio - 1) > most_longer && grid->size[a] > 1;
+        volume *= ratio;
+    }
+    if (!differs) return;
+    rp_remark_add(remarks, "forms_disagree",
+                  "The header's sform and pixdim disagree: the sform's voxels of %.4g x %.4g x "
+                  "%.4g mm were used. By pixdim, %.4g x %.4g x %.4g mm, volumes would be %s.",
+                  grid->spacing[0], grid->spacing[1], grid->spacing[2], spacing[0], spacing[1],
+                  spacing[2], percent_text(100 * (volume - 1), text));
+}
+
+/* ---- which way counts -------------------------------------------------------------------- */
+
+/* All that the geometry of a header is read from. */
+typedef struct reading {
+    const char *path;
+    const rp_nifti_header *header;
+    double unit;
+    rp_grid *grid;
+    rp_remarks *remarks;
+} reading;
+
+static double shear_degrees(const affine *ras)
+{
+    double most = 0;
+    for (int a = 0; a < 3; a++) {
+        const int b = (a + 1) % 3;
+        double product = 0, square_a = 0, square_b = 0;
+        for (int r = 0; r < 3; r++) {
+            product += ras->m[r][a] * ras->m[r][b];
+            square_a += ras->m[r][a] * ras->m[r][a];
+            square_b += ras->m[r][b] * ras->m[r][b];
+        }
+        most = fmax(most, fabs(asin(fmin(1, product / sqrt(square_a * square_b)))));
+    }
+    return most * 180 / M_PI;
+}
+
+/* A grid cannot lean. Where the qform stays within a voxel of the sform everywhere it says the
+ * same; elsewhere neither is right for the voxels as they are stored. */
+static rp_status settle_shear(const reading *r, const affine *sform, const affine *qform,
+                              const rp_grid *straight, rp_error *err)
+{
+    const double degrees = shear_degrees(sform);
+    char volume[48];
+    if (!qform)
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "%s: the sform is sheared by %.1f degrees, as a gantry tilt or a "
+                       "registration leaves it: resample the image on a straight grid",
+                       r->path, degrees);
+    const difference d = compare(sform, qform, r->grid->size);
+    if (d.apart_mm > smallest(straight->spacing) || fabs(d.volume_percent) > 0.5)
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "%s: the sform is sheared by %.1f degrees, as a gantry tilt or a "
+                       "registration leaves it, and by the qform, which is not, volumes are %s and "
+                       "voxels lie up to %.1f mm elsewhere: resample the image on a straight grid",
+                       r->path, degrees, percent_text(d.volume_percent, volume), d.apart_mm);
+    rp_remark_add(r->remarks, "sform_sheared",
+                  "The header's sform is sheared by %.2f degrees: the qform was used, by which "
+                  "voxels lie up to %.2f mm elsewhere and volumes are %s.",
+                  degrees, d.apart_mm, percent_text(d.volume_percent, volume));
+    *r->grid = *straight;
+    return RP_OK;
+}
+
+static rp_status by_sform(const reading *r, const char **geometry, rp_error *err)
+{
+    rp_grid straight = *r->grid;
+    affine qform, sform = affine_of_sform(r->header, r->unit);
+    const affine_fault fault = affine_to_grid(&sform, r->grid);
+    const bool there = r->header->qform_code > 0;
+    const char *why = there ? read_qform(r->header, r->unit, &qform, &straight) : "not set";
+    *geometry = fault ? "qform" : "sform";
+    if (fault == AFFINE_SHEARED)
+        return settle_shear(r, &sform, why ? NULL : &qform, &straight, err);
+    if (fault && why)
+        return rp_fail(err, RP_ERR_FORMAT, "%s: the sform %s, and there is no valid qform", r->path,
+                       fault_text[fault]);
+    if (fault) {
+        rp_remark_add(r->remarks, "sform_unusable", "The header's sform %s: the qform was used.",
+                      fault_text[fault]);
+        *r->grid = straight;
+        return RP_OK;
+    }
+    if (there && why)
+        rp_remark_add(r->remarks, "qform_unusable",
+                      "The header's qform cannot be read (%s): the sform was used.", why);
+    if (why) {
+        tell_pixdim(r->header, r->unit, r->grid, r->remarks);
+        return RP_OK;
+    }
+    const difference d = compare(&sform, &qform, r->grid->size);
+    if (d.apart_mm > most_apart * smallest(r->grid->spacing)) tell_difference(&d, r->remarks);
+    return RP_OK;
+}
+
+static rp_status by_qform(const reading *r, rp_error *err)
+{
+    affine ras;
+    const char *why = read_qform(r->header, r->unit, &ras, r->grid);
+    return why ? rp_fail(err, RP_ERR_FORMAT, "%s: the qform cannot be read: %s", r->path, why)
+               : RP_OK;
+}
+
+static rp_status by_pixdim(const reading *r, rp_error *err)
+{
+    const char *why = read_pixdim(r->header, r->unit, r->grid);
+    if (why) return rp_fail(err, RP_ERR_FORMAT, "%s: %s", r->path, why);
+    rp_remark_add(
+        r->remarks, "position_unknown",
+        "The file does not say where the image lies (neither sform nor qform is set): its "
+        "axes were taken as right, anterior, superior, so that left and right, front and "
+        "back, head and feet may be exchanged.");
+    return RP_OK;
+}
+
+/* No scanner makes such voxels: the unit of length is another than the file says. */
+static rp_status check_size(const reading *r, rp_error *err)
+{
+    static const char *const names[] = {"unknown", "metre", "millimetre", "micrometre"};
+    const double *mm = r->grid->spacing, least = 0.01, most = 100;
+    const int unit = r->header->xyzt_units & 7;
+    const double longest = fmax(mm[0], fmax(mm[1], mm[2]));
+    if (smallest(mm) < least || longest > most)
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "%s: voxels of %.4g x %.4g x %.4g mm cannot be: check the header's unit of "
+                       "length (%s)",
+                       r->path, mm[0], mm[1], mm[2], names[unit]);
+    if (unit == 1 || unit == 3)
+        rp_remark_add(r->remarks, "length_unit",
+                      "The header's unit of length is the %s: its voxels were read as %.4g x %.4g "
+                      "x %.4g mm.",
+                      names[unit], mm[0], mm[1], mm[2]);
     return RP_OK;
 }
 
 rp_status rp_nifti_header_grid(const char *path, const rp_nifti_header *header, rp_grid *grid,
-                               const char **geometry, rp_error *err)
+                               const char **geometry, rp_remarks *remarks, rp_error *err)
 {
     rp_grid result = {0};
-    double unit = 1;
-    rp_status status = unit_in_mm(path, header, &unit, err);
+    reading r = {.path = path, .header = header, .unit = 1, .grid = &result, .remarks = remarks};
+    rp_status status = unit_in_mm(path, header, &r.unit, err);
     if (status) return status;
     for (int a = 0; a < 3; a++) result.size[a] = (int)header->dim[a + 1];
     if (header->sform_code > 0) {
-        status = grid_of_sform(path, header, unit, &result, geometry, err);
+        status = by_sform(&r, geometry, err);
     } else if (header->qform_code > 0) {
         *geometry = "qform";
-        status = grid_of_qform(path, header, unit, &result, err);
+        status = by_qform(&r, err);
     } else {
         *geometry = "pixdim";
-        status = grid_of_pixdim(path, header, unit, &result, err);
+        status = by_pixdim(&r, err);
     }
+    if (!status) status = check_size(&r, err);
     if (!status) *grid = result;
     return status;
 }

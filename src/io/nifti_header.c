@@ -108,18 +108,26 @@ static int version_of(const uint8_t *bytes, size_t size)
     return !memcmp(bytes + 344, magic_1, sizeof magic_1) ? 1 : 0;
 }
 
+/* ANALYZE 7.5, of which NIfTI-1's pairs are made, has no magic: its size alone tells it. */
+static bool is_pair(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t little[4] = {0x5c, 1, 0, 0}, big[4] = {0, 0, 1, 0x5c};
+    if (size == SIZE_1 && (!memcmp(bytes, little, 4) || !memcmp(bytes, big, 4))) return true;
+    return (size >= SIZE_1 && !memcmp(bytes + 344, magic_1_pair, sizeof magic_1_pair)) ||
+           (size >= 12 && !memcmp(bytes + 4, magic_2_pair, sizeof magic_2_pair));
+}
+
 bool rp_nifti_header_probe(const uint8_t *bytes, size_t size)
 {
-    return version_of(bytes, size) != 0;
+    return version_of(bytes, size) != 0 || is_pair(bytes, size);
 }
 
 static rp_status refuse_magic(const char *path, const uint8_t *bytes, size_t size, rp_error *err)
 {
-    bool first = size >= SIZE_1;
-    if ((first && !memcmp(bytes + 344, magic_1_pair, sizeof magic_1_pair)) ||
-        (size >= 12 && !memcmp(bytes + 4, magic_2_pair, sizeof magic_2_pair)))
+    if (is_pair(bytes, size))
         return rp_fail(err, RP_ERR_UNSUPPORTED,
-                       "%s: the header of an .hdr/.img pair; only single .nii files are read",
+                       "%s: the header of a pair of .hdr and .img; only single files are read: "
+                       "convert the pair to .nii",
                        path);
     if (size < SIZE_1 || (!memcmp(bytes + 4, magic_2, sizeof magic_2) && size < SIZE_2))
         return rp_fail(err, RP_ERR_FORMAT, "%s: not a NIfTI file, or truncated: %zu bytes", path,

@@ -34,14 +34,15 @@ typedef struct rp_nifti_header {
     double quatern[3], qoffset[3], srow[3][4]; /**< as stored, in the file's unit */
 } rp_nifti_header;
 
-/** True if the bytes begin with a NIfTI-1 or -2 single-file header. */
+/** True if the bytes begin with a NIfTI-1 or -2 header, or with that of an .hdr/.img pair, which
+ *  rp_nifti_header_parse refuses with the reason. */
 bool rp_nifti_header_probe(const uint8_t *bytes, size_t size);
 /** Everything but the geometry is checked; errors name the path. */
 rp_status rp_nifti_header_parse(const char *path, const uint8_t *bytes, size_t size,
                                 rp_nifti_header *header, rp_error *err);
-/** The LPS grid, and where it was taken from as a static string. */
+/** The LPS grid, and where it was taken from as a static string. Remarks as rp_nifti_info_read. */
 rp_status rp_nifti_header_grid(const char *path, const rp_nifti_header *header, rp_grid *grid,
-                               const char **geometry, rp_error *err);
+                               const char **geometry, rp_remarks *remarks, rp_error *err);
 /** Bytes per voxel; 0 for types that are not read. */
 size_t rp_nifti_voxel_bytes(int datatype);
 

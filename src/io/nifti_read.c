@@ -74,33 +74,6 @@ static void close_file(nifti_file *file)
     file->bytes = NULL;
 }
 
-static rp_status open_file(const char *path, nifti_file *file, rp_error *err)
-{
-    *file = (nifti_file){.path = path};
-    rp_status status = rp_file_read(path, &file->bytes, &file->size, err);
-    if (status) return status;
-    bool gzip = rp_gzip_probe(file->bytes, file->size);
-    if (gzip) status = decompress(file, err);
-    const rp_nifti_header *h = &file->header;
-    rp_nifti_info *info = &file->info;
-    if (!status) status = rp_nifti_header_parse(path, file->bytes, file->size, &file->header, err);
-    if (!status) status = check_length(file, file->size, "", err);
-    if (!status) status = rp_nifti_header_grid(path, h, &info->grid, &info->geometry, err);
-    if (!status && rp_grid_check(&info->grid, err))
-        status = rp_fail_in(err, RP_ERR_FORMAT, "%s", path);
-    if (status) {
-        close_file(file);
-        return status;
-    }
-    info->version = h->version;
-    info->swapped = h->swapped;
-    info->gzip = gzip;
-    info->datatype = h->datatype;
-    info->scl_slope = h->scl_slope;
-    info->scl_inter = h->scl_inter;
-    return RP_OK;
-}
-
 static bool ends_with(const char *path, const char *ending)
 {
     size_t length = strlen(path), tail = strlen(ending);
@@ -129,9 +102,61 @@ static rp_status read_start(const char *path, uint8_t **start, size_t *size, rp_
     return status;
 }
 
+/* "x.img" beside a header "x.hdr" of such a pair. */
+static bool is_voxels_of_pair(const char *path)
+{
+    static const char *const endings[2][2] = {{".img", ".hdr"}, {".img.gz", ".hdr.gz"}};
+    bool found = false;
+    for (int i = 0; i < 2; i++) {
+        if (!ends_with(path, endings[i][0])) continue;
+        const size_t stem = strlen(path) - strlen(endings[i][0]);
+        RP_AUTOFREE char *header = rp_format("%.*s%s", (int)stem, path, endings[i][1]);
+        uint8_t *start = NULL;
+        size_t size = 0;
+        if (!header || !rp_path_exists(header)) continue;
+        found |=
+            read_start(header, &start, &size, NULL) == RP_OK && rp_nifti_header_probe(start, size);
+        rp_free(start);
+    }
+    return found;
+}
+
+static rp_status open_file(const char *path, nifti_file *file, rp_remarks *remarks, rp_error *err)
+{
+    *file = (nifti_file){.path = path};
+    if (is_voxels_of_pair(path))
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "%s: the voxels of a pair of .hdr and .img; only single files are read: "
+                       "convert the pair to .nii",
+                       path);
+    rp_status status = rp_file_read(path, &file->bytes, &file->size, err);
+    if (status) return status;
+    bool gzip = rp_gzip_probe(file->bytes, file->size);
+    if (gzip) status = decompress(file, err);
+    const rp_nifti_header *h = &file->header;
+    rp_nifti_info *info = &file->info;
+    if (!status) status = rp_nifti_header_parse(path, file->bytes, file->size, &file->header, err);
+    if (!status) status = check_length(file, file->size, "", err);
+    if (!status) status = rp_nifti_header_grid(path, h, &info->grid, &info->geometry, remarks, err);
+    if (!status && rp_grid_check(&info->grid, err))
+        status = rp_fail_in(err, RP_ERR_FORMAT, "%s", path);
+    if (status) {
+        close_file(file);
+        return status;
+    }
+    info->version = h->version;
+    info->swapped = h->swapped;
+    info->gzip = gzip;
+    info->datatype = h->datatype;
+    info->scl_slope = h->scl_slope;
+    info->scl_inter = h->scl_inter;
+    return RP_OK;
+}
+
 bool rp_nifti_probe(const char *path)
 {
-    if (ends_with(path, ".nii") || ends_with(path, ".nii.gz")) return true;
+    if (ends_with(path, ".nii") || ends_with(path, ".nii.gz") || is_voxels_of_pair(path))
+        return true;
     uint8_t *start = NULL;
     size_t size = 0;
     const bool found =
@@ -160,10 +185,11 @@ rp_status rp_nifti_read_comment(const char *path, char **comment, rp_error *err)
     return status;
 }
 
-rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_error *err)
+rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_remarks *remarks,
+                             rp_error *err)
 {
     nifti_file file;
-    rp_status status = open_file(path, &file, err);
+    rp_status status = open_file(path, &file, remarks, err);
     if (status) return status;
     *info = file.info;
     close_file(&file);
@@ -273,11 +299,11 @@ static void store_image(void *context, size_t first, const double *values, size_
     }
 }
 
-rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_error *err)
+rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_remarks *remarks, rp_error *err)
 {
     nifti_file file;
     rp_image result = {0};
-    rp_status status = open_file(path, &file, err);
+    rp_status status = open_file(path, &file, remarks, err);
     if (status) return status;
     status = rp_image_init(&result, &file.info.grid, err);
     if (!status) {
@@ -295,15 +321,21 @@ rp_status rp_nifti_read_image(const char *path, rp_image *image, rp_error *err)
     return status;
 }
 
-/* Whole and finite, or counted as a fault. */
-static bool check_whole(double value, voxel_faults *faults)
+/* Scaling and single precision leave 1.0000001 of a 1. */
+static const double WHOLE = 1e-3;
+
+/* Whole and finite, which it then is exactly, or counted as a fault. */
+static bool make_whole(double *value, voxel_faults *faults)
 {
-    if (!isfinite(value))
+    const double whole = round(*value);
+    if (!isfinite(*value))
         faults->not_finite++;
-    else if (value != floor(value))
+    else if (fabs(*value - whole) > WHOLE)
         faults->fractional++;
-    else
+    else {
+        *value = whole;
         return true;
+    }
     return false;
 }
 
@@ -316,19 +348,21 @@ static void store_labels(void *context, size_t first, const double *values, size
 {
     label_sink *sink = context;
     for (size_t i = 0; i < count; i++) {
-        if (!check_whole(values[i], &sink->faults)) continue;
-        if (values[i] < INT32_MIN || values[i] > INT32_MAX)
+        double value = values[i];
+        if (!make_whole(&value, &sink->faults)) continue;
+        if (value < INT32_MIN || value > INT32_MAX)
             sink->faults.outside_int32++;
         else
-            sink->data[first + i] = (int32_t)values[i];
+            sink->data[first + i] = (int32_t)value;
     }
 }
 
-rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_error *err)
+rp_status rp_nifti_read_labels(const char *path, rp_labels *labels, rp_remarks *remarks,
+                               rp_error *err)
 {
     nifti_file file;
     rp_labels result = {0};
-    rp_status status = open_file(path, &file, err);
+    rp_status status = open_file(path, &file, remarks, err);
     if (status) return status;
     status = rp_labels_init(&result, &file.info.grid, err);
     if (!status) {
@@ -356,20 +390,22 @@ static void store_mask(void *context, size_t first, const double *values, size_t
 {
     mask_sink *sink = context;
     for (size_t i = 0; i < count; i++) {
-        if (values[i] == 0 || !check_whole(values[i], &sink->faults)) continue;
+        double value = values[i];
+        if (!make_whole(&value, &sink->faults) || value == 0) continue;
         sink->data[first + i] = 1;
         if (sink->inside == 0)
-            sink->inside = values[i];
-        else if (sink->other == 0 && values[i] != sink->inside)
-            sink->other = values[i];
+            sink->inside = value;
+        else if (sink->other == 0 && value != sink->inside)
+            sink->other = value;
     }
 }
 
-rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_error *err)
+rp_status rp_nifti_read_mask(const char *path, bool any_label, rp_mask *mask, rp_remarks *remarks,
+                             rp_error *err)
 {
     nifti_file file;
     rp_mask result = {0};
-    rp_status status = open_file(path, &file, err);
+    rp_status status = open_file(path, &file, remarks, err);
     if (status) return status;
     status = rp_mask_init(&result, &file.info.grid, err);
     if (!status) {

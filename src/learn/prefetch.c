@@ -62,8 +62,8 @@ size_t rp_prefetch_case(rp_prefetch *p, uint64_t step)
 
 static rp_status read_case(const rp_train_case *one, rp_image *image, rp_mask *mask, rp_error *err)
 {
-    rp_status status = rp_nifti_read_image(one->image_path, image, err);
-    if (!status) status = rp_nifti_read_mask(one->mask_path, false, mask, err);
+    rp_status status = rp_nifti_read_image(one->image_path, image, NULL, err);
+    if (!status) status = rp_nifti_read_mask(one->mask_path, false, mask, NULL, err);
     if (!status && (memcmp(image->grid.size, one->size, sizeof one->size) != 0 ||
                     !rp_grid_same(&image->grid, &mask->grid, 1e-3)))
         status = rp_fail(err, RP_ERR_FORMAT, "%s: not the file that was prepared", one->image_path);

@@ -87,8 +87,8 @@ static rp_status validate_case(training *t, const rp_train_case *one, double *di
     size_t bytes;
     const rp_progress silent = {.cancelled = t->progress ? t->progress->cancelled : NULL,
                                 .context = t->progress ? t->progress->context : NULL};
-    rp_status status = rp_nifti_read_image(one->image_path, &image, err);
-    if (!status) status = rp_nifti_read_mask(one->mask_path, false, &mask, err);
+    rp_status status = rp_nifti_read_image(one->image_path, &image, NULL, err);
+    if (!status) status = rp_nifti_read_mask(one->mask_path, false, &mask, NULL, err);
     if (!status)
         status = rp_predict_working(t->loop.model, &image, NULL, &t->predict, &silent, &probability,
                                     &tiles, &bytes, err);

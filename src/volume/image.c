@@ -87,10 +87,17 @@ size_t rp_mask_count(const rp_mask *mask)
 
 rp_status rp_labels_select(const rp_labels *labels, int32_t label, rp_mask *out, rp_error *err)
 {
+    return rp_labels_select_region(labels, &label, 1, out, err);
+}
+
+rp_status rp_labels_select_region(const rp_labels *labels, const int32_t *values, size_t count,
+                                  rp_mask *out, rp_error *err)
+{
     rp_status status = rp_mask_init(out, &labels->grid, err);
     if (status) return status;
     size_t voxels = rp_grid_voxels(&labels->grid);
-    for (size_t i = 0; i < voxels; i++) out->data[i] = labels->data[i] == label;
+    for (size_t v = 0; v < count; v++)
+        for (size_t i = 0; i < voxels; i++) out->data[i] |= labels->data[i] == values[v];
     return RP_OK;
 }
 

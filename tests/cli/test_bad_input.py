@@ -313,7 +313,8 @@ def contours(t):
               lambda f: h.write_nifti(f + "/spoilt.nii.gz", ball, move=(3000, 0, 0)), REFUSED,
               "outside")
     t.contour("mask of several labels",
-              lambda f: h.write_nifti(f + "/spoilt.nii.gz", ball + 2 * (ball[:, ::-1] & one)), FAILED)
+              lambda f: h.write_nifti(f + "/spoilt.nii.gz", ball + 2 * (ball[:, ::-1] & one)), FAILED,
+              "several labels", "FILE:LABEL", "measure --labels")
     t.contour("mask label that does not exist",
               lambda f: shutil.copy(w.mask, f + "/spoilt.nii.gz"), FAILED, "7", roi=":7")
 

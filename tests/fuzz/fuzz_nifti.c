@@ -12,7 +12,7 @@ static void read_image(const char *path, const rp_nifti_info *info, rp_status op
 {
     rp_image image = {0};
     rp_error err = {0};
-    rp_status status = rp_nifti_read_image(path, &image, &err);
+    rp_status status = rp_nifti_read_image(path, &image, NULL, &err);
     fuzz_check_error(status, &err, path);
     fuzz_check(opened == RP_OK || status != RP_OK, "an image has a header");
     fuzz_check(status == RP_OK || !image.data, "a failure leaves nothing behind");
@@ -26,7 +26,7 @@ static void read_labels(const char *path, const rp_nifti_info *info)
 {
     rp_labels labels = {0};
     rp_error err = {0};
-    rp_status status = rp_nifti_read_labels(path, &labels, &err);
+    rp_status status = rp_nifti_read_labels(path, &labels, NULL, &err);
     fuzz_check_error(status, &err, path);
     if (status) return;
     check_grid(&labels.grid, info);
@@ -37,7 +37,7 @@ static void read_mask(const char *path, bool any_label, const rp_nifti_info *inf
 {
     rp_mask mask = {0};
     rp_error err = {0};
-    rp_status status = rp_nifti_read_mask(path, any_label, &mask, &err);
+    rp_status status = rp_nifti_read_mask(path, any_label, &mask, NULL, &err);
     fuzz_check_error(status, &err, path);
     if (status) return;
     check_grid(&mask.grid, info);
@@ -63,7 +63,7 @@ void fuzz_input(const uint8_t *data, size_t size)
     rp_nifti_info info = {0};
     rp_error err = {0};
     rp_nifti_probe(path);
-    rp_status opened = rp_nifti_info_read(path, &info, &err);
+    rp_status opened = rp_nifti_info_read(path, &info, NULL, &err);
     fuzz_check_error(opened, &err, path);
     read_image(path, &info, opened);
     read_labels(path, &info);

@@ -106,14 +106,14 @@ class Library:
     def read_image(self, path):
         """Grid and [z][y][x] array."""
         image = Volume()
-        self.call("rp_nifti_read_image", path.encode(), ctypes.byref(image))
+        self.call("rp_nifti_read_image", path.encode(), ctypes.byref(image), None)
         result = Grid.from_buffer_copy(image.grid), image.array(np.float32)
         self.library.rp_image_release(ctypes.byref(image))
         return result
 
     def info(self, path):
         info = Info()
-        self.call("rp_nifti_info_read", path.encode(), ctypes.byref(info))
+        self.call("rp_nifti_info_read", path.encode(), ctypes.byref(info), None)
         return info
 
     def comment(self, path):

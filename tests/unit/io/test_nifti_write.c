@@ -57,8 +57,8 @@ static void images_round_trip(void **state)
         rp_nifti_info info;
         f->image.grid = oblique_grid(variant & 2);
         assert_ok(rp_nifti_write_image(path, &f->image, NULL, &err), err);
-        assert_ok(rp_nifti_read_image(path, &back, &err), err);
-        assert_ok(rp_nifti_info_read(path, &info, &err), err);
+        assert_ok(rp_nifti_read_image(path, &back, NULL, &err), err);
+        assert_ok(rp_nifti_info_read(path, &info, NULL, &err), err);
         assert_true(rp_grid_same(&back.grid, &f->image.grid, 1e-4));
         assert_memory_equal(back.data, f->image.data, 60 * sizeof(float));
         assert_int_equal(info.version, 1);
@@ -91,7 +91,7 @@ static void qform_agrees_with_sform(void **state)
         assert_int_equal(bytes[254] | bytes[255] << 8, 1);
         memset(bytes + 254, 0, 2);
         assert_ok(rp_file_write(f->plain, bytes, size, &err), err);
-        assert_ok(rp_nifti_info_read(f->plain, &info, &err), err);
+        assert_ok(rp_nifti_info_read(f->plain, &info, NULL, &err), err);
         assert_string_equal(info.geometry, "qform");
         if (!rp_grid_same(&info.grid, grid, 1e-4)) fail_msg("orientation %d differs", turn);
         rp_free(bytes);
@@ -124,7 +124,7 @@ static void int16_is_rounded_and_clipped(void **state)
                 expected[] = {1, 2, -2, 32767, -32768, 32767, 0, -1024};
     memcpy(f->image.data, in, sizeof in);
     assert_ok(rp_nifti_write_image_int16(f->plain, &f->image, NULL, &err), err);
-    assert_ok(rp_nifti_read_image(f->plain, &back, &err), err);
+    assert_ok(rp_nifti_read_image(f->plain, &back, NULL, &err), err);
     for (size_t i = 0; i < 8; i++) assert_close(back.data[i], expected[i], 0);
     rp_image_release(&back);
 }
@@ -142,11 +142,11 @@ static void masks_and_labels_round_trip(void **state)
         labels.data[i] = (i - 30) * 40000000;
     }
     assert_ok(rp_nifti_write_mask(f->packed, &mask, NULL, &err), err);
-    assert_ok(rp_nifti_read_mask(f->packed, false, &mask_back, &err), err);
+    assert_ok(rp_nifti_read_mask(f->packed, false, &mask_back, NULL, &err), err);
     assert_memory_equal(mask.data, mask_back.data, 60);
     assert_true(rp_grid_same(&mask.grid, &mask_back.grid, 1e-4));
     assert_ok(rp_nifti_write_labels(f->packed, &labels, NULL, &err), err);
-    assert_ok(rp_nifti_read_labels(f->packed, &labels_back, &err), err);
+    assert_ok(rp_nifti_read_labels(f->packed, &labels_back, NULL, &err), err);
     assert_memory_equal(labels.data, labels_back.data, 240);
     rp_mask_release(&mask);
     rp_mask_release(&mask_back);
@@ -168,10 +168,10 @@ static void long_axes_make_nifti2(void **state)
         assert_ok(rp_mask_init(&mask, &grid, &err), err);
         mask.data[32768] = 1;
         assert_ok(rp_nifti_write_mask(f->packed, &mask, NULL, &err), err);
-        assert_ok(rp_nifti_info_read(f->packed, &info, &err), err);
+        assert_ok(rp_nifti_info_read(f->packed, &info, NULL, &err), err);
         assert_int_equal(info.version, 1 + extra);
         assert_true(rp_grid_same(&info.grid, &grid, 1e-2));
-        assert_ok(rp_nifti_read_mask(f->packed, false, &back, &err), err);
+        assert_ok(rp_nifti_read_mask(f->packed, false, &back, NULL, &err), err);
         assert_memory_equal(back.data, mask.data, rp_grid_voxels(&grid));
         rp_mask_release(&mask);
         rp_mask_release(&back);
@@ -225,7 +225,7 @@ static void every_failure_leaves_nothing(void **state)
         assert_true(n > 3);
         for (n = 1;; n++) {
             rp_test_fail_allocation(n);
-            rp_status status = rp_nifti_read_image(paths[i], &back, &err);
+            rp_status status = rp_nifti_read_image(paths[i], &back, NULL, &err);
             rp_test_fail_allocation(0);
             if (!status) break;
             assert_int_equal(status, RP_ERR_MEMORY);
@@ -270,7 +270,7 @@ static void damaged_comments_are_none(void **state)
             assert_string_equal(comment, changes[i].expected);
         else
             assert_null(comment);
-        assert_ok(rp_nifti_read_image(f->plain, &back, &err), err);
+        assert_ok(rp_nifti_read_image(f->plain, &back, NULL, &err), err);
         assert_memory_equal(back.data, f->image.data, 60 * sizeof(float));
         rp_image_release(&back);
         rp_free(comment);

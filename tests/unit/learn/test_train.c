@@ -152,8 +152,8 @@ static void test_files_hold_the_working_grid(void **state)
     make_patient(&one, &grid);
     rp_preprocessing_defaults(&preprocessing);
     assert_ok(rp_preprocess_image(&preprocessing, &one.image, &expected, &err), err);
-    assert_ok(rp_nifti_read_image(p->cases[0].image_path, &image, &err), err);
-    assert_ok(rp_nifti_read_mask(p->cases[0].mask_path, false, &mask, &err), err);
+    assert_ok(rp_nifti_read_image(p->cases[0].image_path, &image, NULL, &err), err);
+    assert_ok(rp_nifti_read_mask(p->cases[0].mask_path, false, &mask, NULL, &err), err);
     assert_true(rp_grid_same(&expected.grid, &image.grid, 1e-4));
     assert_memory_equal(image.data, expected.data, rp_grid_voxels(&grid) * sizeof(float));
     assert_memory_equal(mask.data, one.mask.data, rp_grid_voxels(&grid));
@@ -231,8 +231,8 @@ static void test_crops_depend_on_the_step_alone(void **state)
         assert_ok(rp_prefetch_create(p->cases, CASES, &o.base, size, 32, &other, &err), err);
         const rp_train_case *one = &p->cases[rp_prefetch_case(other, order[i])];
         rp_prefetch_destroy(other);
-        assert_ok(rp_nifti_read_image(one->image_path, &image, &err), err);
-        assert_ok(rp_nifti_read_mask(one->mask_path, false, &mask, &err), err);
+        assert_ok(rp_nifti_read_image(one->image_path, &image, NULL, &err), err);
+        assert_ok(rp_nifti_read_mask(one->mask_path, false, &mask, NULL, &err), err);
         assert_ok(rp_sampler_init(&sampler, &image, &mask, &o.base, &err), err);
         rp_sampler_plan(&sampler, order[i], &warp);
         rp_sampler_apply(&sampler, &warp, expected, labels);

@@ -330,8 +330,8 @@ static void a_real_tumour_is_reported(void **state)
     for (int v = 0; v < 2; v++) {
         rp_image_release(&s->image[v]);
         rp_mask_release(&s->mask[v]);
-        assert_ok(rp_nifti_read_image(image, &s->image[v], &err), err);
-        assert_ok(rp_nifti_read_mask(mask, true, &s->mask[v], &err), err);
+        assert_ok(rp_nifti_read_image(image, &s->image[v], NULL, &err), err);
+        assert_ok(rp_nifti_read_mask(mask, true, &s->mask[v], NULL, &err), err);
     }
     s->report.followup.truth = NULL;
     sample_measure(s, RP_LESION_MEASURED);
