@@ -36,8 +36,9 @@ typedef struct rp_archive_day {
 } rp_archive_day;
 
 typedef struct rp_archive {
-    char patient_id[RP_DICOM_TEXT]; /**< never to be printed; "" if no report has one */
-    char label[32];                 /**< "synthetic", "simulated" or "" */
+    rp_dicom_header patient; /**< of the first report with a patient ID, else of the first: whose
+                                  they are, never to be printed */
+    char label[32];          /**< "synthetic", "simulated" or "" */
     rp_archive_lesion *lesions;
     rp_archive_finding *findings;
     rp_archive_day *not_evaluated;
@@ -50,7 +51,7 @@ typedef struct rp_archive {
  * where one of two has no UID; groups with neither axis nor volume are passed over with a warning,
  * and so is what rp_sr_read could not understand. What several reports say of one lesion and day
  * has to be the same (6 digits) and counts once.
- * RP_ERR_REFUSED, naming the file: another patient than in the reports before (their IDs differ),
+ * RP_ERR_REFUSED, naming the file: another patient than in the reports before (dicom_patient.h),
  * an axis or volume that is no number, derived, or in a unit that cannot be converted.
  * RP_ERR_FORMAT, naming the file: a measured group without tracking or without date, an identifier
  * without UID that stands for several lesions, a short axis

@@ -19,6 +19,7 @@ extern "C" {
  *  attributes must never be logged or printed. */
 typedef struct rp_dicom_header {
     char patient_id[RP_DICOM_TEXT], patient_name[RP_DICOM_TEXT];
+    char patient_id_issuer[RP_DICOM_TEXT];
     char patient_birth_date[16], patient_sex[16];
     char study_uid[RP_DICOM_UID], study_id[RP_DICOM_TEXT], study_date[16], study_time[32];
     char accession_number[RP_DICOM_TEXT], referring_physician[RP_DICOM_TEXT];
@@ -111,7 +112,8 @@ typedef struct rp_dicom_load_options {
     const char
         *series_uid;   /**< which series; NULL: the only usable one. A unique ending will do. */
     bool allow_non_ct; /**< otherwise another modality is RP_ERR_REFUSED */
-    bool allow_mixed_patients; /**< otherwise two PatientIDs in one folder are RP_ERR_REFUSED */
+    bool allow_mixed_patients; /**< otherwise two patients in one folder (dicom_patient.h) are
+                                    RP_ERR_REFUSED */
     bool repair; /**< resamples unevenly spaced slices; otherwise they are RP_ERR_REFUSED */
 } rp_dicom_load_options;
 

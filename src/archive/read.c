@@ -1,6 +1,7 @@
 /* Reports of several visits gathered into findings. */
 #define _GNU_SOURCE /* strcasestr */
 #include "reprise/archive.h"
+#include "reprise/dicom_patient.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -43,15 +44,16 @@ static rp_status warn(rp_archive *a, const char *path, const char *text, rp_erro
 
 static rp_status check_patient(rp_archive *a, const char *path, const rp_sr *report, rp_error *err)
 {
-    const char *id = report->header.patient_id;
-    if (!id[0])
-        return warn(a, path, "carries no patient ID: whose it is could not be checked", err);
-    if (a->patient_id[0] && strcmp(id, a->patient_id) != 0)
+    const unsigned differs = rp_dicom_identity_differs(&report->header, &a->patient);
+    char what[96];
+    rp_dicom_identity_text(differs, what);
+    if (differs)
         return rp_fail(err, RP_ERR_REFUSED,
-                       "%s: of another patient than the reports before it (their patient IDs "
-                       "differ)",
-                       path);
-    snprintf(a->patient_id, sizeof a->patient_id, "%s", id);
+                       "%s: of another patient than the reports before it (their %s differ)", path,
+                       what);
+    if (!a->patient.patient_id[0]) a->patient = report->header;
+    if (!report->header.patient_id[0])
+        return warn(a, path, "carries no patient ID: whose it is could not be checked", err);
     return RP_OK;
 }
 

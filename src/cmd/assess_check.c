@@ -1,5 +1,6 @@
 /* Before the work starts: one patient, the right order of time, enough memory. */
 #include "assess.h"
+#include "reprise/dicom_patient.h"
 
 #include <string.h>
 #include <time.h>
@@ -30,23 +31,27 @@ static bool date_days(const char *text, int *days)
 static rp_status check_patient(assess *a, rp_error *err)
 {
     const assess_arguments *g = a->arguments;
-    const char *before = a->baseline_ct.series.header.patient_id;
-    const char *after = a->followup_ct.series.header.patient_id;
-    if (!before[0] || !after[0]) {
+    const rp_dicom_header *before = &a->baseline_ct.series.header;
+    const rp_dicom_header *after = &a->followup_ct.series.header;
+    const unsigned differs = rp_dicom_identity_differs(before, after);
+    char what[96];
+    rp_dicom_identity_text(differs, what);
+    if (differs && !g->learning.allow_patient_mismatch)
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: the follow-up is of another patient than the baseline %s (their %s "
+                       "differ); --allow-patient-mismatch overrides this",
+                       g->followup, g->baseline, what);
+    if (differs)
+        assess_flag_add(a, "patient_mismatch",
+                        "The two images are of different patients: their %s differ; the user "
+                        "overrode the refusal.",
+                        what);
+    else if (!before->patient_id[0] || !after->patient_id[0])
         assess_flag_add(a, "patient_id_missing",
                         "%s no patient ID: that they show one patient could not be checked.",
-                        before[0] || after[0] ? "One of the two images carries"
-                                              : "The two images carry");
-    } else if (strcmp(before, after) != 0) {
-        if (!g->learning.allow_patient_mismatch)
-            return rp_fail(err, RP_ERR_REFUSED,
-                           "%s: the follow-up is of another patient than the baseline %s (their "
-                           "patient IDs differ); --allow-patient-mismatch overrides this",
-                           g->followup, g->baseline);
-        assess_flag_add(a, "patient_mismatch",
-                        "The two images carry different patient IDs; the user overrode the "
-                        "refusal.");
-    }
+                        before->patient_id[0] || after->patient_id[0]
+                            ? "One of the two images carries"
+                            : "The two images carry");
     return RP_OK;
 }
 

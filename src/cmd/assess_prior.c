@@ -1,6 +1,7 @@
 /* assess --prior-sr: baseline and nadir as earlier visits' structured reports have them. */
 #include "assess.h"
 #include "lesion.h"
+#include "reprise/dicom_patient.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,24 +26,28 @@ bool assess_add_prior(assess_arguments *g, const char *path)
 static rp_status check_patient(assess *a, rp_error *err)
 {
     const assess_arguments *g = a->arguments;
-    const char *in_reports = a->prior.archive.patient_id;
-    const char *mine = a->followup_ct.series.header.patient_id;
-    if (!mine[0]) mine = a->baseline_ct.series.header.patient_id;
-    if (!in_reports[0] || !mine[0]) {
+    const rp_dicom_header *in_reports = &a->prior.archive.patient;
+    const rp_dicom_header *after = &a->followup_ct.series.header;
+    const rp_dicom_header *before = &a->baseline_ct.series.header;
+    const unsigned differs = rp_dicom_identity_differs(in_reports, after) |
+                             rp_dicom_identity_differs(in_reports, before);
+    char what[96];
+    rp_dicom_identity_text(differs, what);
+    if (differs && !g->learning.allow_patient_mismatch)
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: a report of another patient than the images (their %s differ); "
+                       "--allow-patient-mismatch overrides this",
+                       g->priors[0], what);
+    if (differs)
+        assess_flag_add(a, "prior_patient_mismatch",
+                        "The earlier reports are of another patient than the images: their %s "
+                        "differ; the user overrode the refusal.",
+                        what);
+    else if (!in_reports->patient_id[0] || !(after->patient_id[0] || before->patient_id[0]))
         assess_flag_add(a, "prior_patient_unknown",
                         "Whether the earlier reports are of this patient could not be checked: "
                         "there is no patient ID in %s.",
-                        in_reports[0] ? "the images" : "them");
-    } else if (strcmp(in_reports, mine) != 0) {
-        if (!g->learning.allow_patient_mismatch)
-            return rp_fail(err, RP_ERR_REFUSED,
-                           "%s: a report of another patient than the images (their patient IDs "
-                           "differ); --allow-patient-mismatch overrides this",
-                           g->priors[0]);
-        assess_flag_add(a, "prior_patient_mismatch",
-                        "The earlier reports carry another patient ID than the images; the user "
-                        "overrode the refusal.");
-    }
+                        in_reports->patient_id[0] ? "the images" : "them");
     return RP_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "input.h"
 #include "origin.h"
+#include "reprise/dicom_patient.h"
 
 #include <libgen.h>
 #include <math.h>
@@ -199,9 +200,14 @@ rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
 {
     const char *file = origin->file;
     const rp_dicom_header *mine = origin->header, *its = &ct->series.header;
-    if (!options->allow_patient_mismatch && differ(mine->patient_id, its->patient_id))
-        return rp_fail(err, RP_ERR_REFUSED, "%s: the contour is of another patient than %s", file,
-                       ct->path);
+    const unsigned differs = rp_dicom_identity_differs(mine, its);
+    if (differs && !options->allow_patient_mismatch) {
+        char what[96];
+        rp_dicom_identity_text(differs, what);
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: the contour is of another patient than %s (their %s differ)", file,
+                       ct->path, what);
+    }
     *other_series = differ(origin->series_uid, its->series_uid);
     if (options->allow_series_mismatch) return RP_OK;
     if (differ(mine->frame_of_reference_uid, its->frame_of_reference_uid))

@@ -1,5 +1,6 @@
 /* reprise track: the lesions of several visits, which is which, and the timeline of their sizes. */
 #include "track.h"
+#include "reprise/dicom_patient.h"
 
 #include <math.h>
 #include <string.h>
@@ -130,16 +131,21 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 /* ---- loading ----------------------------------------------------------------------------- */
 
-static rp_status check_patient(const track_work *w, const cmd_ct *ct, const char *first,
+static rp_status check_patient(const track_work *w, const cmd_ct *ct, const rp_dicom_header *first,
                                rp_error *err)
 {
-    const char *id = ct->series.header.patient_id;
-    if (!id[0] || !first[0] || strcmp(id, first) == 0 || w->options->allow_patient_mismatch)
-        return RP_OK;
-    return rp_fail(err, RP_ERR_REFUSED,
-                   "%s: of another patient than the baseline %s (their patient IDs differ); "
-                   "--allow-patient-mismatch overrides this",
-                   ct->path, w->plan.visits[0].image);
+    const unsigned differs = rp_dicom_identity_differs(&ct->series.header, first);
+    char what[96];
+    rp_dicom_identity_text(differs, what);
+    if (!differs) return RP_OK;
+    if (!w->options->allow_patient_mismatch)
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: of another patient than the visits before it (their %s differ); "
+                       "--allow-patient-mismatch overrides this",
+                       ct->path, what);
+    rp_log(RP_LOG_WARNING, "%s: of another patient than the visits before it (their %s differ)",
+           ct->path, what);
+    return RP_OK;
 }
 
 /* The table's date wins, and a difference is told. */
@@ -213,7 +219,7 @@ static rp_status keep_visit(track_work *w, size_t v, const cmd_ct *ct, rp_error 
 /* One image at a time: what is kept of each is small. */
 static rp_status load(track_work *w, const rp_progress *progress, rp_error *err)
 {
-    char patient[RP_DICOM_TEXT] = "";
+    rp_dicom_header patient = {0};
     rp_status status = RP_OK;
     w->visits = rp_alloc(w->plan.visit_count, sizeof *w->visits);
     w->tracked = rp_alloc(w->plan.visit_count, sizeof *w->tracked);
@@ -228,9 +234,9 @@ static rp_status load(track_work *w, const rp_progress *progress, rp_error *err)
         if (rp_progress_cancelled(progress))
             return rp_fail(err, RP_ERR_CANCELLED, "track: interrupted");
         status = cmd_ct_load(w->plan.visits[v].image, &o, NULL, &ct, err);
-        if (!status) status = check_patient(w, &ct, patient, err);
+        if (!status) status = check_patient(w, &ct, &patient, err);
         if (!status) status = keep_visit(w, v, &ct, err);
-        if (!patient[0]) snprintf(patient, sizeof patient, "%s", ct.series.header.patient_id);
+        if (!patient.patient_id[0]) patient = ct.series.header;
         cmd_ct_release(&ct);
     }
     if (!status && w->visits[0].masks.count == 0)

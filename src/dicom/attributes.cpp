@@ -186,6 +186,7 @@ void read_header(DcmItem &d, rp_dicom_header &h)
     Charset set(d);
     copy_text(h.patient_id, set.utf8(text_of(d, DCM_PatientID)));
     copy_text(h.patient_name, set.utf8(text_of(d, DCM_PatientName)));
+    copy_text(h.patient_id_issuer, set.utf8(text_of(d, DCM_IssuerOfPatientID)));
     copy_text(h.patient_birth_date, text_of(d, DCM_PatientBirthDate));
     copy_text(h.patient_sex, text_of(d, DCM_PatientSex));
     copy_text(h.study_uid, text_of(d, DCM_StudyInstanceUID));
@@ -326,8 +327,9 @@ std::string decimal_text(double value)
 
 bool needs_utf8(const rp_dicom_header &h)
 {
-    const char *texts[] = {h.patient_id,       h.patient_name,        h.study_id,
-                           h.accession_number, h.referring_physician, h.series_description};
+    const char *texts[] = {h.patient_id,        h.patient_id_issuer, h.patient_name,
+                           h.study_id,          h.accession_number,  h.referring_physician,
+                           h.series_description};
     for (const char *text : texts)
         for (; *text; text++)
             if (static_cast<unsigned char>(*text) > 126) return true;
@@ -338,6 +340,7 @@ void put_patient_and_study(Writer &w, const rp_dicom_header &h)
 {
     w.put(DCM_PatientName, h.patient_name);
     w.put(DCM_PatientID, h.patient_id);
+    if (h.patient_id_issuer[0]) w.put(DCM_IssuerOfPatientID, h.patient_id_issuer);
     w.put(DCM_PatientBirthDate, h.patient_birth_date);
     w.put(DCM_PatientSex, h.patient_sex);
     w.put(DCM_StudyInstanceUID, h.study_uid);

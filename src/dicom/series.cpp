@@ -1,11 +1,12 @@
 /* One CT series of a folder as an image. */
 #include "internal.hpp"
+#include "reprise/dicom_patient.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <set>
+#include <map>
 
 namespace rp_dicom
 {
@@ -16,16 +17,27 @@ static const float air_outside = -1000; /* HU */
 /* ---- which series ------------------------------------------------------------------------------
  */
 
-/** Distinct non-empty PatientIDs; where there is none at all, distinct PatientNames. */
-static size_t count_patients(const std::vector<File> &files)
+static std::string identity_of(const rp_dicom_header &h)
 {
-    std::set<std::string> ids, names;
+    const char *const parts[] = {h.patient_id, h.patient_id_issuer, h.patient_name,
+                                 h.patient_birth_date, h.patient_sex};
+    std::string text;
+    for (const char *part : parts) text += std::string(part) + '\n';
+    return text;
+}
+
+/** In what the files contradict one another about whose they are. */
+static unsigned identities_differ(const std::vector<File> &files)
+{
+    std::map<std::string, const rp_dicom_header *> known;
+    unsigned differs = 0;
     for (const File &file : files) {
-        if (!file.is_dicom) continue;
-        if (file.header.patient_id[0]) ids.insert(file.header.patient_id);
-        if (file.header.patient_name[0]) names.insert(file.header.patient_name);
+        if (!file.is_dicom || !known.emplace(identity_of(file.header), &file.header).second)
+            continue;
+        for (const auto &other : known)
+            differs |= rp_dicom_identity_differs(other.second, &file.header);
     }
-    return ids.empty() ? names.size() : ids.size();
+    return differs;
 }
 
 static bool ends_with(const std::string &text, const std::string &ending)
@@ -300,8 +312,13 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     rp_status status = scan_path(path, progress, files, err);
     if (status) return status;
     const std::vector<Series> all = group_series(files);
-    if (!options.allow_mixed_patients && count_patients(files) > 1)
-        return rp_fail(err, RP_ERR_REFUSED, "%s: holds images of more than one patient", path);
+    const unsigned differs = options.allow_mixed_patients ? 0 : identities_differ(files);
+    if (differs) {
+        char what[96];
+        rp_dicom_identity_text(differs, what);
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: holds images of more than one patient (their %s differ)", path, what);
+    }
     const Series *chosen = nullptr;
     status = choose_series(path, options, files, all, &chosen, err);
     if (!status) status = check_broken(files, *chosen, err);

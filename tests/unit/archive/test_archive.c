@@ -108,7 +108,7 @@ static void test_timeline(void **state)
     put(&s, (entry[]){{"", "", "20240501", NULL, 0, 0, 0, false}}, 0);
     assert_ok(rp_archive_read(s.paths, s.count, &archive, &err), err);
     assert_string_equal(archive.label, "simulated");
-    assert_string_equal(archive.patient_id, "ID-1");
+    assert_string_equal(archive.patient.patient_id, "ID-1");
     assert_ok(rp_archive_timeline(&archive, "P", &timeline, &err), err);
     assert_int_equal(timeline.lesion_count, 2);
     assert_int_equal(timeline.visit_count, 3);
