@@ -206,10 +206,11 @@ def check_priors(checks, reports, folder):
         return done
 
     def prior(*groups, date="20240301", **how):
-        return reports(*groups, date=date, **how)
+        return reports(*groups, date=date, **{"name": "Hidden^Person", **how})
 
     small = prior(tree.group(long=20.0, short=10.0))
     assess("another patient", REFUSED, "of another patient", prior(tree.group(), patient="ANOTHER"))
+    assess("another name", REFUSED, "their names differ", prior(tree.group(), name="Doe^Jane"))
     assess("after the follow-up", REFUSED, "is not before the follow-up", prior(tree.group(), date="20240402"))
     assess("day of the follow-up", REFUSED, "is not before the follow-up", prior(tree.group(), date="20240401"))
     assess("before the baseline", REFUSED, "before the baseline", prior(tree.group(), date="20240109"))

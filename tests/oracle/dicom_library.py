@@ -36,7 +36,7 @@ Grid = record("Grid", size=c_int * 3, spacing=c_double * 3, origin=c_double * 3,
 Image = record("Image", grid=Grid, data=POINTER(c_float))
 Mask = record("Mask", grid=Grid, data=POINTER(c_uint8))
 Header = record(
-    "Header", patient_id=text(TEXT), patient_name=text(TEXT), patient_birth_date=text(16),
+    "Header", patient_id=text(TEXT), patient_name=text(TEXT), patient_id_issuer=text(TEXT), patient_birth_date=text(16),
     patient_sex=text(16), study_uid=text(UID), study_id=text(TEXT), study_date=text(16),
     study_time=text(32), accession_number=text(TEXT), referring_physician=text(TEXT),
     series_uid=text(UID), frame_of_reference_uid=text(UID), modality=text(16),

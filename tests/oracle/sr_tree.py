@@ -178,7 +178,7 @@ def library(date, image):
         content("CONTAINS", "IMAGE", ReferencedSOPSequence=Sequence([reference]))))
 
 
-def report(path, *items, date="20240105", patient="ID-1", title="126000", sop_class=ENHANCED, more=()):
+def report(path, *items, date="20240105", patient="ID-1", name="Doe^Jane", title="126000", sop_class=ENHANCED, more=()):
     """Writes a report whose measurements are the groups given; more: items of the root."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, generate_uid()
@@ -186,7 +186,7 @@ def report(path, *items, date="20240105", patient="ID-1", title="126000", sop_cl
     d = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
     d.is_little_endian, d.is_implicit_VR = True, False
     d.SOPClassUID, d.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
-    d.Modality, d.PatientID, d.PatientName = "SR", patient, "Doe^Jane"
+    d.Modality, d.PatientID, d.PatientName = "SR", patient, name
     d.StudyInstanceUID, d.SeriesInstanceUID = generate_uid(), generate_uid()
     d.StudyDate, d.ContentDate, d.ContentTime = date, date or "20240101", "120000"
     d.ValueType, d.ContinuityOfContent = "CONTAINER", "SEPARATE"
