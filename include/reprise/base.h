@@ -146,6 +146,15 @@ static inline void rp_free_indirect(void *pointer_to_block)
 /** `RP_AUTOFREE char *s = ...;` frees s with rp_free when it leaves scope. */
 #define RP_AUTOFREE __attribute__((cleanup(rp_free_indirect)))
 
+/**
+ * Bytes that the process may still take: what the machine has available, less where a memory limit
+ * of its control group (v1 or v2) or of one of the groups around that one leaves less, or its limit
+ * on address space. File cache that the kernel would give up counts as available. 0 where nothing
+ * is known. root: "" for this system; another folder that holds proc/ and the mount points, for
+ * tests.
+ */
+size_t rp_memory_available(const char *root);
+
 /** Test hook: the n-th allocation from now on fails (n >= 1); 0 switches it off. */
 void rp_test_fail_allocation(long n);
 /** Test hook: the n-th file write from now on fails as if the disk were full; 0 switches off. */
@@ -173,19 +182,34 @@ rp_status rp_outfile_commit(rp_outfile *out, rp_error *err);
  * is RP_ERR_REFUSED, and nothing changes. For files whose name shows only when they are there. */
 rp_status rp_outfile_commit_new(rp_outfile *out, const char *path, rp_error *err);
 void rp_outfile_destroy(rp_outfile *out);
+/** Removes temporary files that processes which were killed left of this path. For whoever holds it
+ *  against living ones (rp_lock_take). */
+void rp_outfile_clean(const char *path);
 /** create + write + commit. */
 rp_status rp_file_write(const char *path, const void *data, size_t size, rp_error *err);
 
 /** mkdir -p. RP_ERR_IO names the path and the reason. */
 rp_status rp_directory_create(const char *path, rp_error *err);
+/** True for the name (without folder) of what this program writes before it is whole:
+ * ".reprise-..." and "NAME.part-" with six letters and digits, one letter at least. */
+bool rp_name_is_temporary(const char *name);
 /** Every regular file below a folder (recursively, symlinks to files followed), sorted by path.
- *  *paths and each string are rp_alloc'd; free with rp_string_list_free. */
+ *  Temporary names are passed over, files and folders, with a warning. *paths and each string are
+ *  rp_alloc'd; free with rp_string_list_free. */
 rp_status rp_directory_list(const char *path, char ***paths, size_t *count, rp_error *err);
+/** The same with temporary ones. */
+rp_status rp_directory_list_all(const char *path, char ***paths, size_t *count, rp_error *err);
 void rp_string_list_free(char **strings, size_t count);
 bool rp_path_is_directory(const char *path);
 bool rp_path_exists(const char *path);
 /** "a/b" joined with one slash; rp_alloc'd. */
 char *rp_path_join(const char *folder, const char *name);
+
+/* ---- words ------------------------------------------------------------------------------- */
+
+/** Letters that differ, are missing or too many (Levenshtein), capitals apart; 31 where one of the
+ *  words is longer than that. */
+size_t rp_letters_apart(const char *a, const char *b);
 
 /* ---- hashes (SHA-256, lower-case hex) ---------------------------------------------------- */
 

@@ -135,28 +135,9 @@ bool cmd_parse_bytes(const char *text, size_t *bytes)
     return true;
 }
 
-/* The first number behind key in a file of the system; infinity where it has none. */
-static double system_figure(const char *path, const char *key)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) return INFINITY;
-    char line[256];
-    double value = INFINITY;
-    const size_t length = strlen(key);
-    while (isinf(value) && fgets(line, sizeof line, file))
-        if (strncmp(line, key, length) == 0 && sscanf(line + length, "%lf", &value) != 1) break;
-    fclose(file);
-    return value;
-}
-
 size_t cmd_memory_budget(const cmd_common *common)
 {
     if (common->memory_bytes) return common->memory_bytes;
-    const double free_bytes = 1024.0 * system_figure("/proc/meminfo", "MemAvailable:");
-    /* In a container the group's limit counts, not the machine's. */
-    const double limit = system_figure("/sys/fs/cgroup/memory.max", "");
-    const double used = system_figure("/sys/fs/cgroup/memory.current", "");
-    const double group = isfinite(limit) && isfinite(used) ? limit - used : INFINITY;
-    const double available = fmin(free_bytes, fmax(group, 0.0));
-    return isfinite(available) ? (size_t)(0.75 * available) : (size_t)2 << 30;
+    const size_t available = rp_memory_available("");
+    return available ? available / 4 * 3 : (size_t)2 << 30;
 }

@@ -46,36 +46,13 @@ static int find_known(const char *name)
     return NONE;
 }
 
-/* Letters that differ, are missing or too many (Levenshtein); long names are far from any. */
-static size_t letters_apart(const char *a, const char *b)
-{
-    enum { LONGEST = 31 };
-    size_t row[LONGEST + 1];
-    const size_t la = strlen(a), lb = strlen(b);
-    if (la > LONGEST || lb > LONGEST) return LONGEST;
-    for (size_t j = 0; j <= lb; j++) row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            const bool same = strncasecmp(&a[i - 1], &b[j - 1], 1) == 0;
-            size_t best = corner + (same ? 0 : 1);
-            corner = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 /* A mistyped optional column would be lost among the clinical ones without a word. */
 static rp_status warn_of_likeness(const reader *r, size_t line, const char *name)
 {
     if (strcasecmp(name, "age") == 0) return RP_OK; /* not "date" */
     for (int c = 0; c < COLUMN_COUNT; c++) {
         const size_t allowed = strlen(column_names[c]) > 7 ? 3 : strlen(column_names[c]) > 3;
-        if (letters_apart(name, column_names[c]) <= allowed)
+        if (rp_letters_apart(name, column_names[c]) <= allowed)
             return WARN(r, line, name, "taken as a clinical column; was '%s' meant?",
                         column_names[c]);
     }
