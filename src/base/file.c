@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* renameat2 */
 
+#include "hooks.h"
 #include "reprise/base.h"
 
 #include <dirent.h>
@@ -21,7 +22,7 @@ void rp_test_fail_write(long n)
     atomic_store(&writes_left, n);
 }
 
-static bool write_hook_fails(void)
+bool rp_write_hook_fails(void)
 {
     if (atomic_load_explicit(&writes_left, memory_order_relaxed) == 0) return false;
     return atomic_fetch_sub(&writes_left, 1) == 1;
@@ -82,6 +83,23 @@ struct rp_outfile {
     bool committed;
 };
 
+/* Unlike mkstemp's, the file has the permissions that any other new file would have: umask and
+ * the folder's defaults are the kernel's business. The last six characters are replaced. */
+static int create_unique(char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    char *at = path + strlen(path) - 6;
+    for (int attempt = 0; attempt < 100; attempt++) {
+        uint8_t random[6];
+        if (getentropy(random, sizeof random) != 0) return -1;
+        for (int i = 0; i < 6; i++) at[i] = letters[random[i] % (sizeof letters - 1)];
+        at[0] = letters[random[0] % 52]; /* a letter, which tells the name from a number */
+        const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) return fd;
+    }
+    return -1;
+}
+
 rp_status rp_outfile_create(const char *path, rp_outfile **out, rp_error *err)
 {
     rp_outfile *file = rp_alloc(1, sizeof *file);
@@ -93,15 +111,14 @@ rp_status rp_outfile_create(const char *path, rp_outfile **out, rp_error *err)
         rp_outfile_destroy(file);
         return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     }
-    file->fd = mkstemp(file->temporary);
+    file->fd = create_unique(file->temporary);
     if (file->fd < 0) {
         rp_status status = fail_errno(err, path, "cannot write");
+        rp_free(file->temporary); /* another's */
+        file->temporary = NULL;
         rp_outfile_destroy(file);
         return status;
     }
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(file->fd, 0666 & ~mask);
     *out = file;
     return RP_OK;
 }
@@ -109,7 +126,7 @@ rp_status rp_outfile_create(const char *path, rp_outfile **out, rp_error *err)
 rp_status rp_outfile_write(rp_outfile *out, const void *data, size_t size, rp_error *err)
 {
     const uint8_t *at = data;
-    if (write_hook_fails()) {
+    if (rp_write_hook_fails()) {
         errno = ENOSPC;
         return fail_errno(err, out->path, "cannot write");
     }
@@ -155,7 +172,7 @@ static rp_status sync_path(const char *path, const char *name_for_user, rp_error
 /* All bytes on the disk, nothing more to be written through the descriptor. */
 static rp_status settle(rp_outfile *out, const char *path, rp_error *err)
 {
-    if (write_hook_fails()) {
+    if (rp_write_hook_fails()) {
         errno = ENOSPC;
         return fail_errno(err, path, "cannot write");
     }
@@ -213,6 +230,22 @@ void rp_outfile_destroy(rp_outfile *out)
     rp_free(out);
 }
 
+void rp_outfile_clean(const char *path)
+{
+    RP_AUTOFREE char *for_folder = rp_strdup(path), *for_name = rp_strdup(path);
+    if (!for_folder || !for_name) return;
+    const char *folder = dirname(for_folder);
+    RP_AUTOFREE char *prefix = rp_format("%s.part-", basename(for_name));
+    DIR *list = prefix ? opendir(folder) : NULL;
+    for (struct dirent *e; list && (e = readdir(list));) {
+        const size_t length = strlen(prefix);
+        if (strncmp(e->d_name, prefix, length) != 0 || strlen(e->d_name) != length + 6) continue;
+        RP_AUTOFREE char *left = rp_path_join(folder, e->d_name);
+        if (left && rp_name_is_temporary(e->d_name)) unlink(left);
+    }
+    if (list) closedir(list);
+}
+
 rp_status rp_file_write(const char *path, const void *data, size_t size, rp_error *err)
 {
     rp_outfile *out = NULL;
@@ -221,120 +254,4 @@ rp_status rp_file_write(const char *path, const void *data, size_t size, rp_erro
     if (!status) status = rp_outfile_commit(out, err);
     rp_outfile_destroy(out);
     return status;
-}
-
-/* ---- folders ----------------------------------------------------------------------------- */
-
-rp_status rp_directory_create(const char *path, rp_error *err)
-{
-    RP_AUTOFREE char *copy = rp_strdup(path);
-    if (!copy) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
-    for (char *at = copy + 1;; at++) {
-        if (*at != '/' && *at != 0) continue;
-        char kept = *at;
-        *at = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            return fail_errno(err, path, "cannot create folder");
-        *at = kept;
-        if (!kept) break;
-    }
-    if (!rp_path_is_directory(path))
-        return rp_fail(err, RP_ERR_IO, "%s: exists and is not a folder", path);
-    return RP_OK;
-}
-
-typedef struct path_list {
-    char **items;
-    size_t count, room;
-} path_list;
-
-static bool list_push(path_list *list, char *path)
-{
-    if (!path) return false;
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 64;
-        char **items = rp_alloc(room, sizeof *items);
-        if (!items) {
-            rp_free(path);
-            return false;
-        }
-        if (list->count) memcpy(items, list->items, list->count * sizeof *items);
-        rp_free(list->items);
-        list->items = items;
-        list->room = room;
-    }
-    list->items[list->count++] = path;
-    return true;
-}
-
-static rp_status list_below(const char *folder, int depth, path_list *list, rp_error *err)
-{
-    if (depth > 64) return rp_fail(err, RP_ERR_IO, "%s: folders nested too deeply", folder);
-    DIR *dir = opendir(folder);
-    if (!dir) return fail_errno(err, folder, "cannot open folder");
-    rp_status status = RP_OK;
-    struct dirent *entry;
-    while (!status && (entry = readdir(dir))) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        char *path = rp_path_join(folder, entry->d_name);
-        struct stat link_info, info;
-        if (!path) {
-            status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-        } else if (lstat(path, &link_info) != 0 || stat(path, &info) != 0) {
-            rp_free(path); /* vanished or dangling: nothing to read there */
-        } else if (S_ISREG(info.st_mode)) {
-            if (!list_push(list, path))
-                status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-        } else {
-            /* linked folders are not followed: they could lead round in a circle */
-            if (S_ISDIR(link_info.st_mode)) status = list_below(path, depth + 1, list, err);
-            rp_free(path);
-        }
-    }
-    closedir(dir);
-    return status;
-}
-
-static int compare_paths(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-rp_status rp_directory_list(const char *path, char ***paths, size_t *count, rp_error *err)
-{
-    path_list list = {0};
-    rp_status status = list_below(path, 0, &list, err);
-    if (status) {
-        rp_string_list_free(list.items, list.count);
-        return status;
-    }
-    if (list.count) qsort(list.items, list.count, sizeof *list.items, compare_paths);
-    *paths = list.items;
-    *count = list.count;
-    return RP_OK;
-}
-
-void rp_string_list_free(char **strings, size_t count)
-{
-    for (size_t i = 0; strings && i < count; i++) rp_free(strings[i]);
-    rp_free(strings);
-}
-
-bool rp_path_is_directory(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-bool rp_path_exists(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
-char *rp_path_join(const char *folder, const char *name)
-{
-    size_t length = strlen(folder);
-    const char *slash = length && folder[length - 1] == '/' ? "" : "/";
-    return rp_format("%s%s%s", folder, slash, name);
 }

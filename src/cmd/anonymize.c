@@ -178,16 +178,17 @@ static rp_status check_output(const anonymize_arguments *a, rp_error *err)
 static rp_status perform(const anonymize_arguments *a, const rp_anonymize_options *how,
                          rp_error *err)
 {
-    cmd_stage stage = {0};
+    rp_stage stage = {0};
     rp_anonymize_report report = {0};
-    rp_status status = cmd_stage_begin(a->out, &stage, err);
+    rp_status status = cmd_prepare_folder(a->out, err);
+    if (!status) status = rp_stage_begin(a->out, &stage, err);
     if (!status)
         status = rp_dicom_anonymize((const char *const *)a->paths, a->count, stage.temporary, how,
                                     cmd_progress(&a->common), &report, err);
-    if (!status) status = cmd_stage_commit(&stage, err);
+    if (!status) status = rp_stage_commit(&stage, err);
     if (!status) print_report(a, &report);
     rp_anonymize_report_release(&report);
-    cmd_stage_release(&stage);
+    rp_stage_release(&stage);
     return status;
 }
 

@@ -187,9 +187,8 @@ static rp_status prepare(assess *a, rp_error *err)
     if (!a->checkpoint) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
     status = assess_protect_inputs(a, err);
     if (status) return status;
-    const bool existed = rp_path_exists(g->out);
     status = cmd_prepare_folder(g->out, err);
-    a->made_folder = !existed;
+    if (!status) status = assess_check_folder(a, err);
     if (!status) status = cmd_checkpoint_check(a->checkpoint, g->learning.resume, err);
     a->settings.adapt.checkpoint_path = a->checkpoint;
     return status;
@@ -245,8 +244,6 @@ static rp_status perform(assess *a, rp_error *err)
         cmd_checkpoint_remove(a->checkpoint);
     else if (status && (a->adapted || status == RP_ERR_CANCELLED))
         cmd_checkpoint_explain(a->checkpoint, status, err);
-    /* Succeeds for an empty folder only: a checkpoint keeps it. */
-    if (status && a->made_folder) rmdir(a->arguments->out);
     return status;
 }
 

@@ -52,7 +52,7 @@ typedef struct assess {
     const rp_progress *progress;
     cmd_settings settings;
     char *checkpoint;
-    bool made_folder, adapted;
+    bool adapted;
     cmd_ct baseline_ct, followup_ct;
     cmd_contour contour, truth;
     bool has_truth;
@@ -103,6 +103,8 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err);
 rp_json *assess_result_json(const assess *a);
 /* Every output, all or none; result.json last. */
 rp_status assess_write(assess *a, rp_error *err);
+/* RP_ERR_IO where a folder stands in an output's place; tells that a finished assessment is there. */
+rp_status assess_check_folder(const assess *a, rp_error *err);
 /* Refuses outputs that would overwrite an input. */
 rp_status assess_protect_inputs(const assess *a, rp_error *err);
 void assess_summarise(const assess *a);

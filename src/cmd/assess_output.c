@@ -3,18 +3,17 @@
 #include "origin.h"
 #include "reprise/report.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* In the order in which they appear: whoever finds result.json finds the others. */
-static const char *const outputs[] = {
-    "patient_model.safetensors", "followup_mask.nii.gz", "followup_rtstruct.dcm",
-    "followup_seg.dcm",          "measurements_sr.dcm",  "report.html",
-    "result.json"};
+/* The last of them appears last: whoever finds result.json finds the others. */
+static const char *const outputs[] = {"patient_model.safetensors",
+                                      "followup_mask.nii.gz",
+                                      "followup_rtstruct.dcm",
+                                      "followup_seg.dcm",
+                                      "measurements_sr.dcm",
+                                      "report.html",
+                                      "result.json"};
 enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 
 rp_status assess_protect_inputs(const assess *a, rp_error *err)
@@ -42,6 +41,23 @@ rp_status assess_protect_inputs(const assess *a, rp_error *err)
                           : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
         }
     return status;
+}
+
+rp_status assess_check_folder(const assess *a, rp_error *err)
+{
+    const char *folder = a->arguments->out;
+    bool finished = false;
+    for (int k = 0; k < OUTPUTS; k++) {
+        RP_AUTOFREE char *path = rp_path_join(folder, outputs[k]);
+        if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+        if (rp_path_is_directory(path))
+            return rp_fail(err, RP_ERR_IO, "%s: a folder is where this file has to go", path);
+        finished = k == OUTPUTS - 1 && rp_path_exists(path);
+    }
+    if (finished)
+        rp_log(RP_LOG_WARNING,
+               "%s: holds a finished assessment, which this one replaces when it is done", folder);
+    return RP_OK;
 }
 
 /* ---- single files ------------------------------------------------------------------------ */
@@ -138,64 +154,22 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
     return status;
 }
 
-/* Those of an earlier run go first, so that old and new never stand side by side. */
-static rp_status move_all(char *const from[OUTPUTS], char *const to[OUTPUTS], rp_error *err)
-{
-    for (int i = OUTPUTS; i-- > 0;) unlink(to[i]);
-    for (int i = 0; i < OUTPUTS; i++) {
-        if (!rp_path_exists(from[i]) || rename(from[i], to[i]) == 0) continue;
-        const rp_status status = rp_fail(err, RP_ERR_IO, "%s: %s", to[i], strerror(errno));
-        while (i-- > 0) unlink(to[i]);
-        return status;
-    }
-    return RP_OK;
-}
-
-/* What a process that was killed while it wrote left behind. */
-static void remove_stale_stages(const char *folder)
-{
-    DIR *list = opendir(folder);
-    for (struct dirent *e; list && (e = readdir(list));) {
-        if (strncmp(e->d_name, ".reprise-", 9) != 0) continue;
-        RP_AUTOFREE char *stale = rp_path_join(folder, e->d_name);
-        if (stale) cmd_remove_tree(stale);
-    }
-    if (list) closedir(list);
-}
-
 /* Unlike other commands, an assessment may replace the results of an earlier run. */
-static rp_status make_stage(const char *folder, char **stage, rp_error *err)
-{
-    remove_stale_stages(folder);
-    *stage = rp_path_join(folder, ".reprise-XXXXXX");
-    if (!*stage) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-    if (mkdtemp(*stage)) return RP_OK;
-    rp_free(*stage);
-    *stage = NULL;
-    return rp_fail(err, RP_ERR_IO, "%s: no folder can be made in it: %s", folder, strerror(errno));
-}
-
 rp_status assess_write(assess *a, rp_error *err)
 {
-    const char *folder = a->arguments->out;
-    char *made[OUTPUTS] = {0}, *final[OUTPUTS] = {0}, *stage;
+    char *made[OUTPUTS] = {0};
     bool complete = true;
-    rp_status status = make_stage(folder, &stage, err);
-    if (status) return status;
-    for (int i = 0; i < OUTPUTS; i++) {
-        made[i] = rp_path_join(stage, outputs[i]);
-        final[i] = rp_path_join(folder, outputs[i]);
-        complete &= made[i] && final[i];
+    rp_stage stage = {0};
+    rp_status status = rp_stage_begin(a->arguments->out, &stage, err);
+    for (int i = 0; i < OUTPUTS && !status; i++) {
+        made[i] = rp_path_join(stage.temporary, outputs[i]);
+        complete &= made[i] != NULL;
     }
-    status = complete ? write_all(a, made, err)
-                      : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    if (!complete) status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", stage.folder);
+    if (!status) status = write_all(a, made, err);
     if (!status && cmd_interrupted()) status = rp_fail(err, RP_ERR_CANCELLED, "stopped");
-    if (!status) status = move_all(made, final, err);
-    for (int i = 0; i < OUTPUTS; i++) {
-        rp_free(made[i]);
-        rp_free(final[i]);
-    }
-    cmd_remove_tree(stage);
-    rp_free(stage);
+    if (!status) status = rp_stage_replace(&stage, outputs[OUTPUTS - 1], outputs, OUTPUTS, err);
+    for (int i = 0; i < OUTPUTS; i++) rp_free(made[i]);
+    rp_stage_release(&stage);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include <argp.h>
 
+#include "reprise/base_stage.h"
 #include "reprise/dicom_seg.h"
 #include "reprise/io.h"
 #include "reprise/kernels.h"
@@ -221,31 +222,19 @@ rp_json *cmd_train_settings_json(const cmd_settings *settings);
 
 /* ---- outputs (output.c) ------------------------------------------------------------------ */
 
-/* Creates the folder if need be and proves that a file can be written there, before hours of work.
- */
+/* Creates the folder if need be, holds it against other runs until the program ends, proves that a
+ * file can be written there, before hours of work, and clears up what a killed run left in it. */
 rp_status cmd_prepare_folder(const char *path, rp_error *err);
-/* The same for the folder that holds a file to be written. */
+/* The same for a file to be written. */
 rp_status cmd_prepare_file(const char *path, rp_error *err);
+/* Lets go what was held; a folder that was made for a run that failed goes where it is empty. */
+void cmd_release_outputs(bool failed);
 /* RP_ERR_REFUSED when output is the same file as input, or lies in the input folder. */
 rp_status cmd_protect_input(const char *input, const char *output, rp_error *err);
-/* rm -r; what cannot be removed is left. */
-void cmd_remove_tree(const char *path);
-
-/* Several files that appear in a folder together or not at all: written below temporary, moved by
- * commit. release is for every end: it removes what was not committed, and the folder if it was
- * made for it. */
-typedef struct cmd_stage {
-    char *folder, *temporary;
-    bool made_folder;
-} cmd_stage;
-rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err);
 /* RP_ERR_IO where the folder holds such a name: what commit would find after the work. */
 rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *err);
-/* RP_ERR_IO where the folder exists and holds anything. */
+/* RP_ERR_IO where the folder exists and holds anything but what killed runs left. */
 rp_status cmd_refuse_filled(const char *folder, rp_error *err);
-/* Nothing is moved when one of the names exists already. */
-rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err);
-void cmd_stage_release(cmd_stage *stage);
 /* {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps", ...}; the
  * series (may be NULL) gives the SOPInstanceUID of the slice. Of an absent lesion the places are
  * null. */

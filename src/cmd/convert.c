@@ -309,19 +309,20 @@ static rp_status nifti_to_series(const convert_options *o, rp_error *err)
 {
     rp_dicom_header header;
     cmd_ct ct = {0};
-    cmd_stage stage = {0};
+    rp_stage stage = {0};
     rp_status status = reference_header(o, &header, err);
     if (!status) status = load_ct(o, o->in, &ct, err);
     if (!status && ct.label[0])
         snprintf(header.series_description, sizeof header.series_description, "%s",
                  strcmp(ct.label, "simulated") == 0 ? "SIMULATED" : "SYNTHETIC");
+    if (!status) status = cmd_prepare_folder(o->out, err);
     if (!status) status = cmd_refuse_existing(o->out, "slice-0001.dcm", err);
-    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    if (!status) status = rp_stage_begin(o->out, &stage, err);
     if (!status)
         status =
             rp_dicom_series_write(stage.temporary, &ct.series.image, &header, ct.sha256, NULL, err);
-    if (!status) status = cmd_stage_commit(&stage, err);
-    cmd_stage_release(&stage);
+    if (!status) status = rp_stage_commit(&stage, err);
+    rp_stage_release(&stage);
     cmd_ct_release(&ct);
     return status;
 }

@@ -359,7 +359,9 @@ static rp_status perform(evaluate_run *run, rp_error *err)
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = take_settings(run, err);
     if (!status) status = find_model(run, err);
-    if (!status) status = cmd_prepare_folder(a->out, err);
+    /* A process for one patient works in the folder that its parent holds. */
+    if (!status)
+        status = a->only ? rp_directory_create(a->out, err) : cmd_prepare_folder(a->out, err);
     if (!status) status = read_cohort(run, err);
     if (status) return status;
     if (a->no_registration || !evaluate_can_register(run->registers))

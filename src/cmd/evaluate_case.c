@@ -20,7 +20,7 @@ typedef struct work {
     const char *part_name[PARTS];
     char part[PARTS][RP_SHA256_HEX]; /* what the results depend on */
     rp_adapt_curve curve;
-    cmd_stage stage;
+    rp_stage stage;
     char *checkpoint;
 } work;
 
@@ -36,7 +36,7 @@ static void release(work *w)
         cmd_ct_release(&w->ct[v]);
     }
     rp_adapt_curve_release(&w->curve);
-    cmd_stage_release(&w->stage);
+    rp_stage_release(&w->stage);
     rp_free(w->checkpoint);
 }
 
@@ -289,7 +289,7 @@ static rp_status measure_manual(work *w, rp_error *err)
 
 static rp_status compute(work *w, rp_error *err)
 {
-    rp_status status = cmd_stage_begin(w->patient->folder, &w->stage, err);
+    rp_status status = rp_stage_begin(w->patient->folder, &w->stage, err);
     if (!status) status = describe(w, err);
     if (!status) status = measure_manual(w, err);
     if (!status) status = run_general(w, err);
@@ -298,7 +298,7 @@ static rp_status compute(work *w, rp_error *err)
     if (!status) status = run_idol(w, err);
     if (!status) status = rp_case_find_failures(w->one, err);
     if (!status) status = write_finished(w, err);
-    if (!status) status = cmd_stage_commit(&w->stage, err);
+    if (!status) status = rp_stage_commit(&w->stage, err);
     if (!status) cmd_checkpoint_remove(w->checkpoint);
     return status;
 }

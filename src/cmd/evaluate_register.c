@@ -208,6 +208,6 @@ rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
     if (!status) status = run_elastix(&f, folder, threads, err);
     if (!status) status = take_result(f.moved, &followup->grid, out, err);
     release_files(&f);
-    if (!status) cmd_remove_tree(folder);
+    if (!status) rp_tree_remove(folder);
     return status;
 }

@@ -232,10 +232,10 @@ static rp_status save(import_job *job, rp_error *err)
     const bool made = job->stage.temporary != NULL;
     if (job->cohort.patient_count == 0)
         return rp_fail(err, RP_ERR_FORMAT, "%s: nothing in it can be used", job->folder);
-    rp_status status = made ? cmd_stage_commit(&job->stage, err) : RP_OK;
+    rp_status status = made ? rp_stage_commit(&job->stage, err) : RP_OK;
     if (!status) {
         status = rp_cohort_write(job->out, &job->cohort, err);
-        if (status && made) cmd_remove_tree(job->masks);
+        if (status && made) rp_tree_remove(job->masks);
     }
     return status;
 }
@@ -258,7 +258,7 @@ static rp_status run(const struct kind *kind, import_options *o, rp_error *err)
     if (!status) print_summary(job);
     if (told && job->left_out_count) printf("left out:\n%s", left_out);
     free(left_out);
-    cmd_stage_release(&job->stage);
+    rp_stage_release(&job->stage);
     rp_cohort_release(&job->cohort);
     rp_free(job->masks);
     return status;

@@ -16,7 +16,7 @@ typedef struct import_job {
     FILE *left_out; /* a line each */
     size_t left_out_count;
     char *masks;     /* folder for masks that the importer has to make; not there yet */
-    cmd_stage stage; /* of it, begun by the importer that needs it */
+    rp_stage stage; /* of it, begun by the importer that needs it */
 } import_job;
 
 rp_status import_nnunet(import_job *job, rp_error *err);

@@ -82,7 +82,7 @@ static rp_status write_row(import_job *job, const char *id, const char *images, 
     char date[16] = "";
     const char *day = ct->series.header.acquisition_date;
     if (strlen(day) == 8) snprintf(date, sizeof date, "%.4s-%.2s-%.2s", day, day + 4, day + 6);
-    rp_status status = job->stage.temporary ? RP_OK : cmd_stage_begin(job->masks, &job->stage, err);
+    rp_status status = job->stage.temporary ? RP_OK : rp_stage_begin(job->masks, &job->stage, err);
     if (status) return status;
     RP_AUTOFREE char *written = rp_format("%s/%s.nii.gz", job->stage.temporary, id);
     RP_AUTOFREE char *final = rp_format("%s/%s.nii.gz", job->masks, id);

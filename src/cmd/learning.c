@@ -1,8 +1,6 @@
 /* Options, model, checkpoint and memory plan of an adaptation. */
 #include "learning.h"
 
-#include <dirent.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,17 +165,7 @@ rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *e
 void cmd_checkpoint_remove(const char *path)
 {
     unlink(path);
-    RP_AUTOFREE char *for_folder = rp_strdup(path), *for_name = rp_strdup(path);
-    if (!for_folder || !for_name) return;
-    const char *folder = dirname(for_folder);
-    RP_AUTOFREE char *prefix = rp_format("%s.part-", basename(for_name));
-    DIR *list = prefix ? opendir(folder) : NULL;
-    for (struct dirent *e; list && (e = readdir(list));) {
-        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0) continue;
-        RP_AUTOFREE char *left = rp_path_join(folder, e->d_name);
-        if (left) unlink(left);
-    }
-    if (list) closedir(list);
+    rp_outfile_clean(path);
 }
 
 /* ---- memory plan ------------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
     rp_log_set_sink(cmd_log, NULL);
     if (!cmd_filter_streams()) return CMD_FAILED;
     const int code = dispatch(argc, argv);
+    cmd_release_outputs(code != CMD_DONE);
     /* Output that did not arrive (a full disk behind a redirection) is a failure. */
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     fputs("reprise: standard output: cannot be written\n", stderr);

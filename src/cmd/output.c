@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -13,35 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- folders ----------------------------------------------------------------------------- */
-
-rp_status cmd_prepare_folder(const char *path, rp_error *err)
-{
-    rp_status status = rp_directory_create(path, err);
-    if (status) return status;
-    RP_AUTOFREE char *probe = rp_path_join(path, "reprise-probe");
-    if (!probe) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
-    rp_outfile *file = NULL;
-    status = rp_outfile_create(probe, &file, NULL);
-    rp_outfile_destroy(file);
-    return status ? rp_fail(err, RP_ERR_IO, "%s: no file can be written in this folder", path)
-                  : RP_OK;
-}
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 /* "." for a bare name; rp_alloc'd. */
 static char *folder_of(const char *path)
 {
     RP_AUTOFREE char *copy = rp_strdup(path);
     return copy ? rp_strdup(dirname(copy)) : NULL;
-}
-
-rp_status cmd_prepare_file(const char *path, rp_error *err)
-{
-    if (rp_path_is_directory(path))
-        return rp_fail(err, RP_ERR_IO, "%s: a folder, not the name of a file", path);
-    RP_AUTOFREE char *folder = folder_of(path);
-    if (!folder) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
-    return cmd_prepare_folder(folder, err);
 }
 
 /* The real path of something that need not exist yet: of what exists of it, and the rest. */
@@ -57,6 +34,80 @@ static bool resolve(const char *path, char resolved[PATH_MAX])
     return length > 0 && length < PATH_MAX;
 }
 
+/* ---- what this run writes ---------------------------------------------------------------- */
+
+/* Everything held until the program ends. */
+typedef struct held {
+    rp_lock *lock;
+    char *path;
+    char *made; /* the folder, if it was not there before */
+    struct held *next;
+} held;
+
+static held *all_held;
+
+static void release_held(held *one)
+{
+    rp_lock_drop(one->lock);
+    rp_free(one->path);
+    rp_free(one->made);
+    rp_free(one);
+}
+
+/* The folder is that of path, or path itself, and is made where it is missing. */
+static rp_status hold(const char *path, const char *folder, rp_error *err)
+{
+    char real[PATH_MAX];
+    const char *shown = resolve(path, real) ? real : path;
+    const bool existed = rp_path_exists(folder);
+    rp_status status = rp_directory_create(folder, err);
+    for (const held *h = all_held; !status && h; h = h->next)
+        if (strcmp(h->path, shown) == 0) return RP_OK;
+    held *one = rp_alloc(1, sizeof *one);
+    if (one) *one = (held){.path = rp_strdup(shown), .made = existed ? NULL : rp_strdup(folder)};
+    if (!status && (!one || !one->path || (!existed && !one->made)))
+        status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!status) status = rp_lock_take(path, &one->lock, err);
+    if (status) {
+        if (one) release_held(one);
+        return status;
+    }
+    one->next = all_held;
+    all_held = one;
+    return RP_OK;
+}
+
+void cmd_release_outputs(bool failed)
+{
+    while (all_held) {
+        held *one = all_held;
+        all_held = one->next;
+        const bool kept = failed && one->made && rmdir(one->made) != 0; /* it may hold the lock */
+        rp_lock_drop(one->lock);
+        one->lock = NULL;
+        if (kept) rmdir(one->made);
+        release_held(one);
+    }
+}
+
+rp_status cmd_prepare_folder(const char *path, rp_error *err)
+{
+    const rp_status status = hold(path, path, err);
+    if (!status) rp_stage_recover(path);
+    return status;
+}
+
+rp_status cmd_prepare_file(const char *path, rp_error *err)
+{
+    if (rp_path_is_directory(path))
+        return rp_fail(err, RP_ERR_IO, "%s: a folder, not the name of a file", path);
+    RP_AUTOFREE char *folder = folder_of(path);
+    if (!folder) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    const rp_status status = hold(path, folder, err);
+    if (!status && rp_lock_holds(all_held->lock)) rp_outfile_clean(path);
+    return status;
+}
+
 rp_status cmd_protect_input(const char *input, const char *output, rp_error *err)
 {
     char in[PATH_MAX], out[PATH_MAX];
@@ -67,18 +118,6 @@ rp_status cmd_protect_input(const char *input, const char *output, rp_error *err
     if (rp_path_is_directory(in) && strncmp(in, out, length) == 0 && out[length] == '/')
         return rp_fail(err, RP_ERR_REFUSED, "%s: lies in the input folder %s", output, input);
     return RP_OK;
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    remove(path);
-    return 0;
-}
-
-void cmd_remove_tree(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 rp_status cmd_refuse_existing(const char *folder, const char *name, rp_error *err)
@@ -96,72 +135,12 @@ rp_status cmd_refuse_filled(const char *folder, rp_error *err)
     if (!list) return rp_fail(err, RP_ERR_IO, "%s: %s", folder, strerror(errno));
     bool filled = false;
     for (struct dirent *e; !filled && (e = readdir(list));)
-        filled = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+        filled = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+                 !rp_name_is_temporary(e->d_name);
     closedir(list);
     if (!filled) return RP_OK;
     return rp_fail(err, RP_ERR_IO, "%s: exists already and is not empty; choose another folder",
                    folder);
-}
-
-rp_status cmd_stage_begin(const char *folder, cmd_stage *stage, rp_error *err)
-{
-    const bool existed = rp_path_exists(folder);
-    *stage = (cmd_stage){0};
-    rp_status status = rp_directory_create(folder, err);
-    if (status) return status;
-    stage->made_folder = !existed;
-    stage->folder = rp_strdup(folder);
-    char *name = rp_path_join(folder, ".reprise-XXXXXX");
-    if (!stage->folder || !name) {
-        status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-    } else if (!mkdtemp(name)) {
-        status =
-            rp_fail(err, RP_ERR_IO, "%s: no folder can be made in it: %s", folder, strerror(errno));
-    } else {
-        stage->temporary = name;
-        return RP_OK;
-    }
-    rp_free(name);
-    cmd_stage_release(stage);
-    return status;
-}
-
-/* Checks, or with move does, the transfer of every entry of the temporary folder. */
-static rp_status stage_each(cmd_stage *stage, bool move, rp_error *err)
-{
-    rp_status status = RP_OK;
-    DIR *list = opendir(stage->temporary);
-    if (!list) return rp_fail(err, RP_ERR_IO, "%s: %s", stage->temporary, strerror(errno));
-    for (struct dirent *e; !status && (e = readdir(list));) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        RP_AUTOFREE char *from = rp_path_join(stage->temporary, e->d_name);
-        RP_AUTOFREE char *to = rp_path_join(stage->folder, e->d_name);
-        if (!from || !to)
-            status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", stage->folder);
-        else if (!move)
-            status = cmd_refuse_existing(stage->folder, e->d_name, err);
-        else if (rename(from, to) != 0)
-            status = rp_fail(err, RP_ERR_IO, "%s: %s", to, strerror(errno));
-    }
-    closedir(list);
-    return status;
-}
-
-rp_status cmd_stage_commit(cmd_stage *stage, rp_error *err)
-{
-    rp_status status = stage_each(stage, false, err);
-    if (!status) status = stage_each(stage, true, err);
-    if (!status) stage->made_folder = false;
-    return status;
-}
-
-void cmd_stage_release(cmd_stage *stage)
-{
-    if (stage->temporary) cmd_remove_tree(stage->temporary);
-    if (stage->folder && stage->made_folder) rmdir(stage->folder);
-    rp_free(stage->temporary);
-    rp_free(stage->folder);
-    *stage = (cmd_stage){0};
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */

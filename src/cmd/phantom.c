@@ -188,17 +188,18 @@ static rp_status make_patient(const phantom_options *o, int patient, const char 
 static rp_status make_all(const phantom_options *o, FILE *summary, rp_error *err)
 {
     const rp_progress *progress = cmd_progress(&o->common);
-    cmd_stage stage = {0};
-    rp_status status = cmd_refuse_existing(o->out, "patient-001", err);
-    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    rp_stage stage = {0};
+    rp_status status = cmd_prepare_folder(o->out, err);
+    if (!status) status = cmd_refuse_existing(o->out, "patient-001", err);
+    if (!status) status = rp_stage_begin(o->out, &stage, err);
     for (int i = 0; !status && i < o->patients; i++) {
         status = make_patient(o, i, stage.temporary, summary, err);
         rp_progress_report(progress, "patients", i + 1, o->patients, NULL);
         if (!status && rp_progress_cancelled(progress))
             status = rp_fail(err, RP_ERR_CANCELLED, "interrupted; nothing was written");
     }
-    if (!status) status = cmd_stage_commit(&stage, err);
-    cmd_stage_release(&stage);
+    if (!status) status = rp_stage_commit(&stage, err);
+    rp_stage_release(&stage);
     return status;
 }
 

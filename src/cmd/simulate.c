@@ -237,22 +237,23 @@ static rp_status simulate(const simulate_options *o, const cmd_ct *ct, const cmd
                           const rp_progress *progress, rp_error *err)
 {
     rp_simulated made = {0};
-    cmd_stage stage = {0};
-    rp_status status = cmd_refuse_existing(o->out, "truth.json", err);
-    if (!status) status = cmd_stage_begin(o->out, &stage, err);
+    rp_stage stage = {0};
+    rp_status status = cmd_prepare_folder(o->out, err);
+    if (!status) status = cmd_refuse_existing(o->out, "truth.json", err);
+    if (!status) status = rp_stage_begin(o->out, &stage, err);
     if (!status)
         status =
             rp_simulate_followup(&ct->series.image, &contour->mask, &o->how, progress, &made, err);
     if (!status) status = write_all(o, ct, contour, &made, stage.temporary, err);
     if (!status && cmd_interrupted())
         status = rp_fail(err, RP_ERR_CANCELLED, "interrupted; nothing was written");
-    if (!status) status = cmd_stage_commit(&stage, err);
+    if (!status) status = rp_stage_commit(&stage, err);
     if (!status) {
         cmd_progress_end();
         printf("%s: SIMULATED follow-up, longest diameter %.1f mm -> %.1f mm (%+.1f%%)\n", o->out,
                made.baseline_diameter_mm, made.followup_diameter_mm, made.true_change_percent);
     }
-    cmd_stage_release(&stage);
+    rp_stage_release(&stage);
     rp_simulated_release(&made);
     return status;
 }

@@ -164,10 +164,10 @@ static rp_status write_staged(const train_run *run, const char *folder, rp_error
 
 rp_status train_write_results(train_run *run, rp_error *err)
 {
-    cmd_stage stage = {0};
-    rp_status status = cmd_stage_begin(run->arguments->out, &stage, err);
+    rp_stage stage = {0};
+    rp_status status = rp_stage_begin(run->arguments->out, &stage, err);
     if (!status) status = write_staged(run, stage.temporary, err);
-    if (!status) status = cmd_stage_commit(&stage, err);
-    cmd_stage_release(&stage);
+    if (!status) status = rp_stage_commit(&stage, err);
+    rp_stage_release(&stage);
     return status;
 }

@@ -43,7 +43,7 @@ rp_status Receiver::open(rp_error *err)
     }
     char **left = nullptr;
     size_t count = 0;
-    status = rp_directory_list(incoming_.c_str(), &left, &count, err);
+    status = rp_directory_list_all(incoming_.c_str(), &left, &count, err);
     for (size_t i = 0; i < count && !status; i++) unlink(left[i]);
     rp_string_list_free(left, count);
     return status;

@@ -253,6 +253,68 @@ static void test_listing(void **state)
     rp_string_list_free(NULL, 0);
 }
 
+/* What a run writes, or left when it was killed, is nothing to read. */
+static void test_listing_passes_over_temporary_names(void **state)
+{
+    (void)state;
+    rp_error err;
+    RP_AUTOFREE char *stage = rp_path_join(folder, ".reprise-Ab3xYz");
+    RP_AUTOFREE char *deep = rp_path_join(folder, "b");
+    assert_ok(rp_directory_create(stage, &err), err);
+    assert_ok(rp_directory_create(deep, &err), err);
+    touch(".reprise-Ab3xYz/1.dcm");
+    touch(".reprise-lock");
+    touch("b/1.dcm.part-Ab3xYz");
+    touch("b/1.dcm.part-000123");
+    touch("b/1.part-Ab3xY");
+    touch("reprise-1");
+    char **paths = NULL;
+    size_t count = 0;
+    const char *const expected[] = {"b/1.dcm.part-000123", "b/1.part-Ab3xY", "reprise-1"};
+    assert_ok(rp_directory_list(folder, &paths, &count, &err), err);
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(paths[i] + strlen(folder) + 1, expected[i]);
+    rp_string_list_free(paths, count);
+    assert_ok(rp_directory_list_all(folder, &paths, &count, &err), err);
+    assert_int_equal(count, 6);
+    rp_string_list_free(paths, count);
+    assert_ok(rp_directory_list(stage, &paths, &count, &err), err); /* named as it is */
+    assert_int_equal(count, 1);
+    rp_string_list_free(paths, count);
+}
+
+/* Those of the same file alone. */
+static void test_clean_up_after_a_kill(void **state)
+{
+    (void)state;
+    touch("a.part-Ab3xYz");
+    touch("a.part-123456");
+    touch("aa.part-Ab3xYz");
+    RP_AUTOFREE char *path = rp_path_join(folder, "a");
+    rp_outfile_clean(path);
+    assert_int_equal(entries(), 2);
+    RP_AUTOFREE char *other = rp_path_join(folder, "aa.part-Ab3xYz");
+    assert_true(rp_path_exists(other));
+}
+
+/* As any other new file's, whatever the mask is when it is made. */
+static void test_permissions(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 022, 077, 027};
+    const mode_t before = umask(022);
+    for (int i = 0; i < 4; i++) {
+        struct stat info;
+        RP_AUTOFREE char *path = rp_path_join(folder, "a");
+        umask(masks[i]);
+        touch("a");
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0666 & ~masks[i]);
+    }
+    umask(before);
+}
+
 static void test_listing_many_files_and_no_memory(void **state)
 {
     (void)state;
@@ -291,6 +353,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unreadable_and_unwritable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_listing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_listing_passes_over_temporary_names, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_clean_up_after_a_kill, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_permissions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_listing_many_files_and_no_memory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
