@@ -110,7 +110,7 @@ int cmd_receive(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a lost connection is an error like others */
     const rp_progress *progress = cmd_progress(&a.common);
     rp_status status = cmd_common_apply(&a.common, &err);
-    if (!status) status = cmd_prepare_folder(a.how.folder, &err);
+    if (!status) status = rp_directory_create(a.how.folder, &err); /* the receiver holds it */
     if (!status) status = rp_dicom_receive(&a.how, &sinks, progress, &summary, &err);
     cmd_progress_end();
     if (status) return cmd_fail(&err);
