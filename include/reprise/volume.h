@@ -3,12 +3,16 @@
  * Grids, images, masks, and the geometry on them.
  *
  * Arrays are [z][y][x], x fastest. Per-axis values are ordered x, y, z (axis 0 is the fastest).
- * "Axial" is the plane of the acquired slices: one value of z.
+ * Files store a patient in any of 48 orders of axes and directions; whatever must not depend on that
+ * order works in canonical order (rp_grid_orientation). "Axial" is the plane across the canonical
+ * third axis, whichever stored axis that is; a "slice" is one value of the stored z.
  */
 #ifndef REPRISE_VOLUME_H
 #define REPRISE_VOLUME_H
 
 #include "reprise/base.h"
+
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -58,6 +62,58 @@ static inline size_t rp_grid_index(const rp_grid *g, int x, int y, int z)
     return ((size_t)z * (size_t)g->size[1] + (size_t)y) * (size_t)g->size[0] + (size_t)x;
 }
 
+/* ---- canonical order --------------------------------------------------------------------- */
+
+/**
+ * Which stored axis is which in the patient. Canonical axis 2 is the stored axis nearest to the line
+ * from the feet to the head; 0 and 1 are the other two, nearest to right-to-left and
+ * front-to-back; each points towards LPS. So it is a matter of permuting axes and turning them
+ * round: voxels stay what and where they are. Axes that lean alike (at 45 degrees) are told apart
+ * by where they point in the patient, never by their order in the file.
+ */
+typedef struct rp_orientation {
+    int axis[3];  /**< stored axis that canonical axis a is */
+    bool flip[3]; /**< against whose direction it runs */
+} rp_orientation;
+
+rp_orientation rp_grid_orientation(const rp_grid *grid);
+/** Nothing to permute or turn. */
+bool rp_orientation_is_canonical(const rp_orientation *orientation);
+/** The same voxels in canonical order; a grid that is in that order comes back to the bit. The
+ *  origin of another one is computed, and may differ from a file's own by its rounding. */
+rp_grid rp_grid_canonical(const rp_grid *grid);
+/** Fractional voxel index of the stored grid from one in canonical order, and back. */
+void rp_orientation_to_stored(const rp_orientation *orientation, const rp_grid *stored,
+                              const double canonical[3], double index[3]);
+void rp_orientation_from_stored(const rp_orientation *orientation, const rp_grid *stored,
+                                const double index[3], double canonical[3]);
+
+/** Element of canonical voxel (x,y,z) in the stored array: first + x*step[0] + y*step[1] +
+ *  z*step[2]. */
+typedef struct rp_strides {
+    size_t first;
+    ptrdiff_t step[3];
+} rp_strides;
+
+rp_strides rp_orientation_strides(const rp_orientation *orientation, const rp_grid *stored);
+
+/** *canonical is the volume itself where it is in canonical order already, else *made, which is the
+ *  caller's to release at every end (zero where nothing was made). */
+rp_status rp_image_canonical(const rp_image *image, rp_image *made, const rp_image **canonical,
+                             rp_error *err);
+rp_status rp_mask_canonical(const rp_mask *mask, rp_mask *made, const rp_mask **canonical,
+                            rp_error *err);
+/** The way back, in place: a volume on rp_grid_canonical(stored) becomes one on stored. On failure
+ *  it stays what it was. */
+rp_status rp_image_restore(rp_image *image, const rp_grid *stored, rp_error *err);
+rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err);
+
+/** Angle between the axial plane of the grid and the patient's own, 0 to 55 degrees. */
+double rp_grid_oblique_degrees(const rp_grid *grid);
+/** The stored axis across what look like the acquired slices: the one whose spacing is more than a
+ *  quarter coarser than both others', else that of the axial plane. */
+int rp_grid_slice_axis(const rp_grid *grid);
+
 /* ---- creation (all zeroed) and release --------------------------------------------------- */
 
 rp_status rp_image_init(rp_image *image, const rp_grid *grid, rp_error *err);
@@ -96,8 +152,8 @@ float rp_sample_linear(const float *data, const int size[3], const double index[
 /* ---- components and distance ------------------------------------------------------------- */
 
 /**
- * Connected components of the mask: labels 1..*count ordered by decreasing voxel count (ties:
- * first voxel in memory first). connectivity 6, 18 or 26. sizes may be NULL, else rp_alloc'd
+ * Connected components of the mask: labels 1..*count ordered by decreasing voxel count (ties: the
+ * one with the first voxel in canonical order, so that the order of the file does not matter). connectivity 6, 18 or 26. sizes may be NULL, else rp_alloc'd
  * array of *count voxel counts.
  */
 rp_status rp_mask_components(const rp_mask *mask, int connectivity, rp_labels *labels,

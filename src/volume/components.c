@@ -11,6 +11,7 @@ typedef struct run {
 
 typedef struct component {
     size_t root, voxels;
+    size_t first; /* of its voxels in canonical order */
 } component;
 
 typedef struct forest {
@@ -110,11 +111,57 @@ static int compare_components(const void *left, const void *right)
 {
     const component *a = left, *b = right;
     if (a->voxels != b->voxels) return a->voxels > b->voxels ? -1 : 1;
-    return a->root < b->root ? -1 : a->root > b->root;
+    return a->first < b->first ? -1 : a->first > b->first;
 }
 
-static rp_status forest_rank(forest *f, rp_error *err)
+/* Places of voxels in canonical order: linear in the stored index. */
+typedef struct places {
+    size_t first;
+    ptrdiff_t step[3]; /* of the stored axes */
+    size_t ny;
+} places;
+
+static places make_places(const rp_grid *grid)
 {
+    const rp_orientation o = rp_grid_orientation(grid);
+    const rp_grid canonical = rp_grid_canonical(grid);
+    places p = {.ny = (size_t)grid->size[1]};
+    ptrdiff_t step = 1;
+    for (int a = 0; a < 3; a++) {
+        p.step[o.axis[a]] = o.flip[a] ? -step : step;
+        if (o.flip[a]) p.first += (size_t)(step * (canonical.size[a] - 1));
+        step *= canonical.size[a];
+    }
+    return p;
+}
+
+/* The first voxel of a run lies at one of its ends. */
+static size_t first_place(const places *p, size_t row, const run *r)
+{
+    const ptrdiff_t start = (ptrdiff_t)p->first + (ptrdiff_t)(row % p->ny) * p->step[1] +
+                            (ptrdiff_t)(row / p->ny) * p->step[2];
+    return (size_t)(start + (p->step[0] < 0 ? r->last : r->first) * p->step[0]);
+}
+
+static void forest_count(forest *f, const places *p)
+{
+    size_t next = 0;
+    for (size_t row = 0; row < f->rows; row++)
+        for (size_t i = f->row_start[row]; i < f->row_start[row + 1]; i++) {
+            const size_t root = find_root(f->runs, i), first = first_place(p, row, &f->runs[i]);
+            if (root == i) {
+                f->rank[i] = next;
+                f->items[next++] = (component){.root = i, .first = first};
+            }
+            component *c = &f->items[f->rank[root]];
+            c->voxels += (size_t)(f->runs[i].last - f->runs[i].first + 1);
+            if (first < c->first) c->first = first;
+        }
+}
+
+static rp_status forest_rank(forest *f, const rp_grid *grid, rp_error *err)
+{
+    const places p = make_places(grid);
     size_t runs = f->row_start[f->rows];
     for (size_t i = 0; i < runs; i++) f->count += f->runs[i].parent == i;
     if (f->count > INT32_MAX)
@@ -123,15 +170,7 @@ static rp_status forest_rank(forest *f, rp_error *err)
     f->items = rp_alloc(f->count, sizeof *f->items);
     if (!f->rank || !f->items)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for %zu connected components", f->count);
-    size_t next = 0;
-    for (size_t i = 0; i < runs; i++) {
-        size_t root = find_root(f->runs, i);
-        if (root == i) {
-            f->rank[i] = next;
-            f->items[next++].root = i;
-        }
-        f->items[f->rank[root]].voxels += (size_t)(f->runs[i].last - f->runs[i].first + 1);
-    }
+    forest_count(f, &p);
     qsort(f->items, f->count, sizeof *f->items, compare_components);
     for (size_t i = 0; i < f->count; i++) f->rank[f->items[i].root] = i;
     return RP_OK;
@@ -146,7 +185,7 @@ static rp_status forest_build(forest *f, const rp_mask *mask, int connectivity, 
     rp_status status = forest_scan(f, mask, err);
     if (!status) {
         forest_join(f, mask->grid.size, connectivity);
-        status = forest_rank(f, err);
+        status = forest_rank(f, &mask->grid, err);
     }
     if (status) forest_release(f);
     return status;
