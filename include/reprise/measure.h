@@ -2,6 +2,10 @@
  * @file measure.h
  * Diameters and volumes (RECIST 1.1 measures on the axial plane); overlap and surface distances.
  *
+ * The axial plane is the grid's plane whose normal lies nearest to the patient's head-foot axis,
+ * whichever stored axis runs along that (rp_grid_orientation); a "slice" is such a plane. Figures
+ * and places in the patient are the same for all 48 orders in which a file may store its axes.
+ *
  * Contour points lie midway between an inside and an outside voxel centre (marching squares at one
  * half); beyond the image counts as outside; diagonal neighbours are joined. Lengths are exact for
  * that contour, with in-plane spacing that may differ in x and y.
@@ -23,7 +27,8 @@ typedef enum rp_diameter_definition {
 
 const char *rp_diameter_definition_name(rp_diameter_definition definition);
 
-/** One lesion. Lengths in mm, positions in LPS mm. All zero and slice_index -1 when absent. */
+/** One lesion. Lengths in mm, positions in LPS mm. All zero but slice_axis, and slice_index -1,
+ * when absent. */
 typedef struct rp_lesion {
     int32_t label;
     size_t voxels;
@@ -33,11 +38,14 @@ typedef struct rp_lesion {
     double long_voxel_mm;         /**< extent of a voxel along the longest diameter: by so much at
                                        most one voxel more or less changes it */
     double short_voxel_mm;        /**< the same along the short axis */
-    int slice_index;              /**< z of the slice measured */
-    double slice_position_lps[3]; /**< centre of voxel (0,0,slice_index) */
+    int slice_axis;               /**< stored axis that counts the slices; 2: those of the file */
+    int slice_index;              /**< of the slice measured, along slice_axis */
+    double slice_position_lps[3]; /**< centre of the stored slice's first voxel */
     double long_axis_lps[2][3];   /**< end points */
     double short_axis_lps[2][3];
-    rp_point2 long_axis_index[2]; /**< the same in fractional voxel index of the slice */
+    rp_point2
+        long_axis_index[2]; /**< the same in fractional voxel index along the slice's two
+                                 stored axes, in their order (x and y where slice_axis is 2) */
     rp_point2 short_axis_index[2];
     int first_slice, last_slice;
     double centroid_lps[3];
@@ -46,8 +54,9 @@ typedef struct rp_lesion {
 /**
  * Measures everything inside the mask as one lesion. An empty mask gives the absent lesion.
  *
- * The longest diameter is the largest over the slices; of equal ones the first slice, and within it
- * the first pair in raster order of the hull, so the result is the same on every run. The short
+ * The longest diameter is the largest over the slices. Of slices that share it (to 1e-12) the one
+ * with the largest short axis counts, and of those (to 1e-9) the one nearest the feet; within a
+ * slice the first pair of the hull in raster order, from the patient's right and front. The short
  * axis is perpendicular to it in mm on the same slice, and both its ends lie on the contour (not
  * only on its points): for `convex` the largest distance between the first and the last place where
  * a perpendicular line meets the lesion, for `inside` the longest stretch of such a line within the
@@ -59,8 +68,9 @@ rp_status rp_measure_mask(const rp_mask *mask, rp_diameter_definition definition
 /** One lesion per label value (ascending); *lesions rp_alloc'd. */
 rp_status rp_measure_labels(const rp_labels *labels, rp_diameter_definition definition,
                             rp_lesion **lesions, size_t *count, rp_error *err);
-/** Diameters of one slice: mm, end points in voxel index; 0 when the slice is empty. */
-rp_status rp_measure_slice(const rp_mask *mask, int z, rp_diameter_definition definition,
+/** Diameters of one slice, counted along the grid's slice_axis: mm, end points in voxel index as in
+ *  rp_lesion; 0 when the slice is empty. */
+rp_status rp_measure_slice(const rp_mask *mask, int slice, rp_diameter_definition definition,
                            double *longest_mm, rp_point2 long_axis[2], double *short_mm,
                            rp_point2 short_axis[2], rp_error *err);
 

@@ -3,9 +3,9 @@
  * Grids, images, masks, and the geometry on them.
  *
  * Arrays are [z][y][x], x fastest. Per-axis values are ordered x, y, z (axis 0 is the fastest).
- * Files store a patient in any of 48 orders of axes and directions; whatever must not depend on that
- * order works in canonical order (rp_grid_orientation). "Axial" is the plane across the canonical
- * third axis, whichever stored axis that is; a "slice" is one value of the stored z.
+ * Files store a patient in any of 48 orders of axes and directions; whatever must not depend on
+ * that order works in canonical order (rp_grid_orientation). "Axial" is the plane across the
+ * canonical third axis, whichever stored axis that is; a "slice" is one value of the stored z.
  */
 #ifndef REPRISE_VOLUME_H
 #define REPRISE_VOLUME_H
@@ -65,8 +65,8 @@ static inline size_t rp_grid_index(const rp_grid *g, int x, int y, int z)
 /* ---- canonical order --------------------------------------------------------------------- */
 
 /**
- * Which stored axis is which in the patient. Canonical axis 2 is the stored axis nearest to the line
- * from the feet to the head; 0 and 1 are the other two, nearest to right-to-left and
+ * Which stored axis is which in the patient. Canonical axis 2 is the stored axis nearest to the
+ * line from the feet to the head; 0 and 1 are the other two, nearest to right-to-left and
  * front-to-back; each points towards LPS. So it is a matter of permuting axes and turning them
  * round: voxels stay what and where they are. Axes that lean alike (at 45 degrees) are told apart
  * by where they point in the patient, never by their order in the file.
@@ -153,8 +153,8 @@ float rp_sample_linear(const float *data, const int size[3], const double index[
 
 /**
  * Connected components of the mask: labels 1..*count ordered by decreasing voxel count (ties: the
- * one with the first voxel in canonical order, so that the order of the file does not matter). connectivity 6, 18 or 26. sizes may be NULL, else rp_alloc'd
- * array of *count voxel counts.
+ * one with the first voxel in canonical order, so that the order of the file does not matter).
+ * connectivity 6, 18 or 26. sizes may be NULL, else rp_alloc'd array of *count voxel counts.
  */
 rp_status rp_mask_components(const rp_mask *mask, int connectivity, rp_labels *labels,
                              int32_t *count, size_t **sizes, rp_error *err);

@@ -163,8 +163,8 @@ static rp_status compare_directed(const surface *from, const surface *to, rp_sur
     return RP_OK;
 }
 
-static rp_status compare_surfaces(const rp_mask *reference, const rp_mask *prediction,
-                                  rp_overlap *o, rp_error *err)
+static rp_status compare_canonical(const rp_mask *reference, const rp_mask *prediction,
+                                   rp_overlap *o, rp_error *err)
 {
     surface a = {0}, b = {0};
     rp_surface_distance *there = &o->from_reference, *back = &o->from_prediction;
@@ -184,6 +184,20 @@ static rp_status compare_surfaces(const rp_mask *reference, const rp_mask *predi
     }
     surface_release(&a);
     surface_release(&b);
+    return status;
+}
+
+/* Sums depend in their last bits on the order of axes, which is that of the patient. */
+static rp_status compare_surfaces(const rp_mask *reference, const rp_mask *prediction,
+                                  rp_overlap *o, rp_error *err)
+{
+    const rp_mask on_reference = {reference->grid, prediction->data}, *a, *b;
+    rp_mask made_a = {0}, made_b = {0};
+    rp_status status = rp_mask_canonical(reference, &made_a, &a, err);
+    if (!status) status = rp_mask_canonical(&on_reference, &made_b, &b, err);
+    if (!status) status = compare_canonical(a, b, o, err);
+    rp_mask_release(&made_a);
+    rp_mask_release(&made_b);
     return status;
 }
 

@@ -23,8 +23,7 @@ static bool nearer_to_head(const rp_grid *grid, int a, int b)
 {
     static const int order[3] = {2, 1, 0};
     for (int i = 0; i < 3; i++) {
-        const double apart =
-            turned(grid, a, 2, order[i]) - turned(grid, b, 2, order[i]);
+        const double apart = turned(grid, a, 2, order[i]) - turned(grid, b, 2, order[i]);
         if (fabs(apart) > EQUAL) return apart > 0;
     }
     return false;
@@ -166,8 +165,8 @@ static void move_slice(void *context, size_t z, int worker)
     const size_t nx = (size_t)job->size[0], ny = (size_t)job->size[1];
     for (size_t y = 0; y < ny; y++) {
         const size_t canonical = (z * ny + y) * nx;
-        const size_t stored = (size_t)((ptrdiff_t)s->first + s->step[1] * (ptrdiff_t)y +
-                                       s->step[2] * (ptrdiff_t)z);
+        const size_t stored =
+            (size_t)((ptrdiff_t)s->first + s->step[1] * (ptrdiff_t)y + s->step[2] * (ptrdiff_t)z);
         if (job->bytes == sizeof(float))
             move_row(job, canonical, stored, sizeof(float));
         else

@@ -143,6 +143,9 @@ def check(name, mask, affine, folder):
     affine = nibabel.load(path).affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     voxel_cc = abs(np.linalg.det(affine[:3, :3])) / 1000
+    axial = int(np.argmax(np.abs(affine[2, :3]) / spacing))  # whichever axis it is in the file
+    order = [a for a in range(3) if a != axial] + [axial]
+    mask, spacing = mask.transpose(order), spacing[order]
     for definition in ("convex", "inside"):
         (lesion,) = run_measure(path, definition, "--labels")
         expected = brute(mask, spacing[:2], definition)
@@ -153,7 +156,8 @@ def check(name, mask, affine, folder):
         assert abs(np.linalg.norm(ends[1] - ends[0]) - found) <= TOLERANCE_MM, (name, ends)
         back = np.linalg.inv(TO_LPS @ affine)
         index = ends @ back[:3, :3].T + back[:3, 3]
-        z = lesion["slice_index"]
+        index, z = index[:, order], lesion["slice_index"]
+        assert lesion["slice_axis"] == axial, (name, lesion["slice_axis"])
         assert np.abs(index[:, 2] - z).max() < 0.01, (name, "not on the slice", index, z)
         segments = contour_segments(mask[:, :, z].T)
         rounded = np.round(index[:, :2] * 2) / 2

@@ -1,7 +1,7 @@
 /* Diameters against brute force over all pairs of contour points, and against shapes whose
  * diameters are known. */
 #include "reprise/measure.h"
-#include "test.h"
+#include "../orders.h"
 
 #include <math.h>
 
@@ -334,7 +334,7 @@ static void test_longest_slice_depends_on_the_definition(void **state)
     rp_mask_release(&m);
 }
 
-/* A world that is rotated and mirrored changes positions, not lengths. */
+/* A patient who is rotated and mirrored on the table has lesions elsewhere, not longer ones. */
 static void test_rotated_world(void **state)
 {
     (void)state;
@@ -344,7 +344,7 @@ static void test_rotated_world(void **state)
     rp_error err = {0};
     assert_ok(rp_measure_mask(&m, RP_DIAMETER_CONVEX, &straight, &err), err);
     double c = cos(0.4), s = sin(0.4);
-    double direction[3][3] = {{0, -s, c}, {0, c, s}, {-1, 0, 0}};
+    double direction[3][3] = {{c, -s, 0}, {s, c, 0}, {0, 0, -1}};
     memcpy(m.grid.direction, direction, sizeof direction);
     m.grid.origin[1] = -71;
     assert_ok(rp_measure_mask(&m, RP_DIAMETER_CONVEX, &turned, &err), err);
@@ -355,6 +355,122 @@ static void test_rotated_world(void **state)
         sum += d * d;
     }
     assert_close(sqrt(sum), turned.longest_diameter_mm, 1e-9);
+    rp_mask_release(&m);
+}
+
+/* ---- orders of axes ---------------------------------------------------------------------------
+ */
+
+/* The file's own index of an end lies where the patient's coordinates say. */
+static void check_end(const rp_lesion *l, const rp_grid *grid, rp_point2 index, const double lps[3])
+{
+    double at[3], world[3];
+    const int across = l->slice_axis;
+    at[across] = l->slice_index;
+    at[across == 0 ? 1 : 0] = index.x;
+    at[across == 2 ? 1 : 2] = index.y;
+    rp_grid_to_world(grid, at, world);
+    for (int r = 0; r < 3; r++) assert_close(world[r], lps[r], 1e-9);
+}
+
+static void check_same_lesion(const rp_lesion *want, const rp_lesion *l, const rp_grid *grid,
+                              int order)
+{
+    assert_int_equal(order_axis(order, l->slice_axis), 2);
+    assert_true(l->voxels == want->voxels && l->volume_cc == want->volume_cc);
+    assert_true(l->longest_diameter_mm == want->longest_diameter_mm);
+    assert_true(l->short_axis_mm == want->short_axis_mm);
+    const int last = grid->size[l->slice_axis] - 1;
+    const bool turned = order_turned(order, l->slice_axis);
+    assert_int_equal(l->slice_index, turned ? last - want->slice_index : want->slice_index);
+    assert_int_equal(l->first_slice, turned ? last - want->last_slice : want->first_slice);
+    assert_int_equal(l->last_slice, turned ? last - want->first_slice : want->last_slice);
+    for (int r = 0; r < 3; r++) {
+        assert_close(l->centroid_lps[r], want->centroid_lps[r], 1e-4);
+        for (int end = 0; end < 2; end++) {
+            assert_close(l->long_axis_lps[end][r], want->long_axis_lps[end][r], 1e-4);
+            assert_close(l->short_axis_lps[end][r], want->short_axis_lps[end][r], 1e-4);
+        }
+    }
+    for (int end = 0; end < 2; end++) {
+        check_end(l, grid, l->long_axis_index[end], l->long_axis_lps[end]);
+        check_end(l, grid, l->short_axis_index[end], l->short_axis_lps[end]);
+    }
+}
+
+static void check_slice_in_order(const rp_mask *stored, const rp_lesion *l,
+                                 rp_diameter_definition definition)
+{
+    double longest, across;
+    rp_point2 ends[2], short_ends[2];
+    rp_error err = {0};
+    assert_ok(rp_measure_slice(stored, l->slice_index, definition, &longest, ends, &across,
+                               short_ends, &err),
+              err);
+    assert_true(longest == l->longest_diameter_mm);
+    assert_close(across, l->short_axis_mm, 1e-9);
+}
+
+static void check_orders(const rp_mask *m)
+{
+    for (int d = 0; d < 2; d++) {
+        const rp_diameter_definition definition = d ? RP_DIAMETER_INSIDE : RP_DIAMETER_CONVEX;
+        rp_lesion want, l;
+        rp_error err = {0};
+        assert_ok(rp_measure_mask(m, definition, &want, &err), err);
+        assert_int_equal(want.slice_axis, 2);
+        for (int order = 0; order < ORDERS; order += SLOW ? 5 : 1) {
+            rp_mask stored = order_mask(m, order);
+            assert_ok(rp_measure_mask(&stored, definition, &l, &err), err);
+            check_same_lesion(&want, &l, &stored.grid, order);
+            check_slice_in_order(&stored, &l, definition);
+            rp_mask_release(&stored);
+        }
+    }
+}
+
+static void test_all_orders(void **state)
+{
+    (void)state;
+    rp_mask m = make_mask(17, 13, 6, 0.7, 1.1, 3);
+    memcpy(m.grid.origin, (const double[3]){-31.4, 17.25, 802.5}, sizeof m.grid.origin);
+    for (int i = 0; i < (SLOW ? 1 : 4); i++) {
+        fill_random(&m, 7 + (uint64_t)i, i % 2 ? 0.3 : 0.8);
+        check_orders(&m);
+    }
+    const double c = cos(0.3), s = sin(0.3);
+    const double direction[3][3] = {{c, -s, 0}, {s * c, c * c, -s}, {s * s, c * s, c}};
+    memcpy(m.grid.direction, direction, sizeof direction);
+    check_orders(&m);
+    rp_mask_release(&m);
+}
+
+/* Two slices share the longest diameter, or three also the short axis; in a circle many pairs of
+ * one slice do. */
+static void test_ties_in_all_orders(void **state)
+{
+    (void)state;
+    rp_mask m = make_mask(40, 40, 6, 1.5, 1.5, 3);
+    for (int z = 2; z < 5; z++)
+        for (int x = 5; x < 30; x++) m.data[rp_grid_index(&m.grid, x, 20, z)] = 1;
+    for (int z = 3; z < 5; z++)
+        for (int y = 16; y < 25; y++)
+            for (int x = 14; x < 21; x++) m.data[rp_grid_index(&m.grid, x, y, z)] = 1;
+    rp_lesion l;
+    rp_error err = {0};
+    for (int d = 0; d < 2; d++) {
+        assert_ok(rp_measure_mask(&m, d ? RP_DIAMETER_INSIDE : RP_DIAMETER_CONVEX, &l, &err), err);
+        assert_close(l.longest_diameter_mm, 37.5, 1e-12);
+        assert_close(l.short_axis_mm, 13.5, 1e-12);
+        assert_int_equal(l.slice_index, 3); /* of 3 and 4 the one nearer the feet */
+    }
+    check_orders(&m);
+    for (int z = 0; z < 6; z++)
+        for (int y = 0; y < 40; y++)
+            for (int x = 0; x < 40; x++)
+                m.data[rp_grid_index(&m.grid, x, y, z)] =
+                    (x - 19) * (x - 19) + (y - 21) * (y - 21) <= 81;
+    check_orders(&m);
     rp_mask_release(&m);
 }
 
@@ -474,6 +590,8 @@ int main(void)
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_longest_slice_depends_on_the_definition),
         cmocka_unit_test(test_rotated_world),
+        cmocka_unit_test(test_all_orders),
+        cmocka_unit_test(test_ties_in_all_orders),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_large_horseshoe),
         cmocka_unit_test(test_dice),
