@@ -41,8 +41,8 @@ typedef struct rp_sr_lesion {
     const char *segmentation_sop_uid, *segmentation_series_uid; /**< of that SEG, both or none; it
                                                                      belongs to the series' study */
     int segment;                                                /**< its number there, from 1 */
-    int slice;                                                  /**< of both axes, z of the grid */
-    rp_point2 long_axis[2], short_axis[2]; /**< ends in voxel index of the slice */
+    int slice; /**< of both axes, counted along the grid's axial axis (rp_grid_axial_axis) */
+    rp_point2 long_axis[2], short_axis[2]; /**< ends in voxel index of the slice, as rp_lesion's */
     double long_axis_mm, short_axis_mm, volume_cc;
     const char *algorithm, *algorithm_version; /**< who contoured and measured; both or none */
     const char *const *parameters;             /**< lines for people: hash of the model, ... */
@@ -70,6 +70,7 @@ typedef struct rp_sr_write_options {
  * image (PS3.3 C.18.6.1.2): the centre of the first pixel is 0.5\0.5; of a multi-frame image they
  * name the frame. Slices without UID were made between the images of a series, or across those of a
  * tilted gantry: what lies on one is an SCOORD3D in LPS mm, and the report a Comprehensive 3D SR.
+ * So are the axes on a sagittal or coronal series, where no image shows the axial plane measured.
  * Content Date and Time are those of the study (19000101 where it has none), so that equal input
  * gives equal files. RP_ERR_ARGUMENT: a slice outside the series, a mask on another grid, neither
  * mask nor segment, an unknown response, an axis of no length, nothing to report;

@@ -172,8 +172,7 @@ void assess_flag_findings(assess *a)
         assess_flag_add(a, "not_measurable_at_baseline",
                         "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "
                         "a target lesion by RECIST 1.1.",
-                        a->baseline.lesion.longest_diameter_mm,
-                        a->baseline_ct.series.image.grid.spacing[2]);
+                        a->baseline.lesion.longest_diameter_mm, cmd_slice_spacing(&a->baseline_ct));
     if (a->self_dice < sufficient_self_dice)
         assess_flag_add(a, "self_dice_low",
                         "The patient model reproduces the baseline contour with a Dice of only "

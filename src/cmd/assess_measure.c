@@ -12,7 +12,7 @@ static rp_status classify(const assess *a, const rp_lesion *followup, rp_respons
                           rp_error *err)
 {
     rp_response_input input = cmd_response_input(&a->baseline.lesion, followup, false,
-                                                 a->baseline_ct.series.image.grid.spacing[2]);
+                                                 cmd_slice_spacing(&a->baseline_ct));
     input.nadir_mm = a->prior.nadir_mm;
     return rp_response_classify(&input, out, err);
 }

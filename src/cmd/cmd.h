@@ -143,6 +143,11 @@ void cmd_set_remarks(rp_json *json);
 rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_progress *progress,
                       cmd_ct *ct, rp_error *err);
 void cmd_ct_release(cmd_ct *ct);
+/* plane.c: tells of slices that are not axial. NIfTI does not say which of its axes lies across the
+ * slices, so there a clearly coarser spacing counts. */
+void cmd_remark_plane(const rp_grid *grid, bool is_dicom, rp_remarks *remarks);
+/* Between axial planes, whichever axis of the file they lie across. */
+double cmd_slice_spacing(const cmd_ct *ct);
 
 typedef enum cmd_contour_format { CMD_NIFTI, CMD_RTSTRUCT, CMD_SEG } cmd_contour_format;
 

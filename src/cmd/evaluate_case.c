@@ -159,7 +159,7 @@ static rp_status score(work *w, rp_source source, const rp_mask *mask, double st
                                     sizeof tolerances_mm / sizeof *tolerances_mm, &s->overlap, err);
     if (!status && visit == 1)
         status = cmd_classify_lesion(&w->one->manual[0], &s->lesion, false,
-                                     w->ct[0].series.image.grid.spacing[2], &s->response, err);
+                                     cmd_slice_spacing(&w->ct[0]), &s->response, err);
     return status;
 }
 
@@ -282,8 +282,7 @@ static rp_status measure_manual(work *w, rp_error *err)
                                     &components, err);
     if (!status)
         status = cmd_classify_lesion(&w->one->manual[0], &w->one->manual[1], true,
-                                     w->ct[0].series.image.grid.spacing[2],
-                                     &w->one->manual_response, err);
+                                     cmd_slice_spacing(&w->ct[0]), &w->one->manual_response, err);
     return status;
 }
 

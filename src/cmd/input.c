@@ -155,6 +155,7 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
         cmd_ct_release(ct);
         return status;
     }
+    cmd_remark_plane(&ct->series.image.grid, ct->is_dicom, &ct->remarks);
     cmd_tell(path, &ct->remarks);
     memcpy(ct->sha256, ct->series.image_sha256, sizeof ct->sha256);
     cmd_find_label(path, ct->is_dicom ? &ct->series.header : NULL, ct->label);
@@ -166,6 +167,12 @@ void cmd_ct_release(cmd_ct *ct)
     rp_dicom_series_release(&ct->series);
     rp_remarks_release(&ct->remarks);
     *ct = (cmd_ct){0};
+}
+
+double cmd_slice_spacing(const cmd_ct *ct)
+{
+    const rp_grid *grid = &ct->series.image.grid;
+    return grid->spacing[rp_grid_axial_axis(grid)];
 }
 
 /* ---- contours ---------------------------------------------------------------------------- */
@@ -337,6 +344,7 @@ static rp_status read_and_tell(const char *file, const char *label, rp_mask *mas
 {
     rp_remarks odd = {0};
     rp_status status = cmd_mask_read(file, label, mask, &odd, err);
+    if (!status) cmd_remark_plane(&mask->grid, !rp_nifti_probe(file), &odd);
     cmd_tell_all(file, &odd);
     return status;
 }

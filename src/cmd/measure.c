@@ -87,6 +87,7 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
         return rp_fail(err, RP_ERR_FORMAT, "%s: --labels needs a NIfTI label map", o->mask);
     rp_remarks odd = {0};
     rp_status status = rp_nifti_read_labels(o->mask, &m->labels, &odd, err);
+    if (!status && !o->image) cmd_remark_plane(&m->labels.grid, false, &odd);
     cmd_tell_all(o->mask, &odd);
     cmd_find_label(o->mask, NULL, m->label);
     if (status || !o->image) return status;
@@ -119,7 +120,8 @@ static rp_status print_json(const measure_options *o, const measured *m, rp_erro
     for (size_t i = 0; i < m->count; i++)
         rp_json_append(lesions, cmd_lesion_json(&m->lesions[i], &m->ct.series));
     rp_json_set_string(json, "definition", rp_diameter_definition_name(o->definition));
-    rp_json_set_number(json, "slice_spacing_mm", m->labels.grid.spacing[2]);
+    const rp_grid *grid = &m->labels.grid;
+    rp_json_set_number(json, "slice_spacing_mm", grid->spacing[rp_grid_axial_axis(grid)]);
     rp_json_set(json, "lesions", lesions);
     rp_json_set_string(json, "label", m->label);
     rp_json_set_string(json, "program_version", RP_VERSION);

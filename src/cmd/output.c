@@ -179,12 +179,15 @@ rp_json *cmd_lesion_json(const rp_lesion *lesion, const rp_dicom_series *series)
     rp_json_set_number(json, "volume_cc", lesion->volume_cc);
     rp_json_set_int(json, "voxels", (int64_t)lesion->voxels);
     rp_json_set_int(json, "slice_index", z);
+    rp_json_set_int(json, "slice_axis", lesion->slice_axis);
     if (lesion->voxels > 0)
         set_places(json, lesion);
     else
         for (size_t i = 0; i < sizeof places / sizeof *places; i++)
             rp_json_set_string(json, places[i], NULL);
-    const bool known = series && series->sop_uids && z >= 0 && z < series->image.grid.size[2];
+    /* Across the slices of a sagittal or coronal series no image shows the plane measured. */
+    const bool known = series && series->sop_uids && lesion->slice_axis == 2 && z >= 0 &&
+                       z < series->image.grid.size[2];
     if (known && series->sop_uids[z][0])
         rp_json_set_string(json, "sop_instance_uid", series->sop_uids[z]);
     return json;

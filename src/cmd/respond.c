@@ -124,7 +124,7 @@ static rp_status measure_visit(const respond_options *o, const char *spec, const
     rp_mask mask;
     rp_status status = cmd_mask_load(spec, image, cmd_progress(&o->common), &ct, &mask, err);
     if (status) return status;
-    v->slice_spacing_mm = mask.grid.spacing[2];
+    v->slice_spacing_mm = mask.grid.spacing[rp_grid_axial_axis(&mask.grid)];
     memcpy(v->label, ct.label, sizeof v->label);
     status = rp_measure_mask(&mask, o->definition, &v->lesion, err);
     rp_mask_release(&mask);

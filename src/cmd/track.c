@@ -182,10 +182,11 @@ static void warn_of_planes(const track_work *w, size_t v)
     const double alike = 0.94; /* 20 degrees */
     const rp_grid *mine = &w->tracked[v].grid, *first = &w->tracked[0].grid;
     double cosine = 0.0;
-    for (int r = 0; r < 3; r++) cosine += mine->direction[r][2] * first->direction[r][2];
+    const int a = rp_grid_axial_axis(mine), b = rp_grid_axial_axis(first);
+    for (int r = 0; r < 3; r++) cosine += mine->direction[r][a] * first->direction[r][b];
     if (fabs(cosine) < alike)
         rp_log(RP_LOG_WARNING,
-               "%s: its slices lie in other planes than the baseline's: diameters measured in them "
+               "%s: its axial planes lie otherwise than the baseline's: diameters measured in them "
                "are not comparable",
                w->plan.visits[v].image);
 }

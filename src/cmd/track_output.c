@@ -98,6 +98,7 @@ static rp_json *found_json(const rp_found *f)
     rp_json_set_number(json, "short_axis_mm", f->measured.short_axis_mm);
     rp_json_set_number(json, "volume_cc", f->measured.volume_cc);
     rp_json_set_int(json, "slice_index", f->measured.slice_index);
+    rp_json_set_int(json, "slice_axis", f->measured.slice_axis);
     rp_json_set_numbers(json, "centroid_lps", f->measured.centroid_lps, 3);
     return json;
 }

@@ -127,9 +127,10 @@ class Item
     /** Points in voxel index of the slice, on the image that shows it. */
     void line_on_image(const char *relation, const Concept *name, const Points &points,
                        const rp_dicom_series &series, int slice);
-    /** The same in the patient's coordinates, whether or not an image shows that slice. */
+    /** The same in the patient's coordinates, whether or not an image shows that slice. The slice
+     *  lies across `axis` of the grid. */
     void line_in_space(const char *relation, const Concept *name, const Points &points,
-                       const rp_dicom_series &series, int slice);
+                       const rp_dicom_series &series, int slice, int axis = 2);
 
   private:
     /** Takes what is written after the first failure. */
@@ -176,12 +177,14 @@ void Item::line_on_image(const char *relation, const Concept *name, const Points
 }
 
 void Item::line_in_space(const char *relation, const Concept *name, const Points &points,
-                         const rp_dicom_series &series, int slice)
+                         const rp_dicom_series &series, int slice, int axis)
 {
     std::vector<float> data;
     for (const rp_point2 &at : points) {
-        const double index[3] = {at.x, at.y, double(slice)};
-        double world[3];
+        double index[3], world[3];
+        index[axis] = double(slice);
+        index[axis == 0 ? 1 : 0] = at.x;
+        index[axis == 2 ? 1 : 2] = at.y;
         rp_grid_to_world(&series.image.grid, index, world);
         for (const double value : world) data.push_back(static_cast<float>(value));
     }
@@ -205,10 +208,11 @@ static void put_axis(Item &group, const rp_sr_lesion &lesion, const Concept &nam
     Item number = group.number("CONTAINS", name, mm, millimetre);
     const rp_dicom_series &series = *lesion.series;
     const Points points = {ends[0], ends[1]};
-    if (is_on_image(series, lesion.slice))
+    const int axis = rp_grid_axial_axis(&series.image.grid);
+    if (axis == 2 && is_on_image(series, lesion.slice))
         number.line_on_image("INFERRED FROM", nullptr, points, series, lesion.slice);
     else if (series.header.frame_of_reference_uid[0])
-        number.line_in_space("INFERRED FROM", nullptr, points, series, lesion.slice);
+        number.line_in_space("INFERRED FROM", nullptr, points, series, lesion.slice, axis);
 }
 
 /** Whether every slice of the lesion is an image. */
@@ -480,7 +484,8 @@ static rp_status check_lesion(const char *path, const rp_sr_lesion &l, rp_error 
     const char *wrong = nullptr;
     if (!l.tracking_id || !l.tracking_uid)
         wrong = "a lesion without tracking identifier";
-    else if (l.slice < 0 || l.slice >= l.series->image.grid.size[2])
+    else if (const rp_grid &g = l.series->image.grid;
+             l.slice < 0 || l.slice >= g.size[rp_grid_axial_axis(&g)])
         wrong = "a lesion measured outside the series";
     else if (!(l.long_axis_mm > 0) || !(l.short_axis_mm > 0) || !(l.volume_cc > 0))
         wrong = "a lesion of no extent";

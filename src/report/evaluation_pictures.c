@@ -75,7 +75,9 @@ static void place_frames(rp_loaded *loaded, const rp_case *one)
         if (!rp_lesion_found(&lesion[v])) lesion[v].slice_index = -1;
         if (v == 1 && lesion[v].slice_index < 0 && one->score[RP_SOURCE_IDOL_POST].present)
             lesion[v].slice_index = one->score[RP_SOURCE_IDOL_POST].lesion.slice_index;
-        if (lesion[v].slice_index >= from->image.grid.size[2]) lesion[v].slice_index = -1;
+        const rp_grid *grid = &from->image.grid;
+        if (lesion[v].slice_index >= grid->size[rp_grid_axial_axis(grid)])
+            lesion[v].slice_index = -1;
         visits[v] = (rp_report_visit){"", "", &from->image, &from->manual, further, &lesion[v]};
     }
     rp_report pair = {.baseline = visits[0], .followup = visits[1]};

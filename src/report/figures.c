@@ -47,13 +47,15 @@ static rp_status add_outline(rp_text *page, const rp_mask *mask, const scene *s,
     return status;
 }
 
+/* Ends are told along the slice's two axes in the file's order. */
 static void axis_points(const scene *s, const rp_point2 ends[2], double mm[2][2])
 {
+    const int lower = s->frame->view.normal == 0 ? 1 : 0;
     for (int e = 0; e < 2; e++) {
         double index[2] = {ends[e].x, ends[e].y};
         for (int d = 0; d < 2; d++)
             mm[e][d] = rp_frame_from_index(s->frame, &s->visit->image->grid, d,
-                                           index[s->frame->view.axis[d]]);
+                                           index[s->frame->view.axis[d] != lower]);
     }
 }
 
@@ -154,14 +156,16 @@ static void add_scale_words(rp_text *page, const scene *s)
 }
 
 /* "z -12.3 mm": the slice's place along the patient axis that it is most nearly across. */
-static void add_position(rp_text *page, const rp_grid *grid, int slice)
+static void add_position(rp_text *page, const rp_grid *grid, const rp_frame *frame)
 {
     static const char *const names[] = {"x", "y", "z"};
-    double index[3] = {0, 0, slice}, world[3];
+    const int normal = frame->view.normal;
+    double index[3] = {0, 0, 0}, world[3];
     int along = 0;
+    index[normal] = frame->slice;
     rp_grid_to_world(grid, index, world);
     for (int r = 1; r < 3; r++)
-        if (fabs(grid->direction[r][2]) >= fabs(grid->direction[along][2])) along = r;
+        if (fabs(grid->direction[r][normal]) >= fabs(grid->direction[along][normal])) along = r;
     rp_text_printf(page, "%s&nbsp;", names[along]);
     rp_text_number(page, world[along], 1, false);
     rp_text_add(page, "&nbsp;mm");
@@ -192,7 +196,7 @@ static rp_status add_main(rp_text *page, const scene *s, bool found, rp_error *e
     rp_text_add(page, "</b> <span>");
     rp_report_add_date(page, s->visit->date);
     rp_text_printf(page, "</span> <span class=\"where\">slice %d &middot; ", s->frame->slice);
-    add_position(page, &s->visit->image->grid, s->frame->slice);
+    add_position(page, &s->visit->image->grid, s->frame);
     rp_text_add(page, "</span></figcaption>");
     rp_status status = add_box(
         page, s, MAIN_WIDTH, found ? "measured slice" : "slice where the lesion is expected", err);
@@ -215,7 +219,7 @@ static rp_status add_tile(rp_text *page, const scene *s, rp_error *err)
     rp_text_printf(page, "<figure class=\"tile%s\">", s->measured ? " chosen" : "");
     rp_status status = add_box(page, s, TILE_WIDTH, "further slice", err);
     rp_text_printf(page, "</div><figcaption>%d &middot; ", s->frame->slice);
-    add_position(page, &s->visit->image->grid, s->frame->slice);
+    add_position(page, &s->visit->image->grid, s->frame);
     rp_text_add(page, "</figcaption></figure>");
     return status;
 }
@@ -231,7 +235,7 @@ static rp_status add_overview(rp_text *page, const scene *s, const rp_visit_layo
         if (fabs(grid->direction[r][s->frame->view.normal]) >
             fabs(grid->direction[across][s->frame->view.normal]))
             across = r;
-    int d = s->frame->view.axis[0] == 2 ? 0 : 1;
+    int d = s->frame->view.axis[0] == layout->main.view.normal ? 0 : 1;
     rp_text_add(page, "<figure class=\"tile overview\">");
     rp_status status = add_box(page, s, TILE_WIDTH, planes[across], err);
     rp_text_printf(page, "<svg viewBox=\"0 0 %.2f %.2f\" aria-hidden=\"true\">", s->frame->size[0],
@@ -286,6 +290,16 @@ static void add_legend(rp_text *page, bool truth)
                       "<i class=\"key axes\"></i>longest diameter and short axis</label></div>");
 }
 
+/* Where the file's own slices lie in another plane than the measured one. */
+static void add_axis_note(rp_text *page, const rp_report_visit *visit, int normal)
+{
+    static const char *const names[] = {"first", "second"};
+    if (normal == 2) return;
+    rp_text_add(page, "; of ");
+    rp_text_escape(page, visit->title);
+    rp_text_printf(page, ", which is not stored as axial slices, along its %s axis", names[normal]);
+}
+
 rp_status rp_report_add_pictures(rp_text *page, const rp_report *report, const rp_layout *layout,
                                  rp_window window, rp_error *err)
 {
@@ -306,6 +320,8 @@ rp_status rp_report_add_pictures(rp_text *page, const rp_report *report, const r
                 "<p class=\"note\">Measured slices and further slices of both visits have one "
                 "magnification; further slices run evenly through the lesion, the measured "
                 "one is framed. Slice numbers "
-                "count from 0 in the order of the image file.</p></section>");
+                "count from 0 in the order of the image file");
+    for (int v = 0; v < 2; v++) add_axis_note(page, visits[v], layout->visit[v].main.view.normal);
+    rp_text_add(page, ".</p></section>");
     return status;
 }

@@ -7,6 +7,7 @@
 typedef struct lesion_box {
     bool known;
     double low[3], high[3];
+    int axial;    /* the grid's axis across the slices */
     double slice; /* the one to show large */
 } lesion_box;
 
@@ -29,7 +30,7 @@ static void box_borrow(lesion_box *box, const rp_grid *grid, const lesion_box *o
     double centre[3], world[3], index[3];
     bool within = other->known;
     for (int a = 0; a < 3; a++) centre[a] = 0.5 * (other->low[a] + other->high[a]);
-    if (within) centre[2] = other->slice;
+    if (within) centre[other->axial] = other->slice;
     rp_grid_to_world(other_grid, centre, world);
     rp_grid_from_world(grid, world, index);
     for (int a = 0; a < 3; a++)
@@ -41,7 +42,7 @@ static void box_borrow(lesion_box *box, const rp_grid *grid, const lesion_box *o
         box->low[a] = fmax(index[a] - half, 0);
         box->high[a] = fmin(index[a] + half, grid->size[a] - 1);
     }
-    box->slice = index[2];
+    box->slice = index[box->axial];
 }
 
 static double box_centre(const lesion_box *box, int axis)
@@ -92,7 +93,8 @@ static double scale_bar(double width_mm)
 static void choose_strip(const rp_grid *grid, const lesion_box *box, int measured,
                          rp_visit_layout *layout)
 {
-    int first = (int)lround(box->low[2]), last = (int)lround(box->high[2]);
+    const int axial = box->axial;
+    int first = (int)lround(box->low[axial]), last = (int)lround(box->high[axial]);
     int count = last - first + 1 < RP_STRIP_MAX ? last - first + 1 : RP_STRIP_MAX;
     int nearest = 0;
     for (int i = 0; i < count; i++) {
@@ -103,7 +105,7 @@ static void choose_strip(const rp_grid *grid, const lesion_box *box, int measure
     }
     layout->strip_count = count;
     if (measured >= first && measured <= last) layout->strip[nearest] = measured;
-    if (grid->direction[2][2] <= 0) return;
+    if (grid->direction[2][axial] <= 0) return;
     for (int i = 0; i < count / 2; i++) {
         int kept = layout->strip[i];
         layout->strip[i] = layout->strip[count - 1 - i];
@@ -125,7 +127,7 @@ static void place_visit(const rp_report_visit *visit, const lesion_box *box, con
         centre[a] = box_centre(box, a);
         whole[a] = 0.5 * (grid->size[a] - 1);
     }
-    layout->main.slice = clamp_index(box->slice, grid->size[2]);
+    layout->main.slice = clamp_index(box->slice, grid->size[box->axial]);
     layout->main.size[0] = size[0];
     layout->main.size[1] = size[1];
     rp_frame_centre(&layout->main, grid, centre);
@@ -166,9 +168,10 @@ void rp_layout_make(const rp_report *report, rp_layout *layout)
         box_add(&boxes[v], visits[v]->mask);
         layout->visit[v].found = visits[v]->lesion->slice_index >= 0;
         box_add(&boxes[v], visits[v]->truth);
+        boxes[v].axial = rp_grid_axial_axis(&visits[v]->image->grid);
         boxes[v].slice = visits[v]->lesion->slice_index;
-        if (boxes[v].slice < 0) boxes[v].slice = box_centre(&boxes[v], 2);
-        rp_view_choose(&visits[v]->image->grid, 2, &layout->visit[v].main.view);
+        if (boxes[v].slice < 0) boxes[v].slice = box_centre(&boxes[v], boxes[v].axial);
+        rp_view_choose(&visits[v]->image->grid, boxes[v].axial, &layout->visit[v].main.view);
     }
     choose_size(visits, boxes, layout->visit, size);
     size_overviews(visits, layout, size);

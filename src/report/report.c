@@ -17,7 +17,8 @@ static rp_status check_visit(const rp_report_visit *visit, const char *name, rp_
         if (masks[i] && !rp_grid_same(&visit->image->grid, &masks[i]->grid, 0.01))
             return rp_fail(err, RP_ERR_ARGUMENT,
                            "report: a mask of the %s is not on its image's grid", name);
-    if (visit->lesion->slice_index >= visit->image->grid.size[2])
+    const rp_grid *grid = &visit->image->grid;
+    if (visit->lesion->slice_index >= grid->size[rp_grid_axial_axis(grid)])
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "report: the measured slice of the %s lies outside its "
                        "image",

@@ -27,12 +27,14 @@ static void place_in_image(rp_lesion *lesion, const int low[3])
 {
     rp_point2 *const points[] = {&lesion->long_axis_index[0], &lesion->long_axis_index[1],
                                  &lesion->short_axis_index[0], &lesion->short_axis_index[1]};
-    lesion->slice_index += low[2];
-    lesion->first_slice += low[2];
-    lesion->last_slice += low[2];
+    const int across = lesion->slice_axis, first = across == 0 ? 1 : 0,
+              second = across == 2 ? 1 : 2;
+    lesion->slice_index += low[across];
+    lesion->first_slice += low[across];
+    lesion->last_slice += low[across];
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        points[i]->x += low[0];
-        points[i]->y += low[1];
+        points[i]->x += low[first];
+        points[i]->y += low[second];
     }
 }
 
@@ -50,7 +52,8 @@ rp_status rp_found_make(const rp_mask *mask, const char *name, rp_diameter_defin
         return status;
     }
     place_in_image(&made.measured, low);
-    const double corner[3] = {0, 0, made.measured.slice_index};
+    double corner[3] = {0, 0, 0};
+    corner[made.measured.slice_axis] = made.measured.slice_index;
     rp_grid_to_world(&mask->grid, corner, made.measured.slice_position_lps);
     snprintf(made.name, sizeof made.name, "%s", name);
     *found = made;

@@ -119,9 +119,11 @@ rp_status rp_tracking_timeline(const rp_tracking *tracking, const rp_track_visit
     rp_status status = rp_timeline_init(timeline, patient, label, err);
     for (size_t i = 0; !status && i < tracking->lesion_count; i++) status = add_lesion(&w, i);
     for (size_t v = 0; !status && v < count; v++) {
+        const rp_grid *grid = &visits[v].grid;
         const rp_timeline_visit visit = {.id = visits[v].id,
                                          .date = visits[v].date,
-                                         .slice_spacing_mm = visits[v].grid.spacing[2],
+                                         .slice_spacing_mm =
+                                             grid->spacing[rp_grid_axial_axis(grid)],
                                          .phase = visits[v].phase};
         status = rp_timeline_add_visit(timeline, &visit, err);
     }

@@ -116,20 +116,24 @@ rp_strides rp_orientation_strides(const rp_orientation *o, const rp_grid *stored
 
 /* ---- how a series lies ------------------------------------------------------------------- */
 
+int rp_grid_axial_axis(const rp_grid *grid)
+{
+    return rp_grid_orientation(grid).axis[2];
+}
+
 double rp_grid_oblique_degrees(const rp_grid *grid)
 {
-    const rp_orientation o = rp_grid_orientation(grid);
-    return acos(fmin(fabs(grid->direction[2][o.axis[2]]), 1.0)) * (180.0 / M_PI);
+    const double cosine = fabs(grid->direction[2][rp_grid_axial_axis(grid)]);
+    return acos(fmin(cosine, 1.0)) * (180.0 / M_PI);
 }
 
 int rp_grid_slice_axis(const rp_grid *grid)
 {
     const double clearly = 1.25;
-    const rp_orientation o = rp_grid_orientation(grid);
     const double *s = grid->spacing;
     for (int a = 0; a < 3; a++)
         if (s[a] > clearly * s[(a + 1) % 3] && s[a] > clearly * s[(a + 2) % 3]) return a;
-    return o.axis[2];
+    return rp_grid_axial_axis(grid);
 }
 
 /* ---- voxels ------------------------------------------------------------------------------ */
@@ -252,4 +256,20 @@ rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err)
     rp_mask_release(mask);
     *mask = back;
     return RP_OK;
+}
+
+bool rp_mask_reorder(rp_mask *mask, const rp_grid *target, rp_status *status, rp_error *err)
+{
+    const rp_grid own = rp_grid_canonical(&mask->grid), its = rp_grid_canonical(target);
+    const rp_mask *canonical;
+    rp_mask made;
+    if (!rp_grid_same(&own, &its, 1e-2)) return false;
+    *status = rp_mask_canonical(mask, &made, &canonical, err);
+    if (*status) return true;
+    if (canonical == &made) {
+        rp_mask_release(mask);
+        *mask = made;
+    }
+    *status = rp_mask_restore(mask, target, err);
+    return true;
 }
