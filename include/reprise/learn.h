@@ -20,8 +20,12 @@ typedef struct rp_preprocessing {
 } rp_preprocessing;
 
 void rp_preprocessing_defaults(rp_preprocessing *p);
+/** The working grid of an image: its box in canonical order (rp_grid_canonical), respaced
+ *  (rp_grid_respaced). The network sees every patient the same way round, however the file stores
+ *  the axes: the 48 orders of one image give the same bits on the working grid. */
+rp_grid rp_working_grid(const rp_preprocessing *p, const rp_grid *grid);
 /**
- * Image on the working grid (rp_grid_respaced) with values 0..1, air 0. Windowed and clipped first,
+ * Image on the working grid with values 0..1, air 0. Windowed and clipped first,
  * then resampled linearly, so that metal, bone and air weigh no more in a mixed voxel than the
  * window's ends. Along axes where the working grid is more than 1.1 times coarser a Gaussian of
  * 0.5 * sqrt((working/own spacing)^2 - 1) voxels goes before, because linear interpolation alone
@@ -35,7 +39,8 @@ rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, 
 /** Where a model comes from; strings may be "" when unknown. Nothing in it names a patient. */
 typedef struct rp_model_provenance {
     char program_version[64];
-    /** rp_adapt: of the image's float32 voxels and the mask's bytes as given, little endian. */
+    /** rp_adapt: of the image's float32 voxels and the mask's bytes, little endian, in canonical
+     *  order (rp_grid_canonical). */
     char trained_on_image_sha256[RP_SHA256_HEX], trained_on_mask_sha256[RP_SHA256_HEX];
     char base_model_sha256[RP_SHA256_HEX]; /**< general model that adaptation started from */
     char label[32];                        /**< "synthetic", "simulated" or "" */

@@ -23,7 +23,8 @@ typedef struct rp_simulate_options {
     double shift_mm[3];          /**< table position; default random within 10 mm */
     bool shift_given;
     double noise_hu;   /**< added noise sd; default 8 */
-    double spacing[3]; /**< follow-up grid; 0: 0.95..1.05 of the baseline's, random */
+    double spacing[3]; /**< follow-up grid, in canonical order (rp_grid_canonical); 0: 0.95..1.05 of
+                            the baseline's, random */
 } rp_simulate_options;
 
 void rp_simulate_defaults(rp_simulate_options *options);
@@ -46,7 +47,7 @@ typedef struct rp_simulated {
  * surroundings behind. What lies beyond the image's border is its mirror image. shift_mm moves the
  * body in the world (LPS); the grid's origin moves by up to 3 mm of its own. RP_ERR_ARGUMENT for an
  * empty mask, a mask on another grid and options outside their range. Same inputs and seed: same
- * bits.
+ * bits; the same baseline stored in another order of axes: the same follow-up, in that order.
  */
 rp_status rp_simulate_followup(const rp_image *baseline, const rp_mask *lesion,
                                const rp_simulate_options *options, const rp_progress *progress,

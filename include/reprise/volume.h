@@ -82,6 +82,8 @@ bool rp_orientation_is_canonical(const rp_orientation *orientation);
 /** The same voxels in canonical order; a grid that is in that order comes back to the bit. The
  *  origin of another one is computed, and may differ from a file's own by its rounding. */
 rp_grid rp_grid_canonical(const rp_grid *grid);
+/** The way back: the grid in canonical order, stored in another. */
+rp_grid rp_grid_restored(const rp_grid *canonical, const rp_orientation *orientation);
 /** Fractional voxel index of the stored grid from one in canonical order, and back. */
 void rp_orientation_to_stored(const rp_orientation *orientation, const rp_grid *stored,
                               const double canonical[3], double index[3]);

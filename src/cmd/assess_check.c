@@ -106,9 +106,9 @@ static size_t image_bytes(const assess *a)
 {
     const rp_grid *before = &a->baseline_ct.series.image.grid;
     const rp_grid *after = &a->followup_ct.series.image.grid;
-    const double *spacing = a->settings.preprocessing.spacing;
-    const rp_grid before_working = rp_grid_respaced(before, spacing);
-    const rp_grid after_working = rp_grid_respaced(after, spacing);
+    const rp_preprocessing *p = &a->settings.preprocessing;
+    const rp_grid before_working = rp_working_grid(p, before);
+    const rp_grid after_working = rp_working_grid(p, after);
     enum { IMAGE = 4, PROBABILITY = 4, LABELS = 4, MASK = 1 };
     const size_t kept =
         (IMAGE + MASK) * rp_grid_voxels(before) + (IMAGE + 3 * MASK) * rp_grid_voxels(after);

@@ -197,9 +197,9 @@ static rp_status take_result(const char *path, const rp_grid *grid, rp_mask *out
     return status;
 }
 
-rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
-                            const rp_image *followup, const char *folder, int threads, rp_mask *out,
-                            rp_error *err)
+static rp_status propagate(const rp_image *baseline, const rp_mask *contour,
+                           const rp_image *followup, const char *folder, int threads, rp_mask *out,
+                           rp_error *err)
 {
     files f = {0};
     rp_status status = rp_directory_create(folder, err);
@@ -209,5 +209,28 @@ rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
     if (!status) status = take_result(f.moved, &followup->grid, out, err);
     release_files(&f);
     if (!status) rp_tree_remove(folder);
+    return status;
+}
+
+/* In canonical order: what elastix finds depends a little on the order of axes that it is given. */
+rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
+                            const rp_image *followup, const char *folder, int threads, rp_mask *out,
+                            rp_error *err)
+{
+    rp_image made_baseline, made_followup = {0};
+    rp_mask made_contour = {0};
+    const rp_image *moving, *fixed;
+    const rp_mask *mask;
+    rp_status status = rp_image_canonical(baseline, &made_baseline, &moving, err);
+    if (!status) status = rp_image_canonical(followup, &made_followup, &fixed, err);
+    if (!status) status = rp_mask_canonical(contour, &made_contour, &mask, err);
+    if (!status) status = propagate(moving, mask, fixed, folder, threads, out, err);
+    if (!status) {
+        status = rp_mask_restore(out, &followup->grid, err);
+        if (status) rp_mask_release(out);
+    }
+    rp_image_release(&made_baseline);
+    rp_image_release(&made_followup);
+    rp_mask_release(&made_contour);
     return status;
 }

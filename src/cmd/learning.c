@@ -181,7 +181,7 @@ static rp_fcd_config adapted_network(const cmd_settings *settings)
 rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
                              rp_error *err)
 {
-    const rp_grid working = rp_grid_respaced(grid, settings->preprocessing.spacing);
+    const rp_grid working = rp_working_grid(&settings->preprocessing, grid);
     int size[3];
     for (int a = 0; a < 3; a++) {
         const int wanted = settings->adapt.crop[a];
@@ -195,7 +195,7 @@ rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid
                                rp_error *err)
 {
     /* Tiles are of whole units, two at least (rp_predict_options). */
-    const rp_grid working = rp_grid_respaced(grid, settings->preprocessing.spacing);
+    const rp_grid working = rp_working_grid(&settings->preprocessing, grid);
     const int stride = rp_fcd_stride(&settings->network), unit = stride > 16 ? stride : 16;
     int size[3];
     for (int a = 0; a < 3; a++) {

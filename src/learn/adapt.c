@@ -139,19 +139,39 @@ static rp_status prepare_watch(adaptation *a, rp_error *err)
     return RP_OK;
 }
 
+/* Of the voxels in canonical order: one hash for one image, however files store it. */
+static rp_status hash_pair(const rp_image *image, const rp_mask *mask,
+                           char image_hash[RP_SHA256_HEX], char mask_hash[RP_SHA256_HEX],
+                           rp_error *err)
+{
+    rp_image made_image;
+    rp_mask made_mask = {0};
+    const rp_image *i;
+    const rp_mask *m;
+    rp_status status = rp_image_canonical(image, &made_image, &i, err);
+    if (!status) status = rp_mask_canonical(mask, &made_mask, &m, err);
+    if (!status) {
+        rp_sha256(i->data, rp_grid_voxels(&i->grid) * sizeof *i->data, image_hash);
+        rp_sha256(m->data, rp_grid_voxels(&m->grid) * sizeof *m->data, mask_hash);
+    }
+    rp_image_release(&made_image);
+    rp_mask_release(&made_mask);
+    return status;
+}
+
 /* A checkpoint that holds Dice of one visit is not continued with another. */
-static void fingerprint_watch(adaptation *a)
+static rp_status fingerprint_watch(adaptation *a, rp_error *err)
 {
     const rp_adapt_watch *w = a->loop.options->watch;
     rp_fingerprint *f = &a->loop.state.fingerprint;
     char text[3 * RP_SHA256_HEX + 32], image[RP_SHA256_HEX], mask[RP_SHA256_HEX];
-    if (!w) return;
-    const size_t voxels = rp_grid_voxels(&w->image->grid);
-    rp_sha256(w->image->data, voxels * sizeof *w->image->data, image);
-    rp_sha256(w->mask->data, voxels, mask);
+    if (!w) return RP_OK;
+    rp_status status = hash_pair(w->image, w->mask, image, mask, err);
+    if (status) return status;
     snprintf(text, sizeof text, "%s %s %s %d", f->hash[0], image, mask, w->every);
     f->name[0] = "image, or another one watched";
     rp_sha256(text, strlen(text), f->hash[0]);
+    return RP_OK;
 }
 
 static rp_status take_watched(const adaptation *a, rp_adapt_curve *curve, rp_error *err)
@@ -208,24 +228,24 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     f->name[1] = "contour";
     rp_sha256(a->image.data, voxels * sizeof *a->image.data, f->hash[0]);
     rp_sha256(a->mask.data, voxels * sizeof *a->mask.data, f->hash[1]);
-    fingerprint_watch(a);
-    return rp_loop_start(&a->loop, err);
+    status = fingerprint_watch(a, err);
+    return status ? status : rp_loop_start(&a->loop, err);
 }
 
-static void set_provenance(rp_model *model, const rp_image *image, const rp_mask *mask,
-                           const rp_adapt_options *options)
+static rp_status set_provenance(rp_model *model, const rp_image *image, const rp_mask *mask,
+                                const rp_adapt_options *options, rp_error *err)
 {
     rp_model_provenance *p = &model->provenance;
+    rp_status status =
+        hash_pair(image, mask, p->trained_on_image_sha256, p->trained_on_mask_sha256, err);
+    if (status) return status;
     snprintf(p->program_version, sizeof p->program_version, "%s", RP_VERSION);
     snprintf(p->kernels, sizeof p->kernels, "%s", rp_kernels_get()->name);
     memcpy(p->base_model_sha256, model->sha256, sizeof p->base_model_sha256);
     model->sha256[0] = 0; /* the weights are no longer the file's */
-    rp_sha256(image->data, rp_grid_voxels(&image->grid) * sizeof *image->data,
-              p->trained_on_image_sha256);
-    rp_sha256(mask->data, rp_grid_voxels(&mask->grid) * sizeof *mask->data,
-              p->trained_on_mask_sha256);
     p->seed = options->seed;
     p->epochs = options->epochs;
+    return RP_OK;
 }
 
 rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
@@ -252,8 +272,8 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
     if (!status) status = rp_loop_run(&a.loop, progress, err);
     if (!status) status = rp_loop_curve(&a.loop, curve, err);
     if (!status) status = take_watched(&a, curve, err);
+    if (!status) status = set_provenance(model, image, mask, options, err);
     if (!status) {
-        set_provenance(model, image, mask, options);
         curve->resumed_epochs = (int)(resumed / (uint64_t)options->copies);
         curve->seconds = rp_seconds() - started - a.watch_seconds;
     }

@@ -7,6 +7,13 @@
 /** RP_ERR_ARGUMENT in words for an impossible window or working grid. */
 rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err);
 
+/** A mask, on any grid, on the working grid of an image's grid. */
+rp_status rp_working_mask(const rp_preprocessing *p, const rp_mask *mask, const rp_grid *grid,
+                          rp_mask *out, rp_error *err);
+/** What was found on the working grid of an image's grid, on that in canonical order; 0 outside.
+ *  Moves the grid of `working`, which is of no use afterwards. */
+rp_status rp_deliver(const rp_grid *grid, rp_image *working, rp_image *out, rp_error *err);
+
 /** Image and contour on the working grid. RP_ERR_REFUSED: the contour is empty, holds no voxel of
  *  that grid, or covers everything. Both outputs are the caller's to release, after errors too. */
 rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,

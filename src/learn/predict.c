@@ -387,21 +387,22 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
     rp_status status = check_options(config, options, err);
     if (!status) status = rp_preprocess_image(&model->preprocessing, image, &working, err);
     if (!status && config->in_channels == 2)
-        status = rp_mask_resample(options->prior, &working.grid, &prior, err);
+        status = rp_working_mask(&model->preprocessing, options->prior, &image->grid, &prior, err);
     if (!status)
         status = rp_predict_working(model, &working, &prior, options, progress, &probability,
                                     &out->tiles, &out->memory_bytes, err);
     rp_image_release(&working);
     rp_mask_release(&prior);
-    if (!status)
-        status = rp_image_resample(&probability, &image->grid, 0.0f, &out->probability, err);
+    if (!status) status = rp_deliver(&image->grid, &probability, &out->probability, err);
     rp_image_release(&probability);
-    if (!status) status = rp_mask_init(&out->mask, &image->grid, err);
+    if (!status) status = rp_mask_init(&out->mask, &out->probability.grid, err);
     if (status) goto done;
     const size_t voxels = rp_grid_voxels(&image->grid);
     for (size_t i = 0; i < voxels; i++)
         out->mask.data[i] = (double)out->probability.data[i] >= options->threshold;
     status = choose_component(out, options, err);
+    if (!status) status = rp_mask_restore(&out->mask, &image->grid, err);
+    if (!status) status = rp_image_restore(&out->probability, &image->grid, err);
 done:
     if (status) rp_prediction_release(out);
     return status;

@@ -22,21 +22,43 @@ rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err)
     return RP_OK;
 }
 
-/* Windowing comes before any interpolation: metal, bone and air then weigh no more in a mixed
- * voxel than the ends of the window do. */
+/* Where voxels lie beside one another, wherever the patient lies: what a file rounds its origin and
+ * directions to, and which corner of the image it counts from, then touches no bit. */
+static rp_grid in_place(const rp_grid *grid)
+{
+    return rp_grid_make(grid->size[0], grid->size[1], grid->size[2], grid->spacing[0],
+                        grid->spacing[1], grid->spacing[2]);
+}
+
+rp_grid rp_working_grid(const rp_preprocessing *p, const rp_grid *grid)
+{
+    const rp_grid canonical = rp_grid_canonical(grid);
+    return rp_grid_respaced(&canonical, p->spacing);
+}
+
+/* Into canonical order on the way. Windowing comes before any interpolation: metal, bone and air
+ * then weigh no more in a mixed voxel than the ends of the window do. */
 static rp_status apply_window(const rp_preprocessing *p, const rp_image *image, rp_image *out,
                               rp_error *err)
 {
-    rp_status status = rp_image_init(out, &image->grid, err);
+    const rp_grid grid = rp_grid_canonical(&image->grid);
+    const rp_orientation o = rp_grid_orientation(&image->grid);
+    const rp_strides from = rp_orientation_strides(&o, &image->grid);
+    rp_status status = rp_image_init(out, &grid, err);
     if (status) return status;
-    const size_t voxels = rp_grid_voxels(&image->grid);
     const double low = p->window_low_hu, scale = 1.0 / (p->window_high_hu - p->window_low_hu);
     size_t bad = 0;
-    for (size_t i = 0; i < voxels; i++) {
-        double value = ((double)image->data[i] - low) * scale;
-        bad += !isfinite(value);
-        out->data[i] = (float)(value > 0.0 ? (value < 1.0 ? value : 1.0) : 0.0);
-    }
+    float *to = out->data;
+    for (int z = 0; z < grid.size[2]; z++)
+        for (int y = 0; y < grid.size[1]; y++) {
+            const float *row =
+                image->data + (ptrdiff_t)from.first + y * from.step[1] + z * from.step[2];
+            for (int x = 0; x < grid.size[0]; x++) {
+                const double value = ((double)row[x * from.step[0]] - low) * scale;
+                bad += !isfinite(value);
+                *to++ = (float)(value > 0.0 ? (value < 1.0 ? value : 1.0) : 0.0);
+            }
+        }
     if (!bad) return RP_OK;
     rp_image_release(out);
     return rp_fail(err, RP_ERR_NUMERIC, "the image holds %zu voxels that are not finite numbers",
@@ -67,16 +89,47 @@ rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, 
     if (!status) status = rp_grid_check(&image->grid, err);
     if (!status) status = apply_window(p, image, &windowed, err);
     if (status) goto done;
-    const rp_grid working = rp_grid_respaced(&image->grid, p->spacing);
-    if (rp_grid_same(&working, &image->grid, 1e-6)) {
+    const rp_grid working = rp_working_grid(p, &image->grid);
+    if (rp_grid_same(&working, &windowed.grid, 1e-6)) {
         *out = windowed;
         windowed = (rp_image){0};
         goto done;
     }
+    windowed.grid = in_place(&windowed.grid);
+    const rp_grid there = rp_grid_respaced(&windowed.grid, p->spacing);
     status = smooth_for_spacing(&windowed, p->spacing, err);
-    if (!status) status = rp_image_resample(&windowed, &working, 0.0f, out, err);
+    if (!status) status = rp_image_resample(&windowed, &there, 0.0f, out, err);
+    if (!status) out->grid = working;
 done:
     rp_image_release(&windowed);
+    return status;
+}
+
+rp_status rp_working_mask(const rp_preprocessing *p, const rp_mask *mask, const rp_grid *grid,
+                          rp_mask *out, rp_error *err)
+{
+    const rp_grid working = rp_working_grid(p, grid);
+    if (!rp_grid_same(&mask->grid, grid, 1e-2)) return rp_mask_resample(mask, &working, out, err);
+    const rp_mask on_image = {*grid, mask->data}, *canonical;
+    rp_mask made;
+    *out = (rp_mask){0};
+    rp_status status = rp_mask_canonical(&on_image, &made, &canonical, err);
+    if (status) return status;
+    const rp_mask here = {in_place(&canonical->grid), canonical->data};
+    const rp_grid there = rp_grid_respaced(&here.grid, p->spacing);
+    status = rp_mask_resample(&here, &there, out, err);
+    if (!status) out->grid = working;
+    rp_mask_release(&made);
+    return status;
+}
+
+rp_status rp_deliver(const rp_grid *grid, rp_image *working, rp_image *out, rp_error *err)
+{
+    const rp_grid canonical = rp_grid_canonical(grid);
+    const rp_grid there = in_place(&canonical);
+    working->grid = rp_grid_respaced(&there, working->grid.spacing);
+    rp_status status = rp_image_resample(working, &there, 0.0f, out, err);
+    if (!status) out->grid = canonical;
     return status;
 }
 
@@ -86,7 +139,7 @@ rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, cons
     const size_t inside = rp_mask_count(mask);
     if (inside == 0) return rp_fail(err, RP_ERR_REFUSED, "the contour is empty");
     rp_status status = rp_preprocess_image(p, image, working, err);
-    if (!status) status = rp_mask_resample(mask, &working->grid, lesion, err);
+    if (!status) status = rp_working_mask(p, mask, &image->grid, lesion, err);
     if (status) return status;
     const size_t kept = rp_mask_count(lesion);
     const double *spacing = working->grid.spacing;

@@ -16,8 +16,8 @@ static rp_status make_key(const rp_preprocessing *p, const char *source_sha256,
                           char key[RP_SHA256_HEX], rp_error *err)
 {
     RP_AUTOFREE char *text =
-        rp_format("%s %a %a %a %a %a %s", source_sha256, p->window_low_hu, p->window_high_hu,
-                  p->spacing[0], p->spacing[1], p->spacing[2], RP_VERSION);
+        rp_format("%s %a %a %a %a %a %s in canonical order", source_sha256, p->window_low_hu,
+                  p->window_high_hu, p->spacing[0], p->spacing[1], p->spacing[2], RP_VERSION);
     if (!text) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_sha256(text, strlen(text), key);
     return RP_OK;

@@ -135,11 +135,22 @@ static rp_status find_body(rp_register_image *image, rp_error *err)
     return status;
 }
 
+/* In canonical order, so that boxes of voxels begin at the same corner of the patient. */
+static rp_status shrink_first(const rp_image *image, rp_image *to, rp_error *err)
+{
+    const rp_image *canonical;
+    rp_image made;
+    rp_status status = rp_image_canonical(image, &made, &canonical, err);
+    if (!status) status = shrink(canonical, LEVEL_MM[0], to, err);
+    rp_image_release(&made);
+    return status;
+}
+
 rp_status rp_register_image_create(const rp_image *image, rp_register_image **out, rp_error *err)
 {
     rp_register_image *made = rp_alloc(1, sizeof *made);
     if (!made) return rp_fail(err, RP_ERR_MEMORY, "registration: out of memory");
-    rp_status status = shrink(image, LEVEL_MM[0], &made->levels[0], err);
+    rp_status status = shrink_first(image, &made->levels[0], err);
     for (int l = 1; !status && l < LEVELS; l++)
         status = shrink(&made->levels[l - 1], LEVEL_MM[l], &made->levels[l], err);
     if (!status) status = find_body(made, err);

@@ -414,9 +414,9 @@ static rp_status finish(scene *s, double baseline_mm, rp_simulated *out, rp_erro
     return RP_OK;
 }
 
-rp_status rp_simulate_followup(const rp_image *baseline, const rp_mask *lesion,
-                               const rp_simulate_options *options, const rp_progress *progress,
-                               rp_simulated *out, rp_error *err)
+static rp_status simulate(const rp_image *baseline, const rp_mask *lesion,
+                          const rp_simulate_options *options, const rp_progress *progress,
+                          rp_simulated *out, rp_error *err)
 {
     scene s = {.baseline = baseline, .lesion = lesion, .options = options, .scale = 1};
     double baseline_mm = 0;
@@ -428,5 +428,29 @@ rp_status rp_simulate_followup(const rp_image *baseline, const rp_mask *lesion,
     rp_image_release(&s.distance);
     rp_image_release(&s.image);
     rp_mask_release(&s.mask);
+    return status;
+}
+
+/* Everything is made in canonical order, so that one patient has one follow-up, and delivered in
+ * the order of the baseline. */
+rp_status rp_simulate_followup(const rp_image *baseline, const rp_mask *lesion,
+                               const rp_simulate_options *options, const rp_progress *progress,
+                               rp_simulated *out, rp_error *err)
+{
+    const rp_orientation order = rp_grid_orientation(&baseline->grid);
+    const rp_image *image;
+    const rp_mask *mask;
+    rp_image made_image;
+    rp_mask made_mask = {0};
+    rp_status status = rp_image_canonical(baseline, &made_image, &image, err);
+    if (status == RP_OK) status = rp_mask_canonical(lesion, &made_mask, &mask, err);
+    if (status == RP_OK) status = simulate(image, mask, options, progress, out, err);
+    rp_image_release(&made_image);
+    rp_mask_release(&made_mask);
+    if (status != RP_OK) return status;
+    const rp_grid grid = rp_grid_restored(&out->image.grid, &order);
+    status = rp_image_restore(&out->image, &grid, err);
+    if (status == RP_OK) status = rp_mask_restore(&out->mask, &grid, err);
+    if (status != RP_OK) rp_simulated_release(out);
     return status;
 }

@@ -84,6 +84,24 @@ rp_grid rp_grid_canonical(const rp_grid *grid)
     return out;
 }
 
+rp_grid rp_grid_restored(const rp_grid *canonical, const rp_orientation *o)
+{
+    if (rp_orientation_is_canonical(o)) return *canonical;
+    rp_grid out;
+    double first[3];
+    for (int a = 0; a < 3; a++) {
+        const int to = o->axis[a];
+        first[a] = o->flip[a] ? canonical->size[a] - 1 : 0;
+        out.size[to] = canonical->size[a];
+        out.spacing[to] = canonical->spacing[a];
+        for (int r = 0; r < 3; r++)
+            out.direction[r][to] =
+                0.0 + (o->flip[a] ? -canonical->direction[r][a] : canonical->direction[r][a]);
+    }
+    rp_grid_to_world(canonical, first, out.origin);
+    return out;
+}
+
 void rp_orientation_to_stored(const rp_orientation *o, const rp_grid *stored,
                               const double canonical[3], double index[3])
 {

@@ -158,15 +158,14 @@ static void mask_slice(void *context, size_t z, int worker)
     }
 }
 
-rp_status rp_image_resample(const rp_image *image, const rp_grid *target, float outside,
-                            rp_image *out, rp_error *err)
+/* Both work in canonical order and bring the result back: which of two voxels weighs more at a tie,
+ * and every last bit, is then a matter of the patient. */
+
+static rp_status resample_image(const rp_image *image, const rp_grid *target, float outside,
+                                rp_image *out, rp_error *err)
 {
     rp_status status = rp_image_init(out, target, err);
     if (status) return status;
-    if (rp_grid_same(&image->grid, target, SAME_GRID_MM)) {
-        memcpy(out->data, image->data, rp_grid_voxels(target) * sizeof *out->data);
-        return RP_OK;
-    }
     job j = {.map = make_mapping(&image->grid, target),
              .image = image->data,
              .image_out = out->data,
@@ -175,15 +174,57 @@ rp_status rp_image_resample(const rp_image *image, const rp_grid *target, float 
     return RP_OK;
 }
 
-rp_status rp_mask_resample(const rp_mask *mask, const rp_grid *target, rp_mask *out, rp_error *err)
+static rp_status resample_mask(const rp_mask *mask, const rp_grid *target, rp_mask *out,
+                               rp_error *err)
 {
     rp_status status = rp_mask_init(out, target, err);
     if (status) return status;
-    if (rp_grid_same(&mask->grid, target, SAME_GRID_MM)) {
-        memcpy(out->data, mask->data, rp_grid_voxels(target));
-        return RP_OK;
-    }
     job j = {.map = make_mapping(&mask->grid, target), .mask = mask->data, .mask_out = out->data};
     rp_parallel_for((size_t)out->grid.size[2], mask_slice, &j);
     return RP_OK;
+}
+
+rp_status rp_image_resample(const rp_image *image, const rp_grid *target, float outside,
+                            rp_image *out, rp_error *err)
+{
+    const rp_grid stored = *target;
+    *out = (rp_image){0};
+    rp_status status = rp_grid_check(&stored, err);
+    if (status) return status;
+    if (rp_grid_same(&image->grid, &stored, SAME_GRID_MM)) {
+        status = rp_image_copy(image, out, err);
+        out->grid = stored;
+        return status;
+    }
+    const rp_grid grid = rp_grid_canonical(&stored);
+    const rp_image *from;
+    rp_image made;
+    status = rp_image_canonical(image, &made, &from, err);
+    if (!status) status = resample_image(from, &grid, outside, out, err);
+    if (!status) status = rp_image_restore(out, &stored, err);
+    if (status) rp_image_release(out);
+    rp_image_release(&made);
+    return status;
+}
+
+rp_status rp_mask_resample(const rp_mask *mask, const rp_grid *target, rp_mask *out, rp_error *err)
+{
+    const rp_grid stored = *target;
+    *out = (rp_mask){0};
+    rp_status status = rp_grid_check(&stored, err);
+    if (status) return status;
+    if (rp_grid_same(&mask->grid, &stored, SAME_GRID_MM)) {
+        status = rp_mask_copy(mask, out, err);
+        out->grid = stored;
+        return status;
+    }
+    const rp_grid grid = rp_grid_canonical(&stored);
+    const rp_mask *from;
+    rp_mask made;
+    status = rp_mask_canonical(mask, &made, &from, err);
+    if (!status) status = resample_mask(from, &grid, out, err);
+    if (!status) status = rp_mask_restore(out, &stored, err);
+    if (status) rp_mask_release(out);
+    rp_mask_release(&made);
+    return status;
 }
