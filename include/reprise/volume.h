@@ -109,10 +109,6 @@ rp_status rp_mask_canonical(const rp_mask *mask, rp_mask *made, const rp_mask **
  *  it stays what it was. */
 rp_status rp_image_restore(rp_image *image, const rp_grid *stored, rp_error *err);
 rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err);
-/** Where the grid holds the same voxels as target (to 0.01 mm) in whatever order, the mask is
- * brought into target's, in place, and *status says whether that worked; else false, and nothing
- * done. */
-bool rp_mask_reorder(rp_mask *mask, const rp_grid *target, rp_status *status, rp_error *err);
 
 /** The stored axis that runs between feet and head, across the axial planes. */
 int rp_grid_axial_axis(const rp_grid *grid);

@@ -171,10 +171,8 @@ static rp_status match_grids(const compare_options *o, side *p, const side *r, r
 {
     rp_mask moved = {0};
     if (rp_grid_same(&p->mask.grid, &r->mask.grid, 1e-2)) return RP_OK;
-    rp_status status = RP_OK;
-    if (rp_mask_reorder(&p->mask, &r->mask.grid, &status, err)) return status;
     if (!o->resample) return refuse_grid(p, r, err);
-    status = rp_mask_resample(&p->mask, &r->mask.grid, &moved, err);
+    rp_status status = rp_mask_resample(&p->mask, &r->mask.grid, &moved, err);
     if (status) return status;
     p->resampled = true;
     p->cc_before = volume_cc(&p->mask);

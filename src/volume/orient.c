@@ -275,19 +275,3 @@ rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err)
     *mask = back;
     return RP_OK;
 }
-
-bool rp_mask_reorder(rp_mask *mask, const rp_grid *target, rp_status *status, rp_error *err)
-{
-    const rp_grid own = rp_grid_canonical(&mask->grid), its = rp_grid_canonical(target);
-    const rp_mask *canonical;
-    rp_mask made;
-    if (!rp_grid_same(&own, &its, 1e-2)) return false;
-    *status = rp_mask_canonical(mask, &made, &canonical, err);
-    if (*status) return true;
-    if (canonical == &made) {
-        rp_mask_release(mask);
-        *mask = made;
-    }
-    *status = rp_mask_restore(mask, target, err);
-    return true;
-}
