@@ -187,9 +187,19 @@ def good(t):
         nibabel.save(image.as_reoriented(np.array([[2, 1], [0, 1], [1, 1]])), t.path(name + ".nii.gz"))
     t.write("sagittal.csv", HEAD + "before,2024-01-10,ct1.nii.gz,labels1.nii.gz\n"
             "after,2024-03-10,sagittal.nii.gz,sagittal_mask.nii.gz\n")
-    t.good("slices in other planes", "sagittal.csv", out="sagittal.json", expect=lambda timeline, text: same(
-        "state", states(timeline, 1)["T1"], "measured") + (
-            [] if "other planes than the baseline" in text else [text]))
+    t.good("stored along other axes", "sagittal.csv", out="sagittal.json", expect=lambda timeline, text: same(
+        "state", states(timeline, 1)["T1"], "measured") + same(
+            "diameter", *(v["findings"][0]["longest_mm"] for v in timeline["visits"])) + (
+                ["warned", text] if "planes" in text else []))
+    turn = np.radians(25)
+    for name in ("sagittal", "sagittal_mask"):
+        image = nibabel.load(t.path(name + ".nii.gz"))
+        about_x = np.eye(4)
+        about_x[1:3, 1:3] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+        nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), about_x @ image.affine),
+                     t.path(name + ".nii.gz"))
+    t.good("slices in other planes", "sagittal.csv", out="tilted.json", expect=lambda timeline, text: (
+        [] if "otherwise than the baseline" in text else [text]))
     threads(t)
 
 
