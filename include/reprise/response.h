@@ -69,7 +69,8 @@ typedef struct rp_response_result {
  *  evaluated is NE. RP_ERR_ARGUMENT for negative or non-finite lengths, a baseline of 0, a nadir
  *  above the baseline, and a measured follow-up of 0 mm: what was not found is RP_LESION_ABSENT
  *  only if a person says so, else RP_LESION_NOT_EVALUATED. The rules are those of the timeline
- *  below, and a nadir is an earlier visit: after a response it stays PR until progression. */
+ *  below, and a nadir is an earlier visit: after a response it stays PR until progression, and a
+ *  node that was normal there and no longer is has progressed. */
 rp_status rp_response_classify(const rp_response_input *input, rp_response_result *result,
                                rp_error *err);
 
@@ -98,7 +99,8 @@ typedef enum rp_finding_state {
     RP_FOUND_NOT_EVALUATED, /**< target, non-target */
     RP_FOUND_MERGED,        /**< target, into another target */
     RP_FOUND_SPLIT,         /**< target */
-    RP_FOUND_PRESENT,       /**< non-target */
+    RP_FOUND_PRESENT,       /**< non-target; of a new lesion, unequivocal before: there still, and no
+                                 longer counted by iRECIST, while the other criteria count it */
     RP_FOUND_PROGRESSION,   /**< non-target: a person's unequivocal call */
     RP_FOUND_UNEQUIVOCAL,   /**< new */
     RP_FOUND_EQUIVOCAL,     /**< new */

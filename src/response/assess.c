@@ -63,7 +63,8 @@ static bool prepare(course *c)
     c->value = arena_take(c->memory, cells, sizeof *c->value);
     c->gone = arena_take(c->memory, cells, sizeof *c->gone);
     c->results = arena_take(c->memory, c->visits, sizeof *c->results);
-    return c->value && c->gone && c->results;
+    c->beside = arena_take(c->memory, c->visits, sizeof *c->beside);
+    return c->value && c->gone && c->results && c->beside;
 }
 
 static bool compute(course *c, rp_timeline_result *result)

@@ -107,6 +107,15 @@ static bool reaches(rp_call call, rp_call wanted)
     return call == RP_CALL_CR || (wanted == RP_CALL_PR && call == RP_CALL_PR);
 }
 
+/* What a visit says for or against a response at another one: a PR that stays, of a size that is
+ * stable disease, is as much as that. */
+static rp_call call_to_confirm(const course *c, int visit)
+{
+    const rp_visit_result *r = &c->results[visit];
+    const rp_call call = plain(r->overall);
+    return call == RP_CALL_PR && is_kept(r) ? RP_CALL_SD : call;
+}
+
 /* May lie between two visits that confirm each other. */
 static bool lets_confirm(const course *c, rp_call call, rp_call wanted)
 {
@@ -118,9 +127,9 @@ static bool lets_confirm(const course *c, rp_call call, rp_call wanted)
 static int find_pair(const course *c, int end, rp_call wanted)
 {
     for (int i = 1; i < end; i++) {
-        if (!reaches(plain(c->results[i].overall), wanted)) continue;
+        if (!reaches(call_to_confirm(c, i), wanted)) continue;
         for (int j = i + 1; j < end; j++) {
-            const rp_call call = plain(c->results[j].overall);
+            const rp_call call = call_to_confirm(c, j);
             if (reaches(call, wanted) && days_since(c, i, j) >= c->options->confirmation_days)
                 return i;
             if (!lets_confirm(c, call, wanted)) break;

@@ -5,15 +5,12 @@
 
 /* What earlier visits leave behind. */
 typedef struct memory {
-    bool target_cr, target_response; /* since the last PD of the targets */
-    bool overall_cr;                 /* since the last PD */
+    bool target_response; /* since the last PD of the targets */
+    bool overall_cr;      /* since the last PD */
+    bool definite_cr;     /* the same, confirmed where CR needs that */
+    bool in_cr;           /* nothing but CR and NE since first_cr */
+    size_t first_cr;      /* visit */
 } memory;
-
-typedef struct decision {
-    rp_call call;
-    const char *rule;
-    int lesion;
-} decision;
 
 int first_in_state(const course *c, size_t visit, rp_lesion_role role, rp_finding_state state)
 {
@@ -41,12 +38,20 @@ static int largest_change(const course *c, size_t visit, size_t since, double si
     return lesion;
 }
 
-static bool has_reappeared(const course *c, size_t visit)
+/*
+ * What is there again after a complete response is progression; inside a partial one its size
+ * decides (EORTC's answers on RECIST 1.1). A node is there at any size, and back when it is no
+ * longer normal; as that may be some tenths of a millimetre, it counts after a definite CR only.
+ */
+static bool has_reappeared(const course *c, size_t visit, const memory *m)
 {
-    for (size_t l = 0; l < c->lesions; l++)
-        if (role_of(c, l) == RP_ROLE_TARGET && !c->timeline->lesions[l].nodal &&
-            c->value[visit * c->lesions + l] > 0)
+    for (size_t l = 0; l < c->lesions; l++) {
+        const size_t at = visit * c->lesions + l;
+        if (role_of(c, l) != RP_ROLE_TARGET || isnan(c->value[at])) continue;
+        if (c->timeline->lesions[l].nodal ? m->definite_cr && !c->gone[at]
+                                          : m->overall_cr && c->value[at] > 0)
             return true;
+    }
     return false;
 }
 
@@ -65,7 +70,7 @@ static decision decide_targets(const course *c, size_t visit, const memory *m)
                                 .baseline = c->results[0].sum,
                                 .nadir = r->nadir,
                                 .gone = all_gone(c, visit),
-                                .back = m->target_cr && has_reappeared(c, visit),
+                                .back = has_reappeared(c, visit, m),
                                 .response = m->target_response};
     if (!c->targets) return (decision){RP_CALL_NA, NULL, NO_INDEX};
     const target_call made = call_targets(c->options, &sizes);
@@ -99,13 +104,16 @@ static rp_call call_non_targets(const course *c, size_t visit)
     return RP_CALL_CR;
 }
 
-static bool non_target_has_reappeared(const course *c, size_t visit)
+static int non_target_that_reappeared(const course *c, size_t visit, const memory *m)
 {
-    for (size_t l = 0; l < c->lesions; l++)
-        if (role_of(c, l) == RP_ROLE_NON_TARGET && !c->timeline->lesions[l].nodal &&
-            state_at(c, visit, l) == RP_FOUND_PRESENT)
-            return true;
-    return false;
+    for (size_t l = 0; l < c->lesions; l++) {
+        const bool nodal = c->timeline->lesions[l].nodal;
+        if (role_of(c, l) != RP_ROLE_NON_TARGET) continue;
+        if (!(nodal ? m->definite_cr : m->overall_cr)) continue;
+        if (state_at(c, visit, l) == RP_FOUND_PRESENT && !non_target_is_gone(c, visit, l))
+            return (int)l;
+    }
+    return NO_INDEX;
 }
 
 /* ---- overall ----------------------------------------------------------------------------- */
@@ -124,17 +132,16 @@ static const char *rule_without_targets(rp_call call)
     return call == RP_CALL_CR ? "NT-CR" : call == RP_CALL_NN ? "NT-NN" : "NT-NE";
 }
 
-/* The first rule that applies names the call. */
-static decision decide(const course *c, size_t visit, const decision *targets, const memory *m)
+/* The first rule that applies names the call; new lesions have been looked at. */
+static decision decide_known(const course *c, size_t visit, const decision *targets,
+                             const memory *m)
 {
     const rp_visit_result *r = &c->results[visit];
-    const int fresh = first_in_state(c, visit, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL);
-    if (r->new_lesion) return (decision){RP_CALL_PD, "PD-new", fresh};
     if (r->target == RP_CALL_PD) return *targets;
     if (r->non_target == RP_CALL_PD)
         return (decision){RP_CALL_PD, "PD-non-target",
                           first_in_state(c, visit, RP_ROLE_NON_TARGET, RP_FOUND_PROGRESSION)};
-    if (c->options->reappearance_is_pd && m->overall_cr && non_target_has_reappeared(c, visit))
+    if (c->options->reappearance_is_pd && non_target_that_reappeared(c, visit, m) != NO_INDEX)
         return (decision){RP_CALL_PD, "PD-reappearance", NO_INDEX};
     const rp_call call = rp_overall_response(r->target, r->non_target, false);
     if (r->target == RP_CALL_NA) return (decision){call, rule_without_targets(call), NO_INDEX};
@@ -143,13 +150,31 @@ static decision decide(const course *c, size_t visit, const decision *targets, c
     return *targets;
 }
 
-static void remember(memory *m, const rp_visit_result *r)
+bool is_kept(const rp_visit_result *r)
 {
-    if (r->target == RP_CALL_PD) m->target_cr = m->target_response = false;
-    if (r->target == RP_CALL_CR) m->target_cr = true;
+    return r->target_rule && strcmp(r->target_rule, "PR-kept") == 0;
+}
+
+static void remember_cr(const course *c, size_t visit, memory *m)
+{
+    const rp_call call = c->results[visit].recist;
+    if (call == RP_CALL_PD) m->overall_cr = m->definite_cr = false;
+    if (call == RP_CALL_CR) {
+        if (!m->in_cr) m->first_cr = visit;
+        const int apart = c->day[visit] - c->day[m->first_cr];
+        m->overall_cr = true;
+        m->definite_cr = m->definite_cr || !c->options->confirmation ||
+                         (m->in_cr && apart >= c->options->confirmation_days);
+    }
+    m->in_cr = call == RP_CALL_CR || (m->in_cr && call == RP_CALL_NE);
+}
+
+static void remember(const course *c, size_t visit, memory *m)
+{
+    const rp_visit_result *r = &c->results[visit];
+    if (r->target == RP_CALL_PD) m->target_response = false;
     if (r->target == RP_CALL_CR || r->target == RP_CALL_PR) m->target_response = true;
-    if (r->recist == RP_CALL_PD) m->overall_cr = false;
-    if (r->recist == RP_CALL_CR) m->overall_cr = true;
+    remember_cr(c, visit, m);
 }
 
 void call_visits(course *c)
@@ -159,15 +184,18 @@ void call_visits(course *c)
     for (size_t v = 1; v < c->visits; v++) {
         rp_visit_result *r = &c->results[v];
         const decision targets = decide_targets(c, v, &m);
+        const int fresh = first_in_state(c, v, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL);
         r->target = targets.call;
         r->target_rule = targets.rule;
         r->target_lesion = targets.lesion;
         r->non_target = call_non_targets(c, v);
-        r->new_lesion = first_in_state(c, v, RP_ROLE_NEW, RP_FOUND_UNEQUIVOCAL) != NO_INDEX;
-        const decision overall = decide(c, v, &targets, &m);
+        r->new_lesion = fresh != NO_INDEX;
+        c->beside[v] = decide_known(c, v, &targets, &m);
+        const decision overall =
+            r->new_lesion ? (decision){RP_CALL_PD, "PD-new", fresh} : c->beside[v];
         r->recist = r->overall = overall.call;
         r->rule = overall.rule;
         r->lesion = overall.lesion;
-        remember(&m, r);
+        remember(c, v, &m);
     }
 }

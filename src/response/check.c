@@ -164,7 +164,7 @@ static bool fits(rp_lesion_role role, rp_finding_state state)
                state == RP_FOUND_NOT_EVALUATED;
     case RP_ROLE_NEW:
         return state == RP_FOUND_UNEQUIVOCAL || state == RP_FOUND_EQUIVOCAL ||
-               state == RP_FOUND_FURTHER || state == RP_FOUND_ABSENT;
+               state == RP_FOUND_FURTHER || state == RP_FOUND_PRESENT || state == RP_FOUND_ABSENT;
     default:
         return true; /* the role has been complained of */
     }
@@ -246,12 +246,14 @@ static void check_merged(checker *c, size_t visit, size_t lesion)
         COMPLAIN(c, v, id, "merged in a circle");
 }
 
-/* What has worsened further was progression before. */
+/* What has worsened further was progression before, and so was a new lesion that stays. */
 static void check_further(checker *c, size_t visit, size_t lesion)
 {
     const rp_timeline *t = c->timeline;
     finding_at f = c->at[visit * t->lesion_count + lesion];
-    if (!f || f->state != RP_FOUND_FURTHER) return;
+    const bool new_lesion = t->lesions[lesion].role == RP_ROLE_NEW;
+    if (!f || !(f->state == RP_FOUND_FURTHER || (new_lesion && f->state == RP_FOUND_PRESENT)))
+        return;
     for (size_t v = 0; v < visit; v++) {
         finding_at before = c->at[v * t->lesion_count + lesion];
         if (before && (before->state == RP_FOUND_PROGRESSION ||
@@ -259,9 +261,8 @@ static void check_further(checker *c, size_t visit, size_t lesion)
             return;
     }
     COMPLAIN(c, t->visits[visit].id, t->lesions[lesion].id,
-             "'%s', but at no visit before was it '%s'", rp_state_code(RP_FOUND_FURTHER),
-             rp_state_code(t->lesions[lesion].role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL
-                                                                  : RP_FOUND_PROGRESSION));
+             "'%s', but at no visit before was it '%s'", rp_state_code(f->state),
+             rp_state_code(new_lesion ? RP_FOUND_UNEQUIVOCAL : RP_FOUND_PROGRESSION));
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */

@@ -15,6 +15,12 @@ enum { NO_INDEX = -1 };
 
 typedef const rp_timeline_finding *finding_at;
 
+typedef struct decision {
+    rp_call call;
+    const char *rule;
+    int lesion;
+} decision;
+
 /* [visit][lesion] where two indices are needed: visit * lesions + lesion. */
 typedef struct course {
     const rp_timeline *timeline;
@@ -26,6 +32,7 @@ typedef struct course {
     bool *gone;     /* [visit][lesion], of targets */
     rp_arena **memory;
     rp_visit_result *results; /* of each visit */
+    decision *beside;         /* of each visit: the call if new lesions did not count */
 } course;
 
 static inline finding_at found(const course *c, size_t visit, size_t lesion)
@@ -38,9 +45,10 @@ static inline rp_lesion_role role_of(const course *c, size_t lesion)
     return c->timeline->lesions[lesion].role;
 }
 
-/* That it has worsened further matters to iRECIST alone. */
+/* That a lesion has worsened further, or a new one stays as it was, matters to iRECIST alone. */
 static inline rp_finding_state plain_state(finding_at f, rp_lesion_role role)
 {
+    if (role == RP_ROLE_NEW && f->state == RP_FOUND_PRESENT) return RP_FOUND_UNEQUIVOCAL;
     if (f->state != RP_FOUND_FURTHER) return f->state;
     return role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL : RP_FOUND_PROGRESSION;
 }
@@ -79,6 +87,9 @@ bool call_immune(course *c, int *confirmed_from);
 
 /* best.c: best response, dates, durations, depth. */
 bool summarise(const course *c, int confirmed_from, rp_timeline_result *result);
+
+/* Whether the visit's PR is one that stays: of a size that is none. It confirms no response. */
+bool is_kept(const rp_visit_result *r);
 
 /* trace.c: sentences and borderline flags. False when memory is short. */
 bool explain_visits(course *c);

@@ -82,6 +82,7 @@ static one_target target_of(const rp_response_input *in)
                              .baseline = in->baseline_mm,
                              .nadir = nadir,
                              .gone = gone,
+                             .back = was_normal(in, o) && !gone && !isnan(value),
                              .response = was_normal(in, o) ||
                                          at_most(nadir, partial_limit(o, in->baseline_mm), nadir)};
     return t;
@@ -173,6 +174,11 @@ static void explain(const rp_response_input *in, const char *rule, rp_response_r
         snprintf(r->rule, sizeof r->rule, "PD: an unequivocal new lesion was seen.");
     else if (strcmp(rule, "NE") == 0)
         snprintf(r->rule, sizeof r->rule, "NE: the lesion was not evaluated at this visit.");
+    else if (strcmp(rule, "PD-reappearance") == 0)
+        snprintf(r->rule, sizeof r->rule,
+                 "PD: the node was normal (%.1f mm) and no longer is (%.1f mm): it is there again "
+                 "after a complete response.",
+                 t.sizes.nadir, t.sizes.sum);
     else if (strcmp(rule, "PD-sum") == 0)
         explain_progress(&t, r);
     else if (strcmp(rule, "CR") == 0)

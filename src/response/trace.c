@@ -76,20 +76,33 @@ static char *explain_growth(const course *c, const rp_visit_result *r)
             : "");
 }
 
-static char *explain_reappearance(const course *c, const rp_visit_result *r)
+/* A lesion that is there again, or a node that is no longer normal; one that is no node first. */
+static int lesion_that_is_back(const course *c, const rp_visit_result *r, bool nodal)
 {
     const size_t visit = (size_t)(r - c->results);
-    const bool by_target = r->target == RP_CALL_PD;
+    const rp_lesion_role role = r->target == RP_CALL_PD ? RP_ROLE_TARGET : RP_ROLE_NON_TARGET;
     for (size_t l = 0; l < c->lesions; l++) {
-        const bool back =
-            by_target
-                ? role_of(c, l) == RP_ROLE_TARGET && c->value[visit * c->lesions + l] > 0
-                : role_of(c, l) == RP_ROLE_NON_TARGET && state_at(c, visit, l) == RP_FOUND_PRESENT;
-        if (back && !c->timeline->lesions[l].nodal)
-            return arena_format(c->memory, "%s is there again after a complete response",
-                                lesion_words(c, (int)l));
+        const size_t at = visit * c->lesions + l;
+        if (role_of(c, l) != role || c->timeline->lesions[l].nodal != nodal) continue;
+        if (role == RP_ROLE_NON_TARGET ? state_at(c, visit, l) == RP_FOUND_PRESENT
+            : nodal                    ? !isnan(c->value[at]) && !c->gone[at]
+                                       : c->value[at] > 0)
+            return (int)l;
     }
-    return NULL;
+    return nodal ? NO_INDEX : lesion_that_is_back(c, r, true);
+}
+
+static char *explain_reappearance(const course *c, const rp_visit_result *r)
+{
+    const int lesion = lesion_that_is_back(c, r, false);
+    if (lesion == NO_INDEX) return NULL;
+    if (!c->timeline->lesions[lesion].nodal)
+        return arena_format(c->memory, "%s is there again after a complete response",
+                            lesion_words(c, lesion));
+    return arena_format(c->memory,
+                        "node %s is no longer normal (below %g mm) after a complete response; "
+                        "where it may have been there all along, that response was a partial one",
+                        lesion_words(c, lesion), c->options->node_normal_mm);
 }
 
 static char *explain_partial(const course *c, const rp_visit_result *r)
@@ -145,6 +158,12 @@ static char *explain_remains(const course *c, const rp_visit_result *r)
                         r->non_target == RP_CALL_NE ? "were not all evaluated" : "remain");
 }
 
+static char *explain_new_remains(const course *c, const rp_visit_result *r)
+{
+    return arena_format(c->memory, "all %s are gone, but new lesion %s remains",
+                        c->targets ? "targets" : "non-targets", lesion_words(c, r->lesion));
+}
+
 static char *explain_not_evaluated(const course *c, const rp_visit_result *r)
 {
     const size_t visit = (size_t)(r - c->results);
@@ -171,8 +190,6 @@ static char *explain_confirmed(const course *c, const rp_visit_result *r)
 {
     if (strcmp(r->rule, "iCPD-before") == 0)
         return arena_copy(c->memory, "progression was confirmed before");
-    if (strcmp(r->rule, "iCPD-reappearance") == 0)
-        return arena_copy(c->memory, "a target that is there again confirms the progression");
     if (strcmp(r->rule, "iCPD-sum") == 0)
         return arena_format(c->memory,
                             "the targets confirm the progression: %.1f mm are evaluated, the "
@@ -199,6 +216,7 @@ static char *explain(const course *c, const rp_visit_result *r)
                             lesion_words(c, r->lesion));
     if (strcmp(rule, "CR") == 0) return explain_complete(c, r);
     if (strcmp(rule, "CR-non-target-remains") == 0) return explain_remains(c, r);
+    if (strstr(rule, "new-remains")) return explain_new_remains(c, r);
     if (strcmp(rule, "PR") == 0) return explain_partial(c, r);
     if (strcmp(rule, "PR-kept") == 0) return explain_kept(c, r);
     if (strcmp(rule, "SD") == 0) return explain_stable(c, r);

@@ -1,7 +1,7 @@
 """Cases from the guidelines' tables and text, against tests/oracle/response_rules.py, so that the
 oracle is tested itself. Expected is what the publications say, not what the rules compute.
 RECIST 1.1: Eisenhauer 2009, European Journal of Cancer 45:228. iRECIST: Seymour 2017, Lancet
-Oncology 18:e143. mRECIST: Lencioni and Llovet 2010, Seminars in Liver Disease 30:52."""
+Oncology 18:e143; EORTC's answers to questions on both: recist.eortc.org. mRECIST: Lencioni and Llovet 2010, Seminars in Liver Disease 30:52."""
 import datetime
 
 import response_rules
@@ -166,6 +166,42 @@ def recist_text():
            (START + datetime.timedelta(56)).isoformat(), late["progression_date"])
 
 
+def eortc_answers():
+    """EORTC's answers: a PR that lasts, what is back after a response, and growth after iUPD."""
+    days = [56 * k for k in range(6)]
+    lasting = [100, 70, 70, 80, 80, 80]
+    yield ("PR lasts while progression is not reached", "PR PR PR PR PR",
+           overalls(respond(days, targets=[lasting])))
+    yield ("and iPR", "iPR iPR iPR iPR iPR", overalls(immune(days, targets=[lasting])))
+    yield "twice PR confirms", "PR", best(days, lasting, confirmation=True)
+    yield ("a PR whose criteria the next scan does not meet is not confirmed by it", "SD",
+           best(days[:3], [100, 70, 80], confirmation=True))
+    yield ("what is back inside a PR adds to the sum", "PR PR",
+           overalls(respond(days[:3], targets=[[20, "absent", 4]], others=[["present"] * 3])))
+    yield ("and is PD by the sum alone", "PR PD",
+           overalls(respond(days[:3], targets=[[20, "absent", 5]], others=[["present"] * 3])))
+    yield ("a node of 10 mm or more after an overall CR is PD", "CR PD",
+           overalls(respond(days[:3], nodes=[[16, 9, 11]])))
+    yield ("a non-target node too", "CR PD", overalls(respond(
+        days[:3], targets=[[20, "absent", "absent"]], others=[["present", "absent", "present"]])))
+    early = respond([0, 1, 21, 51], nodes=[[15, 9.5, 9.5, 12]], confirmation=True,
+                    minimum_sd_days=28)
+    yield ("a CR that is not confirmed was perhaps none", ("CR CR PR", "SD"),
+           (overalls(early), early["best_overall_response"]))
+    for sizes, expected in (((10, 14, 16), "iUPD iUPD iCPD"), ((10, 14, 14.9), "iUPD iUPD iUPD")):
+        yield (f"new lesions of {sizes} mm", expected, overalls(immune(
+            days[:4], targets=[[20] * 4], new=[[None] + [("unequivocal", s) for s in sizes]])))
+    yield ("targets of 30, 34, 36 mm", "iUPD iUPD iCPD",
+           overalls(immune(days[:4], targets=[[20, 30, 34, 36]])))
+    stays = [None, ("unequivocal", 10), ("unequivocal", 10)]
+    yield ("targets respond beside a new lesion that stays", "iUPD iPR",
+           overalls(immune(days[:3], targets=[[100, 90, 60]], new=[stays])))
+    for last, expected in ((14.9, "iPR"), (15, "iUPD")):
+        yield (f"which counts again with {last} mm", "iUPD iPR " + expected,
+               overalls(immune(days[:4], targets=[[100, 90, 60, 60]],
+                               new=[stays + [("unequivocal", last)]])))
+
+
 def immune(days, **lesions):
     return respond(days, "irecist", **lesions)
 
@@ -249,7 +285,8 @@ def other_criteria():
 def check():
     """The number of cases in which the oracle is not what the publications say."""
     count = failed = 0
-    for cases in (recist_tables, recist_confirmation, recist_text, irecist_tables, other_criteria):
+    for cases in (recist_tables, recist_confirmation, recist_text, eortc_answers, irecist_tables,
+                  other_criteria):
         for name, expected, found in cases():
             count += 1
             if expected != found:

@@ -81,15 +81,16 @@ class Case:
     def state(self, k, lesion):
         """The state of a finding; a new lesion that was not looked at has none."""
         finding = self.findings[k].get(lesion)
-        if finding is not None and finding["state"] == "further progression":
-            return "unequivocal" if self.lesions[lesion]["role"] == "new" else "progression"
-        if finding is not None:
-            return finding["state"]
-        return None if self.lesions[lesion]["role"] == "new" else "not evaluated"
+        new = self.lesions[lesion]["role"] == "new"
+        if finding is None:
+            return None if new else "not evaluated"
+        if new and finding["state"] in ("further progression", "present"):
+            return "unequivocal"
+        return finding["state"].removeprefix("further ")
 
-    def worse(self, k, lesion):
-        """Whether a person says that what had progressed has worsened since."""
-        return self.findings[k].get(lesion, {}).get("state") == "further progression"
+    def told(self, k, lesion, word):
+        """Whether the file itself has this state of the lesion, as 'further progression'."""
+        return self.findings[k].get(lesion, {}).get("state") == word
 
     def ends_in(self, k, lesion):
         """The lesion that a merged one is part of, after all merges."""
@@ -178,6 +179,18 @@ def held(calls, wanted, ended_by):
     return any(calls[j] in wanted and ended_by not in calls[j + 1:] for j in range(len(calls)))
 
 
+def complete_before(case, calls, node):
+    """Whether a complete response stands when visit len(calls) comes. For a node it must be one
+    that a second visit confirms, where the protocol asks for that: 'definitively assigned' in
+    EORTC's words."""
+    if not case.options["reappearance_is_pd"]:
+        return False
+    since = [None if "PD" in calls[j:] else call for j, call in enumerate(calls)]
+    if node and case.options["confirmation"]:
+        return confirming_first(case, since, ("CR",), ("CR", "NE")) is not None
+    return "CR" in since
+
+
 # ---- one visit -----------------------------------------------------------------------------------
 
 
@@ -193,19 +206,20 @@ def limits(case, k):
     return shrink * baseline, max(grow * nadir, nadir + minimum)
 
 
-def target_response(case, k, earlier):
-    """(response, rule) of the targets at visit k; earlier are the responses of the visits before,
-    None for the baseline's."""
+def target_response(case, k, earlier, calls):
+    """(response, rule) of the targets at visit k; earlier are the targets' responses at the visits
+    before, calls the overall ones, None for the baseline's."""
     if not case.targets:
         return "NA", None
     pr_limit, pd_limit = limits(case, k)
     e, s, n = case.evaluated_sum(k), case.complete_sum(k), case.nadir(k)[0]
     if e >= pd_limit and e > n:
         return "PD", "PD-sum"
-    if case.options["reappearance_is_pd"] and held(earlier, ("CR",), "PD"):
-        for lesion, value in zip(case.targets, case.values[k]):
-            if not case.nodal(lesion) and value is not None and value > 0:
-                return "PD", "PD-reappearance"
+    for lesion, value in zip(case.targets, case.values[k]):
+        node = case.nodal(lesion)
+        there = value is not None and (not case.gone(k, lesion) if node else value > 0)
+        if there and complete_before(case, calls, node):
+            return "PD", "PD-reappearance"
     if s is None:
         return "NE", "NE"
     if all(case.gone(k, lesion) for lesion in case.targets):
@@ -226,24 +240,26 @@ def non_target_response(case, k):
     if "not evaluated" in states:
         return "NE"
     for lesion in case.non_targets:
-        axis = case.findings[k][lesion].get("short_axis_mm")
-        normal = case.nodal(lesion) and axis is not None and exact(axis) < case.node_normal
-        if case.state(k, lesion) == "present" and not normal:
+        if case.state(k, lesion) == "present" and not is_normal(case, k, lesion):
             return "NN"
     return "CR"
 
 
+def is_normal(case, k, lesion):
+    """Of a non-target node whose axis is known."""
+    axis = case.findings[k][lesion].get("short_axis_mm")
+    return case.nodal(lesion) and axis is not None and exact(axis) < case.node_normal
+
+
 def overall_response(case, k, target, target_rule, non_target, earlier):
-    """(overall, rule, lesion that tipped it) at visit k by RECIST 1.1."""
-    new = case.first(k, case.new, "unequivocal")
-    if new is not None:
-        return "PD", "PD-new", new
+    """(overall, rule, lesion that tipped it) at visit k by RECIST 1.1, new lesions apart."""
     if target == "PD":
         return "PD", target_rule, largest_growth(case, k) if target_rule == "PD-sum" else None
     if non_target == "PD":
         return "PD", "PD-non-target", case.first(k, case.non_targets, "progression")
-    if case.options["reappearance_is_pd"] and held(earlier, ("CR",), "PD"):
-        if case.first(k, [x for x in case.non_targets if not case.nodal(x)], "present"):
+    for lesion in case.non_targets:
+        there = case.state(k, lesion) == "present" and not is_normal(case, k, lesion)
+        if there and complete_before(case, earlier, case.nodal(lesion)):
             return "PD", "PD-reappearance", None
     if target == "NA":
         return non_target, "NT-" + non_target, None
@@ -299,30 +315,43 @@ def new_size(case, k, lesion):
     return None if size is None else exact(size)
 
 
+def rise(pairs):
+    """How much the second sum lies above the first, over the pairs that both have a number; None
+    where there is no such pair."""
+    pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return sum((b - a for a, b in pairs), ZERO) if pairs else None
+
+
+def new_pairs(case, j, k):
+    """Sizes of the new lesions at visits j and k."""
+    there = [x for x in case.new if case.state(j, x) == case.state(k, x) == "unequivocal"]
+    return [(new_size(case, j, x), new_size(case, k, x)) for x in there]
+
+
 def confirmation(case, k, run, visits):
     """(why, lesion): whether visit k confirms the iUPD of the run (its iUPD visits so far), as the
     last word of the rule, and by which lesion; (None, None) where it does not. The rules ask for
     any of several reasons; named is the first in the order new lesion, target, non-target, in
-    which a visit's call is found too. visits: the calls by RECIST."""
+    which a visit's call is found too. Growth is against whichever iUPD visit shows most of it.
+    visits: the calls by RECIST."""
     p, further = run[-1], exact(case.options["irecist_further_mm"])
     now = [x for x in case.new if case.state(k, x) == "unequivocal"]
-    known = [x for x in now if case.state(p, x) == "unequivocal"]
     for lesion in now:
-        if lesion not in known:
+        if case.state(p, lesion) != "unequivocal":
             return "new", lesion
-    known = [x for x in known if None not in (new_size(case, p, x), new_size(case, k, x))]
-    grown = sum((new_size(case, k, x) - new_size(case, p, x) for x in known), ZERO)
-    if known and grown >= further:
-        return "new", known[0]
+    for j in run:
+        more = rise(new_pairs(case, j, k))
+        if more is not None and more >= further:
+            return "new", [x for x in now if case.state(j, x) == "unequivocal"
+                           and None not in (new_size(case, j, x), new_size(case, k, x))][0]
     for lesion in now:
-        if case.worse(k, lesion):
+        if case.told(k, lesion, "further progression"):
             return "new", lesion
-    if visits[p]["target"] == visits[k]["target"] == "PD" and \
-            case.evaluated_sum(k) >= case.evaluated_sum(p) + further:
-        return "sum", largest_growth(case, k)
-    if visits[k]["target"] == "PD" and all(visits[j]["target"] != "PD" for j in run):
-        by_sum = visits[k]["target_rule"] == "PD-sum"
-        return ("sum", largest_growth(case, k)) if by_sum else ("reappearance", None)
+    if visits[k]["target"] == "PD":
+        before = [j for j in run if visits[j]["target"] == "PD"]
+        rises = [rise(zip(case.values[j], case.values[k])) for j in before]
+        if not before or any(r is not None and r >= further for r in rises):
+            return "sum", largest_growth(case, k)
     progressing = [x for x in case.non_targets if case.state(k, x) == "progression"]
     for lesion in progressing:
         if case.state(p, lesion) != "progression":
@@ -330,35 +359,86 @@ def confirmation(case, k, run, visits):
     if progressing and all(visits[j]["non_target"] != "PD" for j in run):
         return "non-target", progressing[0]
     for lesion in progressing:
-        if case.worse(k, lesion):
+        if case.told(k, lesion, "further progression"):
             return "non-target", lesion
     return None, None
+
+
+def still_counting(case, k, known):
+    """The new lesions that are progression at visit k. Known ones, which outlasted an earlier iUPD
+    that was not confirmed, are so where they have grown like targets since they were smallest, or
+    where a person says so."""
+    there = [x for x in case.new if case.state(k, x) == "unequivocal"]
+    low = {}
+    for lesion in known:
+        gone = [j for j in range(k) if case.state(j, lesion) == "absent"]
+        sizes = [new_size(case, j, lesion) for j in range(gone[-1] if gone else 0, k)
+                 if case.state(j, lesion) == "unequivocal"]
+        sizes = [s for s in sizes if s is not None]
+        if sizes and lesion in there and new_size(case, k, lesion) is not None:
+            low[lesion] = min(sizes)
+    least, now = sum(low.values(), ZERO), sum((new_size(case, k, x) for x in low), ZERO)
+    regrown = low and now > least and now >= least * DIAMETER_SHARES[1] and \
+        now - least >= exact(case.options["progression_minimum_mm"])
+    counting = []
+    for lesion in there:
+        if case.told(k, lesion, "further progression"):
+            counting.append(lesion)
+        elif not case.told(k, lesion, "present") and (
+                lesion not in known or (regrown and new_size(case, k, lesion) is not None)):
+            counting.append(lesion)
+    return counting
+
+
+def apart_from_new(case, k, visits):
+    """The call of visit k beside new lesions that do not count; with them nothing is complete."""
+    overall, rule, lesion = visits[k]["apart"]
+    if overall == "CR":
+        remains = case.first(k, case.new, "unequivocal")
+        return ("PR", "CR-new-remains", remains) if case.targets else \
+            ("NN", "NT-new-remains", remains)
+    return overall, rule, lesion
+
+
+def responds_beside(case, k, run, visits):
+    """Whether the targets have become a response since the last iUPD while the new lesions stayed."""
+    overall, rule, _ = visits[k]["apart"]
+    if not run or not case.targets or overall not in ("CR", "PR") or rule == "PR-kept":
+        return False
+    targets = rise(zip(case.values[run[-1]], case.values[k]))
+    return targets is not None and targets < 0 and (rise(new_pairs(case, run[-1], k)) or ZERO) <= 0
 
 
 def immune_responses(case, visits):
     """(calls as (overall, rule, lesion), first visit (u) of the run that was confirmed or None).
     visits: the calls by RECIST."""
-    calls, run, confirmed = [(None, None, None)], [], None
+    calls, run, confirmed, known = [(None, None, None)], [], None, set()
     for k in range(1, len(visits)):
         overall, rule, lesion = (visits[k][name] for name in ("overall", "rule", "lesion"))
         if confirmed is not None:
             calls.append(("iCPD", "iCPD-before", None))
             continue
+        known = {x for x in known if case.state(k, x) != "absent"}
+        there = [x for x in case.new if case.state(k, x) == "unequivocal"]
         why, by = confirmation(case, k, run, visits) if run else (None, None)
         waited = case.days[k] - case.days[run[0]] if run else 0
         if why and waited >= case.options["irecist_earliest_days"]:
             confirmed = k
             calls.append(("iCPD", "iCPD-" + why, by))
-        elif overall == "PD":
+            continue
+        if there and not why:
+            counting = still_counting(case, k, known)
+            if counting and not responds_beside(case, k, run, visits):
+                overall, rule, lesion = "PD", "PD-new", counting[0]
+            else:
+                overall, rule, lesion = apart_from_new(case, k, visits)
+        if overall == "PD":
             run.append(k)
             calls.append(("iUPD", "iU" + rule, lesion))
-        elif why:  # too early, and growth on what RECIST doesn't call PD
-            run.append(k)
-            calls.append(("iUPD", "iUPD-" + why, by))
         elif overall == "NE":
             calls.append((overall, rule, lesion))
         else:
-            run = []
+            run, known = [], known | set(there)
             calls.append(("i" + overall, "i" + rule, lesion))
     return calls, run[0] if confirmed is not None else None
 
@@ -394,11 +474,14 @@ def confirming_first(case, calls, wanted, between):
     return None
 
 
-def best_response(case, calls):
+def best_response(case, calls, kept):
     """(best of CR, PR, SD, NN or None, visit of the response or None); calls: of the visits that
-    count, with PD and iUPD as "PD" and the baseline's None."""
+    count, with PD and iUPD as "PD" and the baseline's None; kept: the visits whose PR is one by its
+    past alone, and stable disease when it comes to confirming."""
     confirm = case.options["confirmation"]
     stable = ("CR", "PR", "SD", "NN") if confirm else ("SD", "NN")
+    if confirm:
+        calls = ["SD" if c == "PR" and k in kept else c for k, c in enumerate(calls)]
     for best, wanted in (("CR", ("CR",)), ("PR", ("CR", "PR") if confirm else ("PR",))):
         if confirm:
             first = confirming_first(case, calls, wanted, wanted + ("NE",))
@@ -413,22 +496,23 @@ def best_response(case, calls):
     return None, None
 
 
-def over_recist(case, calls):
+def over_recist(case, calls, kept):
     """(best, visit of the response, visit of progression, visits that count)."""
     progression = progression_visit(case, calls)
     counted = calls if progression is None else calls[:progression] + ["PD"]
-    best, response = best_response(case, counted)
+    best, response = best_response(case, counted, kept)
     if best is None:
         best = "NE" if progression is None else "PD"
     return best, response, progression, range(1, len(counted))
 
 
-def over_irecist(case, calls, progression):
+def over_irecist(case, calls, kept, progression):
     """As over_recist; progression: first visit of the run that was confirmed."""
     before = calls if progression is None else calls[:progression]
     counted = [k for k in range(1, len(before)) if before[k] != "iUPD"]
     best, response = best_response(case, [
-        None if c is None else "NE" if c == "iUPD" else c.removeprefix("i") for c in before])
+        None if c is None else "NE" if c == "iUPD" else c.removeprefix("i") for c in before],
+        kept)
     if best is not None:
         best = "i" + best
     elif progression is not None:
@@ -490,23 +574,28 @@ def respond(timeline, options):
     case = Case(timeline, options)
     visits, targets, calls = [visit_result(case, 0)], [None], [None]
     for k in range(1, len(case.ids)):
-        target, target_rule = target_response(case, k, targets)
+        target, target_rule = target_response(case, k, targets, calls)
         non_target = non_target_response(case, k)
-        overall, rule, lesion = overall_response(case, k, target, target_rule, non_target, calls)
+        apart = overall_response(case, k, target, target_rule, non_target, calls)
+        new = case.first(k, case.new, "unequivocal")
+        overall, rule, lesion = apart if new is None else ("PD", "PD-new", new)
         targets.append(target)
         calls.append(overall)
         visits.append(dict(visit_result(case, k), target=target, target_rule=target_rule,
-                           non_target=non_target, overall=overall, rule=rule, lesion=lesion))
+                           non_target=non_target, overall=overall, rule=rule, lesion=lesion,
+                           apart=apart))
+    kept = [k for k, visit in enumerate(visits) if visit.get("target_rule") == "PR-kept"]
     if case.criteria == "irecist":
         immune, run = immune_responses(case, visits)
         for visit, (overall, rule, lesion) in zip(visits, immune):
             visit.update(overall=overall, rule=rule, lesion=lesion)
         calls = [overall for overall, _, _ in immune]
-        best, response, progression, counted = over_irecist(case, calls, run)
+        best, response, progression, counted = over_irecist(case, calls, kept, run)
     else:
-        best, response, progression, counted = over_recist(case, calls)
+        best, response, progression, counted = over_recist(case, calls, kept)
     for visit in visits:
         visit.pop("target_rule", None)
+        visit.pop("apart", None)
     days, censored = duration(case, response, progression, calls)
     free, free_censored = duration(case, 0, progression, calls)
     deepest, deepest_visit = depth(case, counted)

@@ -267,7 +267,8 @@ class Maker:
         if visit < self.seen[lesion["id"]] or self.chance(0.1):
             return None
         draw = self.rng.random()
-        state = "unequivocal" if draw < 0.5 else "equivocal" if draw < 0.8 else "absent"
+        stays = 0.8 if self.staying else 0.5
+        state = "unequivocal" if draw < stays else "equivocal" if draw < 0.9 else "absent"
         found = {"lesion": lesion["id"], "state": state}
         if state != "absent" and self.chance(0.7):
             axis = self.rng.choice([60, 80, 110, 130]) + self.rng.choice([-1, 0, 0, 1])
@@ -285,8 +286,21 @@ class Maker:
             elif role[found["lesion"]] == "new":
                 found["state"] = "equivocal"
 
-    def worsen(self, visits):
-        """Some of what has progressed goes on to."""
+    def outlast(self, lesions, before, made):
+        """Everything but the new lesions of the visit before is gone; those stay."""
+        role = {x["id"]: x["role"] for x in lesions}
+        for found in made:
+            if role[found["lesion"]] == "non-target":
+                found["state"] = "absent"
+                found.pop("short_axis_mm", None)
+        kept = [dict(f) for f in before if role[f["lesion"]] == "new"]
+        for found in kept:
+            if found["state"] == "unequivocal" and self.chance(0.5):
+                found["state"] = "present"
+        return [f for f in made if role[f["lesion"]] != "new"] + kept
+
+    def worsen(self, visits, new):
+        """Some of what has progressed goes on to, and some new lesions stay as they are."""
         begun = set()
         for visit in visits:
             for found in visit["findings"]:
@@ -294,6 +308,8 @@ class Maker:
                     continue
                 if found["lesion"] in begun and self.chance(0.25):
                     found["state"] = "further progression"
+                elif found["lesion"] in begun & new and self.chance(0.25):
+                    found["state"] = "present"
                 begun.add(found["lesion"])
 
     # ---- a patient ----
@@ -310,6 +326,7 @@ class Maker:
         day = datetime.date(2018, 1, 1) + datetime.timedelta(rng.randrange(1500))
         visits = []
         responder = self.chance(0.35)
+        self.staying = self.chance(0.5)
         relapse = rng.randint(1, max(1, count - 2)) if self.chance(
             0.15 if self.criteria == "irecist" else 0.05) else None
         for k in range(count):
@@ -328,13 +345,16 @@ class Maker:
             made = [f for f in made if f is not None]
             if relapse and k in (relapse, relapse + 1):
                 self.elsewhere(lesions, made, k == relapse)
+            elif k > 1 and self.criteria == "irecist" and self.chance(
+                    0.4 if targets and vanish else 0.5 if not targets else 0):
+                made = self.outlast(lesions, visits[-1]["findings"], made)
             if self.chance(0.2):
                 rng.shuffle(made)
             visits.append({"id": f"v{k}" if k else "baseline", "date": day.isoformat(),
                            "findings": made})
             if self.criteria == "mrecist":
                 visits[-1]["phase"] = rng.choice(["arterial", "Arterial", "late arterial"])
-        self.worsen(visits)
+        self.worsen(visits, set(self.seen))
         return {"format": "reprise.timeline/1", "patient": f"P{number}",
                 "label": rng.choice(["", "synthetic", "simulated"]), "lesions": lesions,
                 "visits": visits}

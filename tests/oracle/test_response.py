@@ -22,6 +22,7 @@ SEED = 20090115
 TOLERANCE = 1e-9
 CSV_TIMELINES = 1000  # of each criteria
 OFTEN = 200  # each call and each rule must occur so often
+RARE = {"iNT-new-remains": 40}  # but for these
 SHOWN = 20   # differences that are printed
 
 # Of each criteria: options of the command and what they mean to the oracle.
@@ -56,9 +57,9 @@ CALLS = {
 }
 RULES = {"PD-sum", "PD-reappearance", "PD-new", "PD-non-target", "CR", "CR-non-target-remains",
          "PR", "PR-kept", "SD", "NE", "NT-CR", "NT-NN", "NT-NE", "iUPD-sum", "iUPD-reappearance",
-         "iUPD-new", "iUPD-non-target", "iCPD-sum", "iCPD-reappearance", "iCPD-new",
+         "iUPD-new", "iUPD-non-target", "iCPD-sum", "iCPD-new",
          "iCPD-non-target", "iCPD-before", "iCR", "iCR-non-target-remains", "iPR", "iPR-kept",
-         "iSD", "iNT-CR", "iNT-NN"}
+         "iSD", "iNT-CR", "iNT-NN", "iCR-new-remains", "iNT-new-remains"}
 LEAVES = {str, bool, int, float, type(None)}
 NOT_COMPARED = {"sentence", "notes", "exploratory", "new_lesion"}
 
@@ -167,7 +168,7 @@ class Tally:
     def too_rare(self):
         rare = [f"{c} {call}" for c, calls in CALLS.items() for call in calls
                 if self.calls[c, call] < OFTEN]
-        rare += [f"rule {rule}" for rule in RULES if self.rules[rule] < OFTEN]
+        rare += [f"rule {rule}" for rule in RULES if self.rules[rule] < RARE.get(rule, OFTEN)]
         return sorted(rare) + ([] if self.on_threshold >= OFTEN else ["sums on a threshold"])
 
     def finish(self):

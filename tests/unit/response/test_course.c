@@ -81,6 +81,25 @@ static void test_confirmed(void **state)
     CHECK(cases, &o);
 }
 
+/* A PR that stays although its size is stable disease confirms nothing, before or after. */
+static void test_confirmed_kept(void **state)
+{
+    (void)state;
+    static const test_case cases[] = {
+        {"PR, then stable", "T1 | 100 | 70 | 80", "SD", -1, -1, 0, -112},
+        {"PR, stable, PR", "T1 | 100 | 70 | 80 | 70", "SD", -1, -1, 0, -168},
+        {"PR, stable, PR, PR", "T1 | 100 | 70 | 80 | 70 | 70", "PR", 3, -1, -56, -224},
+        {"PR, PR, stable", "T1 | 100 | 70 | 70 | 80", "PR", 1, -1, -112, -168},
+        {"stable, PR, stable, CR", "n1 | 15 | 12 @20 | 10.4 @51 | 12 @80 | 9.5 @92", "SD", -1, -1,
+         0, -92},
+        {"CR, CR too early, stable", "n1 | 15 | 9.5 @1 | 9.5 @21 | 12 @51", "SD", -1, -1, 0, -51},
+        {"CR, CR, no longer normal", "n1 | 15 | 9.5 @1 | 9.5 @29 | 12 @60", "CR", 1, 3, 59, 60},
+    };
+    rp_response_options o = rp_response_defaults(RP_RECIST_1_1);
+    o.confirmation = true;
+    CHECK(cases, &o);
+}
+
 static void test_equivocal(void **state)
 {
     (void)state;
@@ -162,8 +181,15 @@ static const immune_case immune_cases[] = {
     {"(a) the targets grow by 5 mm", "T1 | 20 | 25 | 30", "iUPD iCPD", "iUPD-sum iCPD-sum", "iCPD",
      1},
     {"(a) by less", "T1 | 20 | 25 | 29.9", "iUPD iUPD", "iUPD-sum iUPD-sum", "iUPD", -1},
-    {"(a) against the last, not the first", "T1 | 20 | 25 | 29 | 33 | 38", "iUPD iUPD iUPD iCPD",
+    {"(a) growth adds up", "T1 | 20 | 25 | 29 | 30", "iUPD iUPD iCPD", "iUPD-sum iUPD-sum iCPD-sum",
+     "iCPD", 1},
+    {"(a) and falls short", "T1 | 20 | 25 | 29 | 29.9", "iUPD iUPD iUPD", NULL, "iUPD", -1},
+    {"(a) since the smallest of the run", "T1 | 20 | 30 | 26 | 31", "iUPD iUPD iCPD", NULL, "iCPD",
+     1},
+    {"(a) over visits without an evaluation", "T1 | 20 | 25 | 29 | NE | 30", "iUPD iUPD NE iCPD",
      NULL, "iCPD", 1},
+    {"(a) more targets evaluated are no growth", "T1 T2 | 20 20 | 48 NE | 48 20", "iUPD iUPD", NULL,
+     "iUPD", -1},
     {"(a) what is evaluated counts", "T1 T2 | 20 20 | 48 NE | 53 NE", "iUPD iCPD", NULL, "iCPD", 1},
     {"(a) only where targets were part of it", "T1 N1 | 20 - | 12 U | 17 U", "iUPD iCPD",
      "iUPD-new iCPD-sum", "iCPD", 1}, /* 12 to 17 is target progression for the first time */
@@ -192,6 +218,35 @@ static const immune_case immune_cases[] = {
     {"(e) new lesions grow by 5 mm", "T1 N1 N2 | 20 - - | 20 U10 U10 | 20 U12 U13", "iUPD iCPD",
      "iUPD-new iCPD-new", "iCPD", 1},
     {"(e) by less", "T1 N1 N2 | 20 - - | 20 U10 U10 | 20 U12 U12.9", "iUPD iUPD", NULL, "iUPD", -1},
+    {"(e) growth adds up", "T1 N1 | 20 - | 20 U10 | 20 U14 | 20 U16", "iUPD iUPD iCPD",
+     "iUPD-new iUPD-new iCPD-new", "iCPD", 1},
+    {"(e) and falls short", "T1 N1 | 20 - | 20 U10 | 20 U14 | 20 U14.9", "iUPD iUPD iUPD", NULL,
+     "iUPD", -1},
+    {"(g) targets respond beside a new lesion that stays", "T1 N1 | 100 - | 90 U10 | 60 U10",
+     "iUPD iPR", "iUPD-new iPR", "iPR", -1},
+    {"(g) not where it grew a little", "T1 N1 | 100 - | 90 U10 | 60 U11", "iUPD iUPD", NULL, "iUPD",
+     -1},
+    {"(g) not measured: it stays", "T1 N1 | 100 - | 90 U | 60 U", "iUPD iPR", NULL, "iPR", -1},
+    {"(g) not where the targets were that small before", "T1 N1 | 100 - | 60 U | 60 U", "iUPD iUPD",
+     NULL, "iUPD", -1},
+    {"(g) known from then on", "T1 N1 | 100 - | 90 U10 | 60 U10 | 60 U14 | 60 U15",
+     "iUPD iPR iPR iUPD", "iUPD-new iPR iPR iUPD-new", "iPR", -1},
+    {"(g) by 20% as well", "T1 N1 | 100 - | 90 U40 | 60 U40 | 60 U47 | 60 U48", "iUPD iPR iPR iUPD",
+     NULL, "iPR", -1},
+    {"(g) or as a person says", "T1 N1 | 100 - | 90 U | 60 U | 60 U | 60 !!", "iUPD iPR iPR iUPD",
+     NULL, "iPR", -1},
+    {"(g) another new lesion counts", "T1 N1 N2 | 100 - - | 90 U - | 60 U - | 60 U U",
+     "iUPD iPR iUPD", NULL, "iPR", -1},
+    {"(g) gone, and then there again", "T1 N1 | 100 - | 90 U | 60 U | 60 0 | 60 U",
+     "iUPD iPR iPR iUPD", NULL, "iPR", -1},
+    {"(g) nothing is complete beside it", "T1 N1 | 100 - | 90 U | 0 U", "iUPD iPR",
+     "iUPD-new iCR-new-remains", "iPR", -1},
+    {"(h) present, a person says", "T1 N1 | 50 - | 50 U | 50 P | 50 P", "iUPD iSD iSD", NULL, "iSD",
+     -1},
+    {"(h) present beside what progresses", "T1 N1 | 20 - | 20 U | 30 P", "iUPD iCPD",
+     "iUPD-new iCPD-sum", "iCPD", 1},
+    {"(h) without targets", "B1 N1 | P - | P U | 0 P", "iUPD iNN", "iUPD-new iNT-new-remains",
+     "iNN", -1},
     {"(e) those not measured don't count", "T1 N1 N2 | 20 - - | 20 U10 U | 20 U12 U30", "iUPD iUPD",
      NULL, "iUPD", -1},
     {"(f) a new lesion for the first time", "T1 N1 | 20 - | 25 - | 25 U", "iUPD iCPD",
@@ -241,6 +296,10 @@ static void test_immune_notes(void **state)
         {"T1 | 20 | 25 @56 | 30 @83", "too early to confirm"},
         {"T1 | 20 | 25 @56 | 30 @112", NULL},
         {"T1 | 20 | 25 @56 | 30 @113", "confirmed later than 56 days"},
+        {"T1 N1 | 50 - | 50 U10 | 50 U10", "only new lesions that did not grow keep this iUPD; in "
+                                           "the state 'present' they would leave iSD"},
+        {"T1 N1 | 50 - | 50 U10 | 30 U10",
+         "new lesion N1 is there still; without growth it no longer counts"},
     };
     const rp_response_options o = rp_response_defaults(RP_IRECIST);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -312,15 +371,11 @@ static void test_short_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unconfirmed),
-        cmocka_unit_test(test_confirmed),
-        cmocka_unit_test(test_equivocal),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_immune),
-        cmocka_unit_test(test_immune_notes),
-        cmocka_unit_test(test_immune_confirmation),
-        cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_unconfirmed),    cmocka_unit_test(test_confirmed),
+        cmocka_unit_test(test_confirmed_kept), cmocka_unit_test(test_equivocal),
+        cmocka_unit_test(test_depth),          cmocka_unit_test(test_immune),
+        cmocka_unit_test(test_immune_notes),   cmocka_unit_test(test_immune_confirmation),
+        cmocka_unit_test(test_dates),          cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static const test_case cases[] = {
     {"a response stays until progression", SINCE(100, 60, 71.9), RP_PR},
     {"until 20% above it", SINCE(100, 60, 72), RP_PD},
     {"a smallest that was no response does not stay", SINCE(100, 80, 75), RP_SD},
-    {"a normal node that is enlarged again", NODE(16, 9, 11), RP_PR},
+    {"a normal node that is enlarged again", NODE(16, 9, 11), RP_PD},
     {"a normal node that stays normal", NODE(16, 9, 9.9), RP_CR},
     {"node below 10", NODE(20, 0, 9.99), RP_CR},
     {"node at exactly 10", NODE(20, 0, 10), RP_PR},
