@@ -97,7 +97,8 @@ static void complete_lesion(rp_archive_lesion *lesion, const rp_sr_group *group)
         snprintf(lesion->tracking_uid, sizeof lesion->tracking_uid, "%s", group->tracking_uid);
     if (!lesion->site[0]) snprintf(lesion->site, sizeof lesion->site, "%s", site);
     lesion->by_identifier |= !group->tracking_uid[0];
-    lesion->nodal |= rp_sr_code_is_node(&group->site) || rp_sr_code_is_node(&group->finding);
+    lesion->nodal |= rp_sr_code_is_node(&group->site) || rp_sr_code_is_node(&group->finding) ||
+                     rp_sr_code_is_node(&group->site_modifier);
 }
 
 static rp_status find_lesion(rp_archive *a, const char *path, const rp_sr_group *group,
@@ -236,6 +237,24 @@ static rp_status ambiguous(const rp_archive *a, size_t lesion, rp_error *err)
         path, a->lesions[lesion].tracking_id);
 }
 
+/* What a person calls a node and no code does is measured by its longest diameter: that is told. */
+static rp_status doubt_nodes(rp_archive *a, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t i = 0; !status && i < a->lesion_count; i++) {
+        const rp_archive_lesion *one = &a->lesions[i];
+        const char *path = "";
+        if (one->nodal || !rp_sr_text_is_node(one->tracking_id)) continue;
+        for (size_t k = 0; k < a->finding_count; k++)
+            if (a->findings[k].lesion == i) path = a->findings[k].path;
+        RP_AUTOFREE char *text =
+            rp_format("lesion '%s' is not coded as a lymph node: its longest diameter counts",
+                      one->tracking_id);
+        status = text ? warn(a, path, text, err) : out_of_memory(path, err);
+    }
+    return status;
+}
+
 static rp_status name_lesions(rp_archive *a, rp_error *err)
 {
     for (size_t i = 0; i < a->lesion_count; i++) {
@@ -266,6 +285,7 @@ rp_status rp_archive_read(const char *const *paths, size_t count, rp_archive *ar
         rp_sr_release(&report);
     }
     if (!status) status = name_lesions(archive, err);
+    if (!status) status = doubt_nodes(archive, err);
     if (status) rp_archive_release(archive);
     return status;
 }

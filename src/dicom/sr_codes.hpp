@@ -63,7 +63,6 @@ constexpr Concept short_axis = {"103340004", "SCT", "Short Axis"};
 constexpr Concept diameter = {"81827009", "SCT", "Diameter"};
 constexpr Concept length = {"410668003", "SCT", "Length"};
 constexpr Concept volume = {"118565006", "SCT", "Volume"};
-constexpr Concept node = {"59441001", "SCT", "Lymph node"};
 constexpr Concept millimetre = {"mm", "UCUM", "millimeter"};
 constexpr Concept cubic_centimetre = {"cm3", "UCUM", "cubic centimeter"};
 constexpr Concept percent = {"%", "UCUM", "percent"};

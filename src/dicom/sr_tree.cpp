@@ -312,11 +312,6 @@ extern "C" bool rp_sr_code_is(const rp_sr_code *code, const char *value, const c
     return code->value[0] && canonical(code->value, code->scheme) == canonical(value, scheme);
 }
 
-extern "C" bool rp_sr_code_is_node(const rp_sr_code *code)
-{
-    return is(*code, node);
-}
-
 static void release_regions(rp_sr_region *regions, size_t count)
 {
     for (size_t i = 0; regions && i < count; i++) rp_free(regions[i].points);

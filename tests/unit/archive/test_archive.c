@@ -126,6 +126,26 @@ static void test_timeline(void **state)
     close_shelf(&s);
 }
 
+/* What is called a node and coded as none keeps its longest diameter; that is told. */
+static void test_uncoded_node(void **state)
+{
+    (void)state;
+    shelf s = open_shelf();
+    rp_archive archive;
+    rp_error err = {0};
+    put(&s,
+        (entry[]){{"Lymph node 1", "2.25.8", "20240105", NULL, 30, 12, 5, false},
+                  {"Lymph node 2", "2.25.9", "20240105", NULL, 25, 18, 4, true}},
+        2);
+    assert_ok(rp_archive_read(s.paths, s.count, &archive, &err), err);
+    assert_false(archive.lesions[0].nodal);
+    assert_true(archive.lesions[1].nodal);
+    assert_int_equal(archive.warning_count, 1);
+    assert_non_null(strstr(archive.warnings[0], "'Lymph node 1' is not coded as a lymph node"));
+    rp_archive_release(&archive);
+    close_shelf(&s);
+}
+
 static void test_one_identifier_of_two_lesions(void **state)
 {
     (void)state;
@@ -211,9 +231,11 @@ static void test_short_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_timeline), cmocka_unit_test(test_one_identifier_of_two_lesions),
-        cmocka_unit_test(test_inconsistencies), cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_short_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_timeline),
+                                       cmocka_unit_test(test_uncoded_node),
+                                       cmocka_unit_test(test_one_identifier_of_two_lesions),
+                                       cmocka_unit_test(test_inconsistencies),
+                                       cmocka_unit_test(test_nothing),
+                                       cmocka_unit_test(test_short_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

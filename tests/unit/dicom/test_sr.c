@@ -316,6 +316,46 @@ static void test_codes(void **state)
     assert_false(rp_sr_code_is(&none, "", ""));
 }
 
+/* Nodes of every site, in every scheme, and by their meaning; nothing that lies near them. */
+static void test_nodes(void **state)
+{
+    (void)state;
+    static const rp_sr_code nodes[] = {{"59441001", "SCT", ""},
+                                       {"62683002", "SCT", ""}, /* mediastinal */
+                                       {"8928004", "SCT", ""},  /* inguinal */
+                                       {"68171009", "SCT", ""}, /* axillary */
+                                       {"1187336003", "SCT", ""},
+                                       {"283001", "SCT", ""},
+                                       {"T-C4000", "SRT", ""},
+                                       {"T-C4360", "SRT", ""},
+                                       {"T-C43AC", "99SDM", ""},
+                                       {"C77.1", "ICDO3", ""},
+                                       {"5034", "FMA", ""},
+                                       {"C12745", "NCIt", ""},
+                                       {"12345", "FMA", "Left axillary lymph node"},
+                                       {"X", "99LOCAL", "LYMPH NODES, retroperitoneal"},
+                                       {"X", "99LOCAL", "Mediastinaler Lymphknoten"},
+                                       {"X", "99LOCAL", "Lymphadenopathy"}};
+    static const rp_sr_code others[] = {
+        {"10200004", "SCT", "Liver"},
+        {"75053002", "SCT", ""}, /* a syndrome */
+        {"62683002", "99LOCAL", ""},
+        {"T-C3000", "SRT", "Spleen"},
+        {"T-C4360", "99LOCAL", ""},
+        {"5035", "FMA", ""},
+        {"88210001", "SCT", "Sinoatrial node"},
+        {"110550009", "SCT", "Lung and tracheobronchial lymph nodes (combined site)"},
+        {"X", "99LOCAL", "Lung nodule"},
+        {"X", "99LOCAL", "Lymphoma"},
+        {"", "SCT", ""}};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (!rp_sr_code_is_node(&nodes[i]))
+            fail_msg("%s %s '%s' is no node", nodes[i].scheme, nodes[i].value, nodes[i].meaning);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (rp_sr_code_is_node(&others[i]))
+            fail_msg("%s %s '%s' is a node", others[i].scheme, others[i].value, others[i].meaning);
+}
+
 static void test_damaged_files_leave_nothing(void **state)
 {
     (void)state;
@@ -385,6 +425,7 @@ int main(void)
                                        cmocka_unit_test(test_equal_input_equal_file),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_codes),
+                                       cmocka_unit_test(test_nodes),
                                        cmocka_unit_test(test_short_memory_and_disk),
                                        cmocka_unit_test(test_damaged_files_leave_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
