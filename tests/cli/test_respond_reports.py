@@ -77,7 +77,7 @@ def refusals(checks, folder):
     out = os.path.join(folder, "volume")
     done = h.run("respond", "--timeline", path, "--criteria", "volume", "--cdisc", out)
     checks.report("volumes have no terms", [] if done.returncode == 1 and "CDISC" in done.stderr and
-                  not os.listdir(out) else [done.stderr])
+                  not os.path.exists(out) else [done.stderr])
 
 
 def main():
