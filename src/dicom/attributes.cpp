@@ -8,8 +8,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "dcmtk/dcmdata/dcspchrs.h"
-
 namespace rp_dicom
 {
 
@@ -152,27 +150,21 @@ void copy_text(char *to, size_t size, const std::string &text)
     to[length] = 0;
 }
 
-/** UTF-8 of texts in the character set that the data set declares. */
-class Charset
+std::string date_of(DcmItem &item, const DcmTagKey &tag)
 {
-  public:
-    explicit Charset(DcmItem &dataset)
-    {
-        const std::string name = text_of(dataset, DCM_SpecificCharacterSet);
-        if (!name.empty() && name != "ISO_IR 6" && name != "ISO_IR 192")
-            convert_ = set_.selectCharacterSet(OFString(name.c_str())).good();
-    }
-    std::string utf8(const std::string &text)
-    {
-        OFString out;
-        if (!convert_ || set_.convertString(OFString(text.c_str()), out, "\\^=").bad()) return text;
-        return std::string(out.c_str());
-    }
+    const std::string text = text_of(item, tag);
+    if (text.size() != 10 || text[4] != '.' || text[7] != '.') return text;
+    return text.substr(0, 4) + text.substr(5, 2) + text.substr(8, 2);
+}
 
-  private:
-    DcmSpecificCharacterSet set_;
-    bool convert_ = false;
-};
+/** A time (TM) as HHMMSS, also from the old form HH:MM:SS. */
+static std::string time_of(DcmItem &item, const DcmTagKey &tag)
+{
+    std::string text = text_of(item, tag);
+    if (text.size() >= 5 && text[2] == ':')
+        text.erase(std::remove(text.begin(), text.end(), ':'), text.end());
+    return text;
+}
 
 static std::string first_of(std::initializer_list<std::string> texts)
 {
@@ -184,27 +176,27 @@ static std::string first_of(std::initializer_list<std::string> texts)
 void read_header(DcmItem &d, rp_dicom_header &h)
 {
     Charset set(d);
-    copy_text(h.patient_id, set.utf8(text_of(d, DCM_PatientID)));
-    copy_text(h.patient_name, set.utf8(text_of(d, DCM_PatientName)));
-    copy_text(h.patient_id_issuer, set.utf8(text_of(d, DCM_IssuerOfPatientID)));
-    copy_text(h.patient_birth_date, text_of(d, DCM_PatientBirthDate));
+    copy_text(h.patient_id, set.text(d, DCM_PatientID));
+    copy_text(h.patient_name, set.text(d, DCM_PatientName));
+    copy_text(h.patient_id_issuer, set.text(d, DCM_IssuerOfPatientID));
+    copy_text(h.patient_birth_date, date_of(d, DCM_PatientBirthDate));
     copy_text(h.patient_sex, text_of(d, DCM_PatientSex));
     copy_text(h.study_uid, text_of(d, DCM_StudyInstanceUID));
-    copy_text(h.study_id, set.utf8(text_of(d, DCM_StudyID)));
-    copy_text(h.study_date, text_of(d, DCM_StudyDate));
-    copy_text(h.study_time, text_of(d, DCM_StudyTime));
-    copy_text(h.accession_number, set.utf8(text_of(d, DCM_AccessionNumber)));
-    copy_text(h.referring_physician, set.utf8(text_of(d, DCM_ReferringPhysicianName)));
+    copy_text(h.study_id, set.text(d, DCM_StudyID));
+    copy_text(h.study_date, date_of(d, DCM_StudyDate));
+    copy_text(h.study_time, time_of(d, DCM_StudyTime));
+    copy_text(h.accession_number, set.text(d, DCM_AccessionNumber));
+    copy_text(h.referring_physician, set.text(d, DCM_ReferringPhysicianName));
     copy_text(h.series_uid, text_of(d, DCM_SeriesInstanceUID));
     copy_text(h.frame_of_reference_uid, text_of(d, DCM_FrameOfReferenceUID));
     copy_text(h.modality, text_of(d, DCM_Modality));
-    copy_text(h.series_description, set.utf8(text_of(d, DCM_SeriesDescription)));
+    copy_text(h.series_description, set.text(d, DCM_SeriesDescription));
     copy_text(h.series_number, text_of(d, DCM_SeriesNumber));
     copy_text(h.sop_class_uid, text_of(d, DCM_SOPClassUID));
     copy_text(h.body_part, text_of(d, DCM_BodyPartExamined));
     copy_text(h.acquisition_date,
-              first_of({text_of(d, DCM_AcquisitionDate), text_of(d, DCM_SeriesDate),
-                        text_of(d, DCM_StudyDate)}));
+              first_of({date_of(d, DCM_AcquisitionDate), date_of(d, DCM_SeriesDate),
+                        date_of(d, DCM_StudyDate)}));
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */

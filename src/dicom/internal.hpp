@@ -63,6 +63,40 @@ template <size_t N> void copy_text(char (&to)[N], const std::string &text)
     copy_text(to, N, text);
 }
 
+struct Shift;
+
+/** UTF-8 of texts in the character sets that a data set declares. */
+class Charset
+{
+  public:
+    explicit Charset(DcmItem &dataset);
+    /** Of an item, which may declare its own; else that of the data set round it. */
+    Charset(DcmItem &item, const Charset &outer);
+    /** Always UTF-8. Bytes beyond ASCII that nothing declared explains are taken as UTF-8 where
+     * they are valid so, else as Latin-1; bytes without a meaning in their set become U+FFFD. */
+    std::string utf8(const std::string &bytes);
+    /** text_of as UTF-8. */
+    std::string text(DcmItem &item, const DcmTagKey &tag);
+    /** Whether any text so far did not fit what is declared. */
+    bool guessed() const
+    {
+        return guessed_;
+    }
+
+  private:
+    void declare(const std::string &terms);
+    std::string guess(const std::string &bytes);
+    std::string piece_of(const std::string &piece, const Shift &shift);
+    std::string shifted(const std::string &bytes);
+
+    std::string initial_; /**< iconv's name of the first set; "" for ASCII or none */
+    std::string right_;   /**< of the first that has characters from 0x80 on */
+    bool guessed_ = false;
+};
+
+/** A date (DA) as YYYYMMDD, also from the old form YYYY.MM.DD; any other text as it stands. */
+std::string date_of(DcmItem &item, const DcmTagKey &tag);
+
 /** Patient, study and series attributes, in UTF-8. */
 void read_header(DcmItem &dataset, rp_dicom_header &header);
 

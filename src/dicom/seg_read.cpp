@@ -42,9 +42,6 @@ static rp_status load_seg(const char *path, DcmFileFormat &format, rp_error *err
     if (!is_seg(text_of(dataset, DCM_SOPClassUID)))
         return rp_fail(err, RP_ERR_FORMAT, "%s: not a segmentation (modality %s)", path,
                        modality.empty() ? "missing" : modality.c_str());
-    const std::string charset = text_of(dataset, DCM_SpecificCharacterSet);
-    if (!charset.empty() && charset != "ISO_IR 192")
-        dataset.convertToUTF8(); /* else as it stands */
     return RP_OK;
 }
 
@@ -80,6 +77,7 @@ static rp_status read_type(const char *path, DcmItem &d, rp_seg &seg, rp_error *
 static rp_status read_segments(const char *path, DcmItem &d, rp_seg_type type, SegContent &content,
                                rp_error *err)
 {
+    const Charset outer(d);
     std::set<int> numbers;
     int padding = 0;
     content.background.insert(0);
@@ -92,9 +90,10 @@ static rp_status read_segments(const char *path, DcmItem &d, rp_seg_type type, S
         if (!numbers.insert(segment.number).second)
             return rp_fail(err, RP_ERR_FORMAT, "%s: two segments have the number %d", path,
                            segment.number);
-        copy_text(segment.name, text_of(*item, DCM_SegmentLabel));
+        Charset set(*item, outer);
+        copy_text(segment.name, set.text(*item, DCM_SegmentLabel));
         for (DcmItem *code : items_of(*item, DCM_SegmentedPropertyTypeCodeSequence)) {
-            copy_text(segment.property, text_of(*code, DCM_CodeMeaning));
+            copy_text(segment.property, set.text(*code, DCM_CodeMeaning));
             if (text_of(*code, DCM_CodeValue) == background_code)
                 content.background.insert(segment.number);
         }

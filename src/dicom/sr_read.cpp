@@ -319,7 +319,7 @@ static rp_status read_report(const char *path, rp_sr &report, rp_error *err)
     DcmItem &dataset = *format.getDataset();
     Reading r(path, dataset);
     read_header(dataset, report.header);
-    copy_text(report.content_date, text_of(dataset, DCM_ContentDate));
+    copy_text(report.content_date, date_of(dataset, DCM_ContentDate));
     report.title = code_of(r, dataset, DCM_ConceptNameCodeSequence);
     if (!is(report.title, concepts::report))
         return rp_fail(err, RP_ERR_UNSUPPORTED,

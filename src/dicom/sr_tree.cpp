@@ -79,18 +79,13 @@ bool is_told_elsewhere(const std::string &type, const rp_sr_code &name)
 
 /* ---- problems ---------------------------------------------------------------------------- */
 
-Reading::Reading(const char *file, DcmItem &from) : path(file), dataset(from)
+Reading::Reading(const char *file, DcmItem &from) : path(file), dataset(from), charset(from)
 {
-    const std::string name = text_of(from, DCM_SpecificCharacterSet);
-    if (!name.empty() && name != "ISO_IR 6" && name != "ISO_IR 192")
-        convert = charset.selectCharacterSet(OFString(name.c_str())).good();
 }
 
 std::string Reading::utf8(const std::string &text)
 {
-    OFString out;
-    if (!convert || charset.convertString(OFString(text.c_str()), out).bad()) return text;
-    return std::string(out.c_str());
+    return charset.utf8(text);
 }
 
 void Reading::problem(const std::string &text)
@@ -150,8 +145,8 @@ static std::string date_among(Reading &r, const std::vector<DcmItem *> &items)
     for (DcmItem *item : items) {
         const rp_sr_code name = code_of(r, *item, DCM_ConceptNameCodeSequence);
         if (text_of(*item, DCM_ValueType) != "DATE") continue;
-        if (is(name, study_date)) study = text_of(*item, DCM_Date);
-        if (is(name, acquisition_date)) acquired = text_of(*item, DCM_Date);
+        if (is(name, study_date)) study = date_of(*item, DCM_Date);
+        if (is(name, acquisition_date)) acquired = date_of(*item, DCM_Date);
     }
     return acquired.empty() ? study : acquired;
 }
@@ -239,7 +234,7 @@ void date_group(Reading &r, const std::string &where, Group &group)
     for (const std::string &uid : references)
         if (r.study_of.count(uid) && r.study_of[uid] != mine) return;
     if (r.study_of.count(series) && r.study_of[series] != mine) return;
-    copy_text(group.of.date, text_of(r.dataset, DCM_StudyDate));
+    copy_text(group.of.date, date_of(r.dataset, DCM_StudyDate));
 }
 
 /* ---- delivery ---------------------------------------------------------------------------- */

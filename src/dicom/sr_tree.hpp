@@ -9,8 +9,6 @@
 #include "internal.hpp"
 #include "sr_codes.hpp"
 
-#include "dcmtk/dcmdata/dcspchrs.h"
-
 #include <array>
 #include <map>
 
@@ -47,8 +45,7 @@ struct Reading {
 
     const char *path;
     DcmItem &dataset;
-    DcmSpecificCharacterSet charset;
-    bool convert = false;
+    Charset charset;
     std::string failure;
     std::vector<std::string> problems;
     std::vector<Group> groups;
