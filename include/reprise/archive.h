@@ -22,9 +22,9 @@ typedef struct rp_archive_finding {
 } rp_archive_finding;
 
 typedef struct rp_archive_lesion {
-    char tracking_id[RP_DICOM_TEXT], tracking_uid[RP_DICOM_UID]; /**< one of them may be "" */
+    char tracking_id[RP_DICOM_NAME], tracking_uid[RP_DICOM_UID]; /**< one of them may be "" */
     char
-        id[RP_DICOM_TEXT + RP_DICOM_UID + 4]; /**< unique: the identifier, where need be with UID */
+        id[RP_DICOM_NAME + RP_DICOM_UID + 4]; /**< unique: the identifier, where need be with UID */
     char site[RP_DICOM_TEXT];
     bool by_identifier; /**< some report of it has no tracking UID */
     bool nodal;         /**< a lymph node by the code of its finding or site */

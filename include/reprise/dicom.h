@@ -14,6 +14,7 @@ extern "C" {
 
 #define RP_DICOM_UID 65
 #define RP_DICOM_TEXT 128
+#define RP_DICOM_NAME 260 /* 64 characters, which in UTF-8 have up to four bytes */
 
 /** What identifies a series and ties other objects to it. Absent attributes are "". Patient
  *  attributes must never be logged or printed. */
@@ -165,49 +166,85 @@ typedef struct rp_roi_contour {
 
 typedef struct rp_roi {
     int number;
-    char name[RP_DICOM_TEXT];
+    char name[RP_DICOM_NAME];
+    char frame_of_reference_uid[RP_DICOM_UID]; /**< that it says it was drawn in; "": it does not */
+    char fault[128];                           /**< why it cannot be used, in words; "": it can */
     rp_roi_contour *contours;
     size_t contour_count;
 } rp_roi;
 
+/** A frame of reference, and the first series in it, that an RTSTRUCT refers to. */
+typedef struct rp_rtstruct_frame {
+    char uid[RP_DICOM_UID], series_uid[RP_DICOM_UID]; /**< "" where it does not tell */
+} rp_rtstruct_frame;
+
 typedef struct rp_rtstruct {
-    rp_dicom_header header; /**< of the RTSTRUCT itself; frame_of_reference_uid as referenced */
-    char referenced_series_uid[RP_DICOM_UID];
+    rp_dicom_header header; /**< of the RTSTRUCT itself; frame_of_reference_uid is that of the first
+                                 series that it refers to */
+    char referenced_series_uid[RP_DICOM_UID]; /**< the first */
+    rp_rtstruct_frame *frames;
+    size_t frame_count;
     rp_roi *rois;
     size_t roi_count;
+    rp_remarks remarks; /**< what is odd about the file: ROIs that cannot be used, names */
 } rp_rtstruct;
 
 bool rp_rtstruct_probe(const char *path);
+/** An ROI that makes no sense (no number, one that another has, a malformed contour) is kept with
+ *  its fault, and remarked, so that it spoils no other. RP_ERR_FORMAT: damaged, no RTSTRUCT, or
+ *  without any ROI. */
 rp_status rp_rtstruct_read(const char *path, rp_rtstruct *rtstruct, rp_error *err);
 void rp_rtstruct_release(rp_rtstruct *rtstruct);
+/** Frame of reference and series in which the ROI was drawn, as far as the file tells. An ROI that
+ *  does not tell its frame lies in wanted_frame ("": not known) where the file lists that, else in
+ *  the first that it lists. True where the ROI itself told it. */
+bool rp_rtstruct_frame_of(const rp_rtstruct *rtstruct, const rp_roi *roi, const char *wanted_frame,
+                          rp_rtstruct_frame *frame);
 /** By exact name, then by number; NULL selects the only ROI. The error lists names and numbers. */
 rp_status rp_rtstruct_find_roi(const rp_rtstruct *rtstruct, const char *path_for_messages,
                                const char *name_or_number, const rp_roi **roi, rp_error *err);
 
-/** What was met while filling a mask; zero everywhere is a clean conversion. */
+/** What was met while filling a mask; zero everywhere but in number, uses and volumes is a clean
+ *  conversion. */
 typedef struct rp_roi_report {
+    int number; /**< of the ROI */
     size_t contours_used, points_used;
-    size_t open_contours;       /**< not CLOSED_PLANAR: ignored */
-    size_t degenerate_contours; /**< fewer than 3 points or no area: ignored */
-    size_t off_slice_contours;  /**< farther than 1% of the spacing from a slice: nearest slice */
-    size_t interpolated_slices; /**< slices between two contoured slices that had none: filled */
-    size_t outside_contours;    /**< wholly outside the image: ignored */
-    size_t gap_slices;          /**< such slices left empty: more than 3, or the parts differ */
-    size_t duplicate_contours;  /**< drawn twice in one plane: counted once */
-    double sum_area_spacing_cc; /**< sum over contours of signed even-odd area x slice spacing */
+    size_t open_contours;        /**< not CLOSED_PLANAR: ignored */
+    size_t degenerate_contours;  /**< fewer than 3 points or no area: ignored */
+    size_t off_slice_contours;   /**< farther than 1% of the spacing from a slice: nearest slice */
+    size_t interpolated_slices;  /**< slices between two contoured slices that had none: filled */
+    size_t outside_contours;     /**< wholly outside the image: ignored */
+    size_t gap_slices;           /**< such slices left empty: more than 3, or the parts differ */
+    size_t duplicate_contours;   /**< drawn twice in one plane: counted once */
+    size_t overlapping_contours; /**< in part within another of their plane: united */
+    double
+        step_mm; /**< between contours that are evenly spaced otherwise than the slices; else 0 */
+    double sum_area_spacing_cc; /**< sum over planes of area x distance of the planes */
+    double mask_cc;
 } rp_roi_report;
 
 /**
- * Fills the ROI on a grid: even-odd within a plane of contours (several outlines, holes, keyholes);
- * planes between slices go to the nearest slice and are united there. The mask is of voxel centres.
- * Up to 3 slices without contours between contoured ones are filled by shape-based interpolation
- * where the region was drawn on every second slice or fewer, or where the slices on either side
- * overlap with Dice >= 0.5 (a slice forgotten); other gaps stay empty.
- * RP_ERR_FORMAT: no usable contour, or none that encloses a voxel centre; RP_ERR_REFUSED: every
- * contour outside the image, or contours not in the plane of the slices.
+ * Fills the ROI on a grid. Within a plane of contours, one within another is a hole, one within a
+ * hole an island (keyholes too); a contour given twice counts once, whatever its start, direction
+ * or rounding; those that overlap in part are united; CLOSEDPLANAR_XOR is even-odd. The mask is of
+ * voxel centres.
+ *
+ * Planes between slices go to the nearest slice and are united there. Up to 3 slices without
+ * contours between contoured ones are filled by shape-based interpolation where the region was
+ * drawn on every second slice or fewer, or where the slices on either side overlap with Dice >= 0.5
+ * (a slice forgotten); other gaps stay empty. Where at least three planes are evenly spaced
+ * otherwise than the slices (on another image, or on every n-th slice), each stands for half a step
+ * to either side: a slice gets the plane nearest to it or, where planes lie more than 1.5 slices
+ * apart and overlap, what shape-based interpolation gives, so that the volume is area times step.
+ *
+ * RP_ERR_FORMAT: a faulty ROI, no usable contour, or none that encloses a voxel centre;
+ * RP_ERR_REFUSED: every contour outside the image, or contours not in the plane of the slices.
  */
 rp_status rp_roi_to_mask(const rp_roi *roi, const rp_grid *grid, rp_mask *mask,
                          rp_roi_report *report, rp_error *err);
+
+/** Tells what of the report a person must know, with what it does to the volume. */
+void rp_roi_remark(const rp_roi_report *report, double slice_spacing_mm, rp_remarks *remarks);
 
 typedef struct rp_rtstruct_write_options {
     const char *roi_name;            /**< NULL: "Lesion" */

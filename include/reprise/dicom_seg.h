@@ -19,7 +19,7 @@ const char *rp_seg_type_name(rp_seg_type type);
 
 typedef struct rp_seg_segment {
     int number;
-    char name[RP_DICOM_TEXT];     /**< SegmentLabel */
+    char name[RP_DICOM_NAME];     /**< SegmentLabel */
     char property[RP_DICOM_TEXT]; /**< what it is: the meaning of its type's code */
     size_t frames;                /**< frames that belong to it; of a label map, all */
 } rp_seg_segment;

@@ -123,7 +123,7 @@ typedef struct rp_sr_evaluation {
 } rp_sr_evaluation;
 
 typedef struct rp_sr_group {
-    char tracking_id[RP_DICOM_TEXT], tracking_uid[RP_DICOM_UID], time_point[RP_DICOM_TEXT];
+    char tracking_id[RP_DICOM_NAME], tracking_uid[RP_DICOM_UID], time_point[RP_DICOM_TEXT];
     rp_sr_code category, finding, site, site_modifier, method;
     /** Day of the images that the group refers to, YYYYMMDD, from the report's image library, else
      *  of the report's study; "" if not known. */

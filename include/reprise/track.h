@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-enum { RP_TRACK_NAME = 128, RP_TRACK_ID = 64, RP_TRACK_MOST = 200 /**< found at one visit */ };
+enum { RP_TRACK_NAME = 260, RP_TRACK_ID = 64, RP_TRACK_MOST = 200 /**< found at one visit */ };
 
 /** A lesion as it was found at one visit. */
 typedef struct rp_found {

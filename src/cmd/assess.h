@@ -57,7 +57,7 @@ typedef struct assess {
     cmd_contour contour, truth;
     bool has_truth;
     char label[32];
-    char tracking_id[RP_DICOM_TEXT], tracking_uid[RP_DICOM_UID]; /* of the lesion over its visits */
+    char tracking_id[RP_DICOM_NAME], tracking_uid[RP_DICOM_UID]; /* of the lesion over its visits */
     assess_prior prior;
     int interval_days;
     bool has_interval;

@@ -22,31 +22,6 @@ void assess_flag_add(assess *a, const char *key, const char *format, ...)
 
 /* ---- inputs ------------------------------------------------------------------------------ */
 
-static void flag_contour(assess *a, const rp_roi_report *r, const char *whose)
-{
-    const struct {
-        const char *key;
-        size_t count;
-        const char *what;
-    } items[] = {
-        {"contour_open", r->open_contours, "outlines that are not closed, which were ignored"},
-        {"contour_degenerate", r->degenerate_contours, "outlines without area, which were ignored"},
-        {"contour_off_slice", r->off_slice_contours,
-         "outlines between the slices, which went to the nearest slice"},
-        {"contour_interpolated", r->interpolated_slices,
-         "slices without an outline between drawn ones, which were filled in"},
-        {"contour_gaps", r->gap_slices,
-         "slices without an outline between drawn ones, which stayed empty"},
-        {"contour_outside", r->outside_contours, "outlines outside the image, which were ignored"},
-        {"contour_duplicate", r->duplicate_contours,
-         "outlines drawn twice, which were counted once"},
-    };
-    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
-        if (items[i].count)
-            assess_flag_add(a, items[i].key, "The contour of the %s has %zu %s.", whose,
-                            items[i].count, items[i].what);
-}
-
 static void flag_modality(assess *a, const cmd_ct *ct, const char *whose)
 {
     const char *modality = ct->series.header.modality;
@@ -90,8 +65,6 @@ void assess_flag_inputs(assess *a)
             a, "contour_of_other_series",
             "The contour refers to another series than the baseline's, in the same frame "
             "of reference: check that it lies where it should.");
-    flag_contour(a, &a->contour.report, "baseline");
-    if (a->has_truth) flag_contour(a, &a->truth.report, "follow-up (truth)");
     flag_remarks(a, &a->baseline_ct.remarks, "Baseline");
     flag_remarks(a, &a->contour.remarks, "Contour of the baseline");
     flag_remarks(a, &a->followup_ct.remarks, "Follow-up");

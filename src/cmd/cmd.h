@@ -157,8 +157,7 @@ typedef struct cmd_contour {
     char sha256[RP_SHA256_HEX]; /* of the file */
     cmd_contour_format format;
     bool other_series;            /* refers to another series in the same frame of reference */
-    char roi_name[RP_DICOM_TEXT]; /* of a structure or segment */
-    rp_roi_report report;         /* for an RTSTRUCT */
+    char roi_name[RP_DICOM_NAME]; /* of a structure or segment */
     rp_remarks remarks;           /* what is odd about it, beside the report */
     char label[32];
 } cmd_contour;

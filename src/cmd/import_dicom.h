@@ -13,7 +13,7 @@ typedef struct found_series {
     bool others;   /* images of other patients there */
     size_t drawn;  /* RTSTRUCT or SEG with the lesion on it */
     char *contour; /* the first of them */
-    char roi[RP_DICOM_TEXT];
+    char roi[RP_DICOM_NAME];
     bool told; /* taken or left out with a reason */
 } found_series;
 

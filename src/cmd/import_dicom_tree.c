@@ -83,7 +83,7 @@ typedef struct drawn {
     rp_dicom_header header;
     char series_uid[RP_DICOM_UID]; /* that it refers to */
     bool chosen;                   /* which one is meant can be told */
-    char roi[RP_DICOM_TEXT];       /* its name */
+    char roi[RP_DICOM_NAME];       /* its name */
 } drawn;
 
 /* The only one that sounds like a lesion; -1 where none or several do. */

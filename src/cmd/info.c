@@ -114,6 +114,9 @@ static rp_json *roi_json(const rp_roi *roi)
     rp_json_set_string(json, "name", roi->name);
     rp_json_set_int(json, "contours", (int64_t)roi->contour_count);
     rp_json_set_int(json, "points", (int64_t)points);
+    if (roi->frame_of_reference_uid[0])
+        rp_json_set_string(json, "frame_of_reference_uid", roi->frame_of_reference_uid);
+    if (roi->fault[0]) rp_json_set_string(json, "fault", roi->fault);
     return json;
 }
 
@@ -122,6 +125,7 @@ static rp_status add_rtstruct(const info_options *o, rp_json *json, rp_error *er
     rp_rtstruct contours = {0};
     rp_status status = rp_rtstruct_read(o->path, &contours, err);
     if (status) return status;
+    cmd_tell(o->path, &contours.remarks);
     rp_json *rois = rp_json_array();
     for (size_t i = 0; i < contours.roi_count; i++)
         rp_json_append(rois, roi_json(&contours.rois[i]));

@@ -217,11 +217,11 @@ rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
     }
     *other_series = differ(origin->series_uid, its->series_uid);
     if (options->allow_series_mismatch) return RP_OK;
-    if (differ(mine->frame_of_reference_uid, its->frame_of_reference_uid))
+    if (differ(origin->frame_uid, its->frame_of_reference_uid))
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the contour was drawn in another frame of reference than that of %s",
                        file, ct->path);
-    const bool frame_known = mine->frame_of_reference_uid[0] && its->frame_of_reference_uid[0];
+    const bool frame_known = origin->frame_uid[0] && its->frame_of_reference_uid[0];
     if (*other_series && !frame_known)
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the contour belongs to another series (%s) than %s", file,
@@ -229,34 +229,48 @@ rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
     return RP_OK;
 }
 
-void input_warn_of_oddities(const char *file, const rp_roi_report *report)
+rp_status input_check_roi(const input_roi *from, const cmd_ct *ct,
+                          const cmd_contour_options *options, bool *other_series, rp_error *err)
 {
-    if (report->open_contours)
-        rp_log(RP_LOG_WARNING, "%s: %zu contours are not closed and were ignored", file,
-               report->open_contours);
-    if (report->degenerate_contours)
-        rp_log(RP_LOG_WARNING, "%s: %zu contours enclose no area and were ignored", file,
-               report->degenerate_contours);
-    if (report->outside_contours)
-        rp_log(RP_LOG_WARNING, "%s: %zu contours lie outside the image and were ignored", file,
-               report->outside_contours);
-    if (report->gap_slices)
-        rp_log(RP_LOG_WARNING, "%s: %zu slices between contours have none and stay empty", file,
-               report->gap_slices);
+    const rp_rtstruct *rs = from->rtstruct;
+    rp_rtstruct_frame frame;
+    rp_rtstruct_frame_of(rs, from->roi, ct->series.header.frame_of_reference_uid, &frame);
+    const input_origin origin = {from->file, &rs->header, frame.uid, frame.series_uid};
+    return input_check_belongs(&origin, ct, options, other_series, err);
 }
 
-rp_status input_fill_roi(const char *file, const rp_roi *roi, const cmd_ct *ct, rp_mask *mask,
-                         rp_roi_report *report, rp_error *err)
+static void remark_roi(const input_roi *from, const cmd_ct *ct, const rp_roi_report *report,
+                       rp_remarks *remarks)
+{
+    const rp_remarks *of_file = &from->rtstruct->remarks;
+    rp_rtstruct_frame frame;
+    for (size_t i = 0; i < of_file->count; i++)
+        rp_remark_add(remarks, of_file->items[i].key, "%s", of_file->items[i].text);
+    const bool told = rp_rtstruct_frame_of(from->rtstruct, from->roi,
+                                           ct->series.header.frame_of_reference_uid, &frame);
+    if (!told && frame.uid[0])
+        rp_remark_add(remarks, "contour_frame_assumed",
+                      "ROI number %d does not say in which frame of reference it was drawn: that "
+                      "which the file refers to was taken.",
+                      from->roi->number);
+    rp_roi_remark(report, ct->series.image.grid.spacing[2], remarks);
+}
+
+rp_status input_fill_roi(const input_roi *from, const cmd_ct *ct, rp_mask *mask,
+                         rp_remarks *remarks, rp_error *err)
 {
     const rp_dicom_series *series = &ct->series;
-    rp_status status = rp_roi_to_mask(roi, &series->image.grid, mask, report, err);
+    rp_roi_report report;
+    rp_status status = rp_roi_to_mask(from->roi, &series->image.grid, mask, &report, err);
     if (status == RP_ERR_REFUSED && series->repair.tilt_degrees > 0) {
         rp_mask acquired = {0};
-        status = rp_roi_to_mask(roi, &series->acquired_grid, &acquired, report, err);
+        status = rp_roi_to_mask(from->roi, &series->acquired_grid, &acquired, &report, err);
         if (!status) status = rp_mask_resample(&acquired, &series->image.grid, mask, err);
         rp_mask_release(&acquired);
     }
-    return status ? rp_fail_in(err, status, "%s", file) : RP_OK;
+    if (status) return rp_fail_in(err, status, "%s", from->file);
+    remark_roi(from, ct, &report, remarks);
+    return RP_OK;
 }
 
 static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct *ct,
@@ -264,17 +278,15 @@ static rp_status load_rtstruct(const char *file, const char *name, const cmd_ct 
                                rp_error *err)
 {
     rp_rtstruct contours = {0};
-    const rp_roi *roi = NULL;
+    input_roi from = {.file = file, .rtstruct = &contours};
     rp_status status = rp_rtstruct_read(file, &contours, err);
-    const input_origin origin = {file, &contours.header, contours.referenced_series_uid};
-    if (!status) status = input_check_belongs(&origin, ct, options, &contour->other_series, err);
-    if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &roi, err);
-    if (!status) status = input_fill_roi(file, roi, ct, &contour->mask, &contour->report, err);
+    if (!status) status = rp_rtstruct_find_roi(&contours, file, name, &from.roi, err);
+    if (!status) status = input_check_roi(&from, ct, options, &contour->other_series, err);
+    if (!status) status = input_fill_roi(&from, ct, &contour->mask, &contour->remarks, err);
     if (!status) {
         contour->format = CMD_RTSTRUCT;
-        memcpy(contour->roi_name, roi->name, sizeof contour->roi_name);
+        memcpy(contour->roi_name, from.roi->name, sizeof contour->roi_name);
         cmd_find_label(file, &contours.header, contour->label);
-        input_warn_of_oddities(file, &contour->report);
     }
     rp_rtstruct_release(&contours);
     return status;
@@ -363,7 +375,10 @@ rp_status cmd_mask_load(const char *spec, const char *image, const rp_progress *
         if (cmd_mask_probe(file)) return read_and_tell(file, roi, mask, err);
         if (rp_rtstruct_probe(file))
             return rp_fail(err, RP_ERR_ARGUMENT,
-                           "%s: an RTSTRUCT needs the image that it was drawn on", file);
+                           "%s: an RTSTRUCT needs the image that it was drawn on: name it by the "
+                           "option --image (respond: --baseline-image, --followup-image; segment: "
+                           "--prior-image)",
+                           file);
         return rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", file);
     }
     cmd_contour contour = {0};

@@ -10,16 +10,24 @@
 typedef struct input_origin {
     const char *file;
     const rp_dicom_header *header; /* of the RTSTRUCT or SEG */
+    const char *frame_uid;         /* of reference, of the ROI or SEG */
     const char *series_uid;        /* that it refers to */
 } input_origin;
 rp_status input_check_belongs(const input_origin *origin, const cmd_ct *ct,
                               const cmd_contour_options *options, bool *other_series,
                               rp_error *err);
-void input_warn_of_oddities(const char *file, const rp_roi_report *report);
-/* The ROI on the CT's grid; RP_ERR_* name the file. On a CT whose tilted gantry was resampled,
- * contours of the acquired slices are filled there first. */
-rp_status input_fill_roi(const char *file, const rp_roi *roi, const cmd_ct *ct, rp_mask *mask,
-                         rp_roi_report *report, rp_error *err);
+/* An ROI of a file, which must belong to the CT by its own frame of reference. */
+typedef struct input_roi {
+    const char *file;
+    const rp_rtstruct *rtstruct;
+    const rp_roi *roi;
+} input_roi;
+rp_status input_check_roi(const input_roi *from, const cmd_ct *ct,
+                          const cmd_contour_options *options, bool *other_series, rp_error *err);
+/* The ROI on the CT's grid, and what is odd about it and its file; RP_ERR_* name the file. On a CT
+ * whose tilted gantry was resampled, contours of the acquired slices are filled there first. */
+rp_status input_fill_roi(const input_roi *from, const cmd_ct *ct, rp_mask *mask,
+                         rp_remarks *remarks, rp_error *err);
 /* Onto the grid of the CT. */
 rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err);
 /* Neither nothing nor more than half of the image. */
@@ -34,6 +42,8 @@ typedef struct input_segment {
 } input_segment;
 /* On the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty. */
 rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask, rp_error *err);
+rp_status input_check_seg(const char *file, const rp_seg *seg, const cmd_ct *ct,
+                          const cmd_contour_options *options, bool *other_series, rp_error *err);
 rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
                          const cmd_contour_options *options, cmd_contour *contour, rp_error *err);
 /* One segment on the grid of the segmentation itself; fraction as in rp_seg_mask_options. */

@@ -34,14 +34,21 @@ rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *m
     return RP_OK;
 }
 
+rp_status input_check_seg(const char *file, const rp_seg *seg, const cmd_ct *ct,
+                          const cmd_contour_options *options, bool *other_series, rp_error *err)
+{
+    const input_origin origin = {file, &seg->header, seg->header.frame_of_reference_uid,
+                                 seg->referenced_series_uid};
+    return input_check_belongs(&origin, ct, options, other_series, err);
+}
+
 rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
                          const cmd_contour_options *options, cmd_contour *contour, rp_error *err)
 {
     rp_seg seg = {0};
     input_segment from = {.file = file, .seg = &seg, .fraction = options->fraction};
     rp_status status = rp_seg_read(file, &seg, err);
-    const input_origin origin = {file, &seg.header, seg.referenced_series_uid};
-    if (!status) status = input_check_belongs(&origin, ct, options, &contour->other_series, err);
+    if (!status) status = input_check_seg(file, &seg, ct, options, &contour->other_series, err);
     if (!status) status = rp_seg_find_segment(&seg, file, name, &from.segment, err);
     if (!status) status = input_seg_mask(&from, ct, &contour->mask, err);
     if (!status && rp_mask_count(&contour->mask) == 0 && !options->allow_empty)

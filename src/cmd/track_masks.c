@@ -14,6 +14,7 @@ typedef struct loader {
     const cmd_ct *ct;
     track_masks *out;
     rp_error *err;
+    bool foreign; /* an ROI belongs to another image; err says why */
 } loader;
 
 static rp_status no_memory(const loader *l)
@@ -46,7 +47,7 @@ static rp_status add(loader *l, const rp_mask *mask, const char *name)
 /* By name or number; the table's list may hold * and ?. */
 static bool is_asked_for(const char *rois, const char *name, int number)
 {
-    char by_number[16], pattern[RP_DICOM_TEXT];
+    char by_number[16], pattern[RP_DICOM_NAME];
     snprintf(by_number, sizeof by_number, "%d", number);
     if (!rois[0]) return true;
     for (const char *at = rois; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL) {
@@ -175,49 +176,73 @@ static rp_status claim(const loader *l, const rp_mask *mask, const char *name, u
                    l->out->found[other].name);
 }
 
-static rp_status add_roi(loader *l, const rp_roi *r, uint16_t *owner)
+static cmd_contour_options contour_options(const loader *l)
 {
+    return (cmd_contour_options){.allow_series_mismatch = l->options->allow_series_mismatch,
+                                 .allow_patient_mismatch = l->options->allow_patient_mismatch};
+}
+
+static void pass_over(loader *l, const rp_roi *r, const char *why)
+{
+    rp_remarks remarks = {0};
+    rp_remark_add(&remarks, "roi_passed_over", "The ROI '%s' %s and was passed over.", r->name,
+                  why);
+    cmd_tell(l->row->mask, &remarks);
+    rp_remarks_release(&remarks);
+    l->out->passed_over++;
+}
+
+/* Where the table does not ask for it by name, an ROI that cannot be used, or of another image,
+ * does not spoil the others. */
+static rp_status add_roi(loader *l, const input_roi *from, uint16_t *owner)
+{
+    const rp_roi *r = from->roi;
+    const bool named = l->row->rois[0] != '\0';
+    const cmd_contour_options options = contour_options(l);
+    rp_remarks remarks = {0};
     rp_mask mask;
-    rp_roi_report report;
+    bool other_series;
     if (!is_asked_for(l->row->rois, r->name, r->number)) return RP_OK;
-    if (r->contour_count == 0) {
-        rp_log(RP_LOG_WARNING, "%s: the ROI '%s' has no contours and was passed over", l->row->mask,
-               r->name);
-        l->out->passed_over++;
+    if (r->fault[0] && !named) {
+        pass_over(l, r, "cannot be used");
         return RP_OK;
     }
-    rp_status status = input_fill_roi(l->row->mask, r, l->ct, &mask, &report, l->err);
+    if (r->contour_count == 0) {
+        pass_over(l, r, "has no contours");
+        return RP_OK;
+    }
+    rp_status status = input_check_roi(from, l->ct, &options, &other_series, l->err);
+    if (status == RP_ERR_REFUSED && !named) {
+        pass_over(l, r, "is of another image");
+        l->foreign = true;
+        return RP_OK;
+    }
+    if (!status) status = input_fill_roi(from, l->ct, &mask, &remarks, l->err);
     if (status) return status;
-    input_warn_of_oddities(l->row->mask, &report);
+    cmd_tell(l->row->mask, &remarks);
+    rp_remarks_release(&remarks);
     status = claim(l, &mask, r->name, owner);
     if (!status) status = add(l, &mask, r->name);
     rp_mask_release(&mask);
     return status;
 }
 
-static rp_status check_belongs(loader *l, const rp_dicom_header *header, const char *series_uid)
-{
-    const cmd_contour_options options = {.allow_series_mismatch = l->options->allow_series_mismatch,
-                                         .allow_patient_mismatch =
-                                             l->options->allow_patient_mismatch};
-    const input_origin origin = {l->row->mask, header, series_uid};
-    bool other_series;
-    cmd_find_label(l->row->mask, header, l->out->label);
-    return input_check_belongs(&origin, l->ct, &options, &other_series, l->err);
-}
-
+/* Where no ROI belongs, the file is another image's. */
 static rp_status load_rtstruct(loader *l)
 {
     rp_rtstruct rs = {0};
     rp_status status = rp_rtstruct_read(l->row->mask, &rs, l->err);
     if (status) return status;
+    cmd_find_label(l->row->mask, &rs.header, l->out->label);
     RP_AUTOFREE uint16_t *owner =
         rp_alloc(rp_grid_voxels(&l->ct->series.image.grid), sizeof *owner);
     if (!owner) status = no_memory(l);
-    if (!status) status = check_belongs(l, &rs.header, rs.referenced_series_uid);
-    for (size_t i = 0; !status && i < rs.roi_count; i++) status = add_roi(l, &rs.rois[i], owner);
+    for (size_t i = 0; !status && i < rs.roi_count; i++) {
+        const input_roi from = {l->row->mask, &rs, &rs.rois[i]};
+        status = add_roi(l, &from, owner);
+    }
     rp_rtstruct_release(&rs);
-    return status;
+    return !status && l->foreign && l->out->count == 0 ? RP_ERR_REFUSED : status;
 }
 
 /* ---- SEG --------------------------------------------------------------------------------- */
@@ -244,13 +269,17 @@ static rp_status add_segment(loader *l, const rp_seg *seg, const rp_seg_segment 
 
 static rp_status load_seg(loader *l)
 {
+    const cmd_contour_options options = contour_options(l);
     rp_seg seg = {0};
+    bool other_series;
     rp_status status = rp_seg_read(l->row->mask, &seg, l->err);
     if (status) return status;
     RP_AUTOFREE uint16_t *owner =
         rp_alloc(rp_grid_voxels(&l->ct->series.image.grid), sizeof *owner);
     if (!owner) status = no_memory(l);
-    if (!status) status = check_belongs(l, &seg.header, seg.referenced_series_uid);
+    cmd_find_label(l->row->mask, &seg.header, l->out->label);
+    if (!status)
+        status = input_check_seg(l->row->mask, &seg, l->ct, &options, &other_series, l->err);
     for (size_t i = 0; !status && i < seg.segment_count; i++)
         status = add_segment(l, &seg, &seg.segments[i], owner);
     rp_seg_release(&seg);
@@ -276,7 +305,7 @@ static rp_status check_names(const loader *l)
 rp_status track_masks_load(const track_options *options, const track_row *row, const cmd_ct *ct,
                            track_masks *masks, rp_error *err)
 {
-    loader l = {options, row, ct, masks, err};
+    loader l = {.options = options, .row = row, .ct = ct, .out = masks, .err = err};
     rp_status status;
     *masks = (track_masks){0};
     masks->found = rp_alloc(RP_TRACK_MOST, sizeof *masks->found);

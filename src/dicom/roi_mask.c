@@ -1,35 +1,50 @@
-/* Contours of a region of interest as a mask on an image's grid. */
+/* Contours of a region of interest as a mask on an image's grid. What one plane of contours
+ * encloses is roi_plane.c's; here planes become slices. */
 #include "reprise/dicom.h"
+#include "roi_plane.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FILLED_SLICES = 3 };
-static const double SAME_PLANE = 0.02; /* of the slice spacing */
+enum { MOST_FILLED_SLICES = 3, LEAST_PLANES = 3 };
+static const double SAME_PLANE = 0.02, SAME_PLANE_MM = 0.02; /* of the slice spacing; the larger */
 static const double OFF_SLICE = 0.01;
 static const double MOST_LEAN = 0.5;
 static const double LEAST_AREA = 1e-9; /* of a pixel */
-static const double ALIKE = 0.5; /* Dice of neighbouring slices between which one was left out */
+static const double ALIKE = 0.5;   /* Dice of neighbouring slices between which one was left out */
+static const double EVEN = 0.05;   /* of the step or a slice, the larger: steps that are alike */
+static const double NEXT = 1.5;    /* steps: planes farther apart are no neighbours */
+static const double MIDWAY = 1e-3; /* slices: the last digits of a plane between two slices */
 
-/* A contour in the grid's index space. */
-typedef struct flat_contour {
-    rp_contour polygon;
-    double k; /* plane: fractional slice */
-    double low[2], high[2];
-    size_t source;
-} flat_contour;
+/* Contours of one height. */
+typedef struct plane {
+    size_t first, count; /* among the contours */
+    double k;            /* fractional slice */
+    double low, high;    /* in slices, what it stands for */
+    bool joined;         /* to the plane below */
+    bool told;           /* in the report */
+} plane;
 
 typedef struct filler {
     const rp_roi *roi;
     const rp_grid *grid;
     rp_mask *mask;
     rp_roi_report *report;
-    flat_contour *contours;
+    plane_contour *contours;
     size_t count;
-    rp_mask plane; /* one slice, scratch */
+    plane *planes;
+    size_t plane_count;
+    double step; /* slices between contours that are evenly spaced otherwise than slices; else 0 */
+    rp_mask scratch;      /* one slice */
+    rp_mask below, above; /* what two planes enclose */
     bool *contoured;
 } filler;
+
+static size_t slice_pixels(const filler *f)
+{
+    return (size_t)f->grid->size[0] * (size_t)f->grid->size[1];
+}
 
 /* ---- contours into index space ----------------------------------------------------------------
  */
@@ -41,7 +56,7 @@ static bool is_closed(const rp_roi_contour *contour)
     return !strncmp(type, "CLOSED", strlen("CLOSED")) || !type[0];
 }
 
-static rp_status flatten(const filler *f, const rp_roi_contour *from, flat_contour *to,
+static rp_status flatten(const filler *f, const rp_roi_contour *from, plane_contour *to,
                          rp_error *err)
 {
     double low = HUGE_VAL, high = -HUGE_VAL;
@@ -72,10 +87,10 @@ static rp_status flatten(const filler *f, const rp_roi_contour *from, flat_conto
 /* A plane midway between two slices goes to the upper one, whatever its last digits are. */
 static double nearest_slice(double k)
 {
-    return floor(k + 0.5 + 1e-3);
+    return floor(k + 0.5 + MIDWAY);
 }
 
-static bool is_outside(const rp_grid *grid, const flat_contour *c)
+static bool is_outside(const rp_grid *grid, const plane_contour *c)
 {
     double slice = nearest_slice(c->k);
     if (!(slice >= 0 && slice <= grid->size[2] - 1)) return true;
@@ -87,7 +102,8 @@ static bool is_outside(const rp_grid *grid, const flat_contour *c)
 static rp_status add_contour(filler *f, size_t source, rp_error *err)
 {
     const rp_roi_contour *from = &f->roi->contours[source];
-    flat_contour flat = {.source = source};
+    plane_contour flat = {.source = source,
+                          .exclusive = strcmp(from->geometric_type, "CLOSEDPLANAR_XOR") == 0};
     rp_status status = RP_OK;
     if (!is_closed(from)) {
         f->report->open_contours++;
@@ -115,142 +131,151 @@ static rp_status add_contour(filler *f, size_t source, rp_error *err)
 
 static int compare_contours(const void *a, const void *b)
 {
-    const flat_contour *one = a, *other = b;
+    const plane_contour *one = a, *other = b;
     if (one->k != other->k) return one->k < other->k ? -1 : 1;
     return (one->source > other->source) - (one->source < other->source);
 }
 
-/* ---- one plane ----------------------------------------------------------------------------------
- */
+/* ---- planes ---------------------------------------------------------------------------------- */
 
-static bool contains(const flat_contour *c, rp_point2 p)
+static void find_planes(filler *f)
 {
-    bool odd = false;
-    if (p.x < c->low[0] || p.x > c->high[0] || p.y < c->low[1] || p.y > c->high[1]) return false;
-    for (size_t i = 0; i < c->polygon.count; i++) {
-        rp_point2 a = c->polygon.points[i], b = c->polygon.points[(i + 1) % c->polygon.count];
-        if ((a.y <= p.y) == (b.y <= p.y)) continue;
-        odd ^= p.x < a.x + (p.y - a.y) * (b.x - a.x) / (b.y - a.y);
+    const double same = fmax(SAME_PLANE, SAME_PLANE_MM / f->grid->spacing[2]);
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->plane_count == 0 || f->contours[i].k - f->planes[f->plane_count - 1].k > same)
+            f->planes[f->plane_count++] = (plane){.first = i, .k = f->contours[i].k};
+        f->planes[f->plane_count - 1].count++;
     }
-    return odd;
 }
 
-/* A contour that is there twice would cut itself out by even-odd. */
-static bool is_duplicate(const flat_contour *plane, size_t index)
+/* Slices to the plane below. */
+static double distance_below(const filler *f, size_t p)
 {
-    const rp_contour *one = &plane[index].polygon;
-    for (size_t i = 0; i < index; i++) {
-        const rp_contour *other = &plane[i].polygon;
-        if (one->count == other->count &&
-            !memcmp(one->points, other->points, one->count * sizeof *one->points))
-            return true;
-    }
-    return false;
+    return p > 0 && p < f->plane_count ? f->planes[p].k - f->planes[p - 1].k : HUGE_VAL;
 }
 
-/* Even-odd: a contour within an odd number of others is a hole. */
-static double even_odd_area(const flat_contour *plane, size_t count)
+static int compare_numbers(const void *a, const void *b)
 {
-    double area = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool hole = false;
-        for (size_t j = 0; j < count; j++)
-            if (j != i) hole ^= contains(&plane[j], plane[i].polygon.points[0]);
-        area += fabs(rp_contour_signed_area(&plane[i].polygon)) * (hole ? -1 : 1);
-    }
-    return area;
+    const double *one = a, *other = b;
+    return (*one > *other) - (*one < *other);
 }
 
-static size_t drop_duplicates(flat_contour *plane, size_t count, rp_roi_report *report)
+/* Where most steps between planes are alike, and not those of the slices, the region was drawn on
+ * another image, or on every n-th slice. */
+static rp_status find_step(filler *f, rp_error *err)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        flat_contour at = plane[i];
-        if (is_duplicate(plane, i)) continue;
-        plane[i] = plane[kept]; /* the dropped one stays in the list, to be freed */
-        plane[kept++] = at;
+    const size_t count = f->plane_count - 1;
+    size_t alike = 0;
+    if (f->plane_count < LEAST_PLANES) return RP_OK;
+    double *steps = rp_alloc(count, sizeof *steps);
+    if (!steps) return rp_fail(err, RP_ERR_MEMORY, "no memory for contours");
+    for (size_t i = 0; i < count; i++) steps[i] = distance_below(f, i + 1);
+    qsort(steps, count, sizeof *steps, compare_numbers);
+    const double usual = steps[(count - 1) / 2];
+    for (size_t i = 0; i < count; i++) alike += fabs(steps[i] - usual) <= EVEN * fmax(usual, 1);
+    if (2 * alike >= count && fabs(usual - 1) > EVEN) {
+        f->step = usual;
+        f->report->step_mm = usual * f->grid->spacing[2];
     }
-    report->duplicate_contours += count - kept;
-    return kept;
-}
-
-/* Even-odd within the plane, united with what other planes gave the same slice. */
-static rp_status fill_plane(filler *f, flat_contour *plane, size_t count, rp_error *err)
-{
-    const rp_grid *grid = f->grid;
-    int z = (int)nearest_slice(plane[0].k);
-    size_t pixels = (size_t)grid->size[0] * (size_t)grid->size[1];
-    count = drop_duplicates(plane, count, f->report);
-    rp_contour *items = rp_alloc(count, sizeof *items);
-    if (!items) return rp_fail(err, RP_ERR_MEMORY, "no memory for contours");
-    for (size_t i = 0; i < count; i++) items[i] = plane[i].polygon;
-    memset(f->plane.data, 0, pixels);
-    rp_contours_fill(&(rp_contours){items, count}, &f->plane, 0);
-    rp_free(items);
-    uint8_t *slice = f->mask->data + rp_grid_index(grid, 0, 0, z);
-    for (size_t i = 0; i < pixels; i++) slice[i] |= f->plane.data[i];
-    f->contoured[z] = true;
-    f->report->sum_area_spacing_cc += even_odd_area(plane, count) * rp_grid_voxel_mm3(grid) / 1000;
+    rp_free(steps);
     return RP_OK;
 }
 
-static rp_status fill_planes(filler *f, rp_error *err)
+/* Of a plane, towards a neighbour at this distance, in slices. */
+static double half_width(const filler *f, double distance)
 {
-    rp_status status = RP_OK;
-    for (size_t first = 0, last; first < f->count && !status; first = last) {
-        for (last = first + 1; last < f->count; last++)
-            if (f->contours[last].k - f->contours[first].k > SAME_PLANE) break;
-        status = fill_plane(f, f->contours + first, last - first, err);
-    }
-    return status;
+    const double step = f->step > 0 ? f->step : 1;
+    return distance <= NEXT * step ? distance / 2 : step / 2;
 }
 
-/* ---- slices left out --------------------------------------------------------------------- */
+static rp_status draw_plane(filler *f, size_t p, rp_mask *slice, plane_content *content,
+                            rp_error *err)
+{
+    plane_content unread;
+    const plane *at = &f->planes[p];
+    return roi_plane_fill(f->contours + at->first, at->count, slice, content ? content : &unread,
+                          err);
+}
+
+/* The same, told in the report at the first time. */
+static rp_status fill_plane(filler *f, size_t p, rp_mask *slice, rp_error *err)
+{
+    plane_content content;
+    rp_status status = draw_plane(f, p, slice, &content, err);
+    if (status || f->planes[p].told) return status;
+    const double width =
+        half_width(f, distance_below(f, p)) + half_width(f, distance_below(f, p + 1));
+    f->report->sum_area_spacing_cc += content.area_mm2 * width * f->grid->spacing[2] / 1000;
+    f->report->duplicate_contours += content.duplicates;
+    f->report->overlapping_contours += content.overlapping;
+    f->planes[p].told = true;
+    return RP_OK;
+}
+
+static void unite(filler *f, const rp_mask *slice, int z)
+{
+    uint8_t *to = f->mask->data + rp_grid_index(f->grid, 0, 0, z);
+    for (size_t i = 0; i < slice_pixels(f); i++) to[i] |= slice->data[i];
+}
+
+/* ---- between planes -------------------------------------------------------------------------- */
 
 /* Distance in mm to the outline's other side: negative inside. */
-static rp_status signed_distance(filler *f, int z, rp_image *distance, rp_error *err)
+static rp_status signed_distance(filler *f, const uint8_t *slice, rp_image *distance, rp_error *err)
 {
-    size_t pixels = (size_t)f->grid->size[0] * (size_t)f->grid->size[1];
     rp_image inner = {0};
-    const uint8_t *slice = f->mask->data + (size_t)z * pixels;
-    memcpy(f->plane.data, slice, pixels);
-    rp_status status = rp_mask_distance(&f->plane, distance, err);
-    for (size_t i = 0; i < pixels; i++) f->plane.data[i] = !slice[i];
-    if (!status) status = rp_mask_distance(&f->plane, &inner, err);
-    for (size_t i = 0; !status && i < pixels; i++)
+    memcpy(f->scratch.data, slice, slice_pixels(f));
+    rp_status status = rp_mask_distance(&f->scratch, distance, err);
+    for (size_t i = 0; i < slice_pixels(f); i++) f->scratch.data[i] = !slice[i];
+    if (!status) status = rp_mask_distance(&f->scratch, &inner, err);
+    for (size_t i = 0; !status && i < slice_pixels(f); i++)
         if (slice[i]) distance->data[i] = -inner.data[i];
     rp_image_release(&inner);
     return status;
 }
 
-static double slice_dice(const filler *f, int one, int other)
+static double slice_dice(const filler *f, const uint8_t *a, const uint8_t *b)
 {
-    size_t pixels = (size_t)f->grid->size[0] * (size_t)f->grid->size[1], both = 0, sum = 0;
-    const uint8_t *a = f->mask->data + (size_t)one * pixels;
-    const uint8_t *b = f->mask->data + (size_t)other * pixels;
-    for (size_t i = 0; i < pixels; i++) {
+    size_t both = 0, sum = 0;
+    for (size_t i = 0; i < slice_pixels(f); i++) {
         both += a[i] & b[i];
         sum += (size_t)a[i] + b[i];
     }
     return sum ? 2.0 * (double)both / (double)sum : 0;
 }
 
-/* Shape-based interpolation (Raya and Udupa 1990): distances to the outline vary linearly. */
-static rp_status fill_between(filler *f, int low, int high, rp_error *err)
+/* Shape-based interpolation (Raya and Udupa 1990): distances to the outline vary linearly between
+ * slices low and high of these heights. */
+static rp_status fill_between(filler *f, const uint8_t *low, double low_k, const uint8_t *high,
+                              double high_k, rp_error *err)
 {
-    size_t pixels = (size_t)f->grid->size[0] * (size_t)f->grid->size[1];
     rp_image below = {0}, above = {0};
     rp_status status = signed_distance(f, low, &below, err);
     if (!status) status = signed_distance(f, high, &above, err);
-    for (int z = low + 1; !status && z < high; z++) {
-        uint8_t *slice = f->mask->data + (size_t)z * pixels;
-        float t = (float)(z - low) / (float)(high - low);
-        for (size_t i = 0; i < pixels; i++)
+    const int last = (int)fmin(ceil(high_k - MIDWAY) - 1, f->grid->size[2] - 1);
+    for (int z = (int)fmax(floor(low_k + MIDWAY) + 1, 0); !status && z <= last; z++) {
+        uint8_t *slice = f->mask->data + (size_t)z * slice_pixels(f);
+        const float t = (float)((z - low_k) / (high_k - low_k));
+        for (size_t i = 0; i < slice_pixels(f); i++)
             slice[i] = (1 - t) * below.data[i] + t * above.data[i] < 0;
-        f->report->interpolated_slices++;
     }
     rp_image_release(&below);
     rp_image_release(&above);
+    return status;
+}
+
+/* ---- drawn slice by slice -------------------------------------------------------------------- */
+
+/* Each plane goes to the nearest slice and is united there with others. */
+static rp_status fill_slices(filler *f, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t p = 0; p < f->plane_count && !status; p++) {
+        const int z = (int)nearest_slice(f->planes[p].k);
+        status = fill_plane(f, p, &f->above, err);
+        if (!status) unite(f, &f->above, z);
+        f->contoured[z] = true;
+    }
     return status;
 }
 
@@ -277,15 +302,133 @@ static rp_status fill_gaps(filler *f, rp_error *err)
     rp_status status = RP_OK;
     for (int z = 0, before = -1; z < f->grid->size[2] && !status; z++) {
         if (!f->contoured[z]) continue;
+        const uint8_t *low = f->mask->data + (size_t)(before < 0 ? 0 : before) * slice_pixels(f);
+        const uint8_t *high = f->mask->data + (size_t)z * slice_pixels(f);
         int missing = before >= 0 ? z - before - 1 : 0;
-        double dice = missing ? slice_dice(f, before, z) : 0;
-        if (missing && missing <= MOST_FILLED_SLICES && (dice >= ALIKE || (sparse && dice > 0)))
-            status = fill_between(f, before, z, err);
-        else
+        double dice = missing ? slice_dice(f, low, high) : 0;
+        if (missing && missing <= MOST_FILLED_SLICES && (dice >= ALIKE || (sparse && dice > 0))) {
+            status = fill_between(f, low, before, high, z, err);
+            f->report->interpolated_slices += (size_t)missing;
+        } else {
             f->report->gap_slices += (size_t)missing;
+        }
         before = z;
     }
     return status;
+}
+
+/* ---- drawn at even steps that are not the slices' -------------------------------------------- */
+
+/* Whether two planes are neighbours, or look alike with some forgotten between them. */
+static rp_status find_joint(filler *f, size_t p, rp_error *err)
+{
+    const double distance = distance_below(f, p);
+    f->planes[p].joined = distance <= fmax(NEXT * f->step, 1);
+    if (f->planes[p].joined) return RP_OK;
+    rp_status status = draw_plane(f, p - 1, &f->below, NULL, err);
+    if (!status) status = draw_plane(f, p, &f->above, NULL, err);
+    if (status) return status;
+    f->planes[p].joined = round(distance / f->step) - 1 <= MOST_FILLED_SLICES &&
+                          slice_dice(f, f->below.data, f->above.data) >= ALIKE;
+    const size_t missing = (size_t)fmax(round(distance - f->step), 0);
+    *(f->planes[p].joined ? &f->report->interpolated_slices : &f->report->gap_slices) += missing;
+    return RP_OK;
+}
+
+/* A plane stands for half a step to either side, or up to the middle between it and the next. */
+static rp_status find_slabs(filler *f, rp_error *err)
+{
+    const double half = f->step / 2;
+    rp_status status = RP_OK;
+    f->planes[0].low = f->planes[0].k - half;
+    for (size_t p = 1; p < f->plane_count && !status; p++) {
+        const double low = f->planes[p - 1].k, high = f->planes[p].k;
+        status = find_joint(f, p, err);
+        f->planes[p - 1].high = f->planes[p].joined ? (low + high) / 2 : low + half;
+        f->planes[p].low = f->planes[p].joined ? (low + high) / 2 : high - half;
+    }
+    f->planes[f->plane_count - 1].high = f->planes[f->plane_count - 1].k + half;
+    return status;
+}
+
+/* Slices finer than planes: each gets the plane in whose slab it lies or, between planes that
+ * overlap, what lies between them in shape as well. */
+static rp_status fill_slabs(filler *f, rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t p = 0; p < f->plane_count && !status; p++) {
+        const plane *at = &f->planes[p];
+        const double low = p > 0 ? f->planes[p - 1].k : at->k;
+        const int last = (int)fmin(floor(at->high + MIDWAY), f->grid->size[2] - 1);
+        status = fill_plane(f, p, &f->above, err);
+        if (status) break;
+        for (int z = (int)fmax(floor(at->low + MIDWAY) + 1, 0); z <= last; z++)
+            unite(f, &f->above, z);
+        if (at->joined && slice_dice(f, f->below.data, f->above.data) > 0)
+            status = fill_between(f, f->below.data, low, f->above.data, at->k, err);
+        const rp_mask swapped = f->below;
+        f->below = f->above;
+        f->above = swapped;
+    }
+    return status;
+}
+
+/* The voxels that slabs cover most, as many as keep the volume; what is left over or wanting is
+ * carried to the next slice. */
+static void settle(filler *f, const float *cover, int z, double *carried)
+{
+    enum { LEVELS = 256 };
+    uint8_t *slice = f->mask->data + rp_grid_index(f->grid, 0, 0, z);
+    size_t counts[LEVELS + 1] = {0}, inside = 0;
+    double wanted = *carried;
+    int least = LEVELS + 1;
+    for (size_t i = 0; i < slice_pixels(f); i++) {
+        wanted += (double)cover[i];
+        counts[(int)lroundf(fminf(cover[i], 1) * LEVELS)]++;
+    }
+    double best = fabs(wanted);
+    *carried = wanted;
+    for (int level = LEVELS; level > 0; level--) {
+        inside += counts[level];
+        if (!counts[level] || fabs(wanted - (double)inside) >= best) continue;
+        best = fabs(wanted - (double)inside);
+        *carried = wanted - (double)inside;
+        least = level;
+    }
+    for (size_t i = 0; i < slice_pixels(f); i++)
+        slice[i] = lroundf(fminf(cover[i], 1) * LEVELS) >= least;
+}
+
+/* Slices about as thick as slabs, or thicker: several slabs cover one in part. */
+static rp_status fill_cover(filler *f, rp_error *err)
+{
+    const int depth = f->grid->size[2];
+    double carried = 0;
+    size_t first = 0, drawn = SIZE_MAX;
+    rp_status status = RP_OK;
+    float *cover = rp_alloc(slice_pixels(f), sizeof *cover);
+    if (!cover) return rp_fail(err, RP_ERR_MEMORY, "no memory for contours");
+    for (int z = 0; z < depth && !status; z++) {
+        memset(cover, 0, slice_pixels(f) * sizeof *cover);
+        while (first < f->plane_count && f->planes[first].high <= z - 0.5) first++;
+        for (size_t p = first; p < f->plane_count && f->planes[p].low < z + 0.5 && !status; p++) {
+            const double part = fmin(f->planes[p].high, z + 0.5) - fmax(f->planes[p].low, z - 0.5);
+            if (p != drawn) status = fill_plane(f, p, &f->above, err);
+            drawn = p;
+            for (size_t i = 0; i < slice_pixels(f); i++)
+                cover[i] += (float)(part * f->above.data[i]);
+        }
+        settle(f, cover, z, &carried);
+    }
+    rp_free(cover);
+    return status;
+}
+
+static rp_status fill_steps(filler *f, rp_error *err)
+{
+    rp_status status = find_slabs(f, err);
+    if (status) return status;
+    return f->step < NEXT ? fill_cover(f, err) : fill_slabs(f, err);
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */
@@ -293,24 +436,31 @@ static rp_status fill_gaps(filler *f, rp_error *err)
 static rp_status open_filler(filler *f, rp_error *err)
 {
     const rp_grid *grid = f->grid;
-    rp_grid plane = rp_grid_make(grid->size[0], grid->size[1], 1, grid->spacing[0],
+    rp_grid slice = rp_grid_make(grid->size[0], grid->size[1], 1, grid->spacing[0],
                                  grid->spacing[1], grid->spacing[2]);
     rp_status status = rp_grid_check(grid, err);
     if (!status) status = rp_mask_init(f->mask, grid, err);
-    if (!status) status = rp_mask_init(&f->plane, &plane, err);
+    if (!status) status = rp_mask_init(&f->scratch, &slice, err);
+    if (!status) status = rp_mask_init(&f->below, &slice, err);
+    if (!status) status = rp_mask_init(&f->above, &slice, err);
     if (status) return status;
     f->contours = rp_alloc(f->roi->contour_count, sizeof *f->contours);
+    f->planes = rp_alloc(f->roi->contour_count, sizeof *f->planes);
     f->contoured = rp_alloc((size_t)grid->size[2], sizeof *f->contoured);
-    return f->contours && f->contoured ? RP_OK
-                                       : rp_fail(err, RP_ERR_MEMORY, "no memory for contours");
+    return f->contours && f->planes && f->contoured
+               ? RP_OK
+               : rp_fail(err, RP_ERR_MEMORY, "no memory for contours");
 }
 
 static void close_filler(filler *f)
 {
     for (size_t i = 0; f->contours && i < f->count; i++) rp_free(f->contours[i].polygon.points);
     rp_free(f->contours);
+    rp_free(f->planes);
     rp_free(f->contoured);
-    rp_mask_release(&f->plane);
+    rp_mask_release(&f->scratch);
+    rp_mask_release(&f->below);
+    rp_mask_release(&f->above);
 }
 
 static rp_status check_contours(const filler *f, rp_error *err)
@@ -325,23 +475,39 @@ static rp_status check_contours(const filler *f, rp_error *err)
                    f->report->open_contours, f->report->degenerate_contours);
 }
 
+static rp_status fill(filler *f, rp_error *err)
+{
+    qsort(f->contours, f->count, sizeof *f->contours, compare_contours);
+    find_planes(f);
+    rp_status status = find_step(f, err);
+    const rp_roi_report before = *f->report;
+    if (status) return status;
+    if (f->step > 0) {
+        status = fill_steps(f, err);
+        if (status || rp_mask_count(f->mask) > 0) return status;
+        *f->report = before; /* less than half a slice */
+        for (size_t p = 0; p < f->plane_count; p++) f->planes[p].told = false;
+    }
+    status = fill_slices(f, err);
+    return status ? status : fill_gaps(f, err);
+}
+
 rp_status rp_roi_to_mask(const rp_roi *roi, const rp_grid *grid, rp_mask *mask,
                          rp_roi_report *report, rp_error *err)
 {
     rp_roi_report unread;
     filler f = {.roi = roi, .grid = grid, .mask = mask, .report = report ? report : &unread};
     *mask = (rp_mask){0};
-    *f.report = (rp_roi_report){0};
+    *f.report = (rp_roi_report){.number = roi->number};
+    if (roi->fault[0])
+        return rp_fail(err, RP_ERR_FORMAT, "ROI number %d: %s", roi->number, roi->fault);
     rp_status status = open_filler(&f, err);
     for (size_t i = 0; i < roi->contour_count && !status; i++) status = add_contour(&f, i, err);
     if (!status) status = check_contours(&f, err);
-    if (!status) {
-        qsort(f.contours, f.count, sizeof *f.contours, compare_contours);
-        status = fill_planes(&f, err);
-    }
-    if (!status) status = fill_gaps(&f, err);
+    if (!status) status = fill(&f, err);
     if (!status && rp_mask_count(mask) == 0)
         status = rp_fail(err, RP_ERR_FORMAT, "ROI number %d encloses no voxel centre", roi->number);
+    if (!status) f.report->mask_cc = (double)rp_mask_count(mask) * rp_grid_voxel_mm3(grid) / 1000;
     close_filler(&f);
     if (status) rp_mask_release(mask);
     return status;

@@ -3,13 +3,13 @@ import ctypes
 import os
 import subprocess
 from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_size_t
-from ctypes import c_uint8
+from ctypes import c_uint8, c_void_p
 
 import numpy as np
 
 SYSTEM_LIBRARIES = ("-ldcmtls -ldcmnet -ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -ldeflate -lcrypto "
                     "-lpthread -lm").split()
-TEXT, UID = 128, 65
+TEXT, UID, NAME = 128, 65, 260
 
 
 class Unavailable(Exception):
@@ -54,14 +54,18 @@ LoadOptions = record("LoadOptions", series_uid=c_char_p, allow_non_ct=c_bool,
                      allow_mixed_patients=c_bool, repair=c_bool)
 Contour = record("Contour", points=POINTER(c_double * 3), count=c_size_t, geometric_type=text(32),
                  sop_uid=text(UID))
-Roi = record("Roi", number=c_int, name=text(TEXT), contours=POINTER(Contour),
-             contour_count=c_size_t)
-Rtstruct = record("Rtstruct", header=Header, referenced_series_uid=text(UID), rois=POINTER(Roi),
-                  roi_count=c_size_t)
-Report = record("Report", **dict.fromkeys(
+Roi = record("Roi", number=c_int, name=text(NAME), frame_of_reference_uid=text(UID),
+             fault=text(128), contours=POINTER(Contour), contour_count=c_size_t)
+RtstructFrame = record("RtstructFrame", uid=text(UID), series_uid=text(UID))
+Remarks = record("Remarks", items=c_void_p, count=c_size_t)
+Rtstruct = record("Rtstruct", header=Header, referenced_series_uid=text(UID),
+                  frames=POINTER(RtstructFrame), frame_count=c_size_t, rois=POINTER(Roi),
+                  roi_count=c_size_t, remarks=Remarks)
+Report = record("Report", number=c_int, **dict.fromkeys(
     ("contours_used points_used open_contours degenerate_contours off_slice_contours "
-     "interpolated_slices outside_contours gap_slices duplicate_contours").split(), c_size_t),
-    sum_area_spacing_cc=c_double)
+     "interpolated_slices outside_contours gap_slices duplicate_contours "
+     "overlapping_contours").split(), c_size_t),
+    step_mm=c_double, sum_area_spacing_cc=c_double, mask_cc=c_double)
 WriteOptions = record("WriteOptions", **dict.fromkeys(
     "roi_name structure_set_label description label uid_seed algorithm created".split(), c_char_p))
 

@@ -164,14 +164,16 @@ static void sparse_contours_are_interpolated(void **state)
     add_square(&b, 5, 10, 6);
     add_square(&b, 7, 9, 12);
     rp_mask mask = fill(&b, &report);
-    assert_int_equal(report.interpolated_slices, 4);
+    assert_close(report.step_mm, 6, 1e-9);
     size_t before = slice_count(&mask, 0);
     for (int z = 1; z <= 6; z++) {
         assert_true(slice_count(&mask, z) <= before && slice_count(&mask, z) >= 9);
         before = slice_count(&mask, z);
     }
     assert_true(slice_count(&mask, 1) < 144 && slice_count(&mask, 2) > 36);
-    assert_int_equal(slice_count(&mask, 7), 0);
+    /* evenly spaced contours stand for half a step to either side */
+    assert_int_equal(slice_count(&mask, 7), 9);
+    assert_int_equal(slice_count(&mask, 8), 0);
     rp_mask_release(&mask);
 }
 
@@ -221,6 +223,164 @@ static void what_cannot_be_filled_is_counted(void **state)
     rp_mask_release(&mask);
 }
 
+/* A circle of 24 points round (9.5, 9.5), like others in all but start, direction and rounding. */
+static void add_circle(builder *b, double x, double radius, double z, int start, bool reverse,
+                       double rounded_to)
+{
+    double xy[24][2];
+    for (int i = 0; i < 24; i++) {
+        const double angle = 2 * M_PI / 24 * (reverse ? start - i : start + i);
+        xy[i][0] = x + radius * cos(angle);
+        xy[i][1] = 9.5 + radius * sin(angle);
+        for (int a = 0; a < 2 && rounded_to > 0; a++)
+            xy[i][a] = round(xy[i][a] / rounded_to) * rounded_to;
+    }
+    add_points(b, (const double(*)[2])xy, 24, z);
+}
+
+static void a_contour_given_twice_counts_once(void **state)
+{
+    (void)state;
+    builder once = {0}, twice = {0};
+    rp_roi_report report;
+    add_circle(&once, 9.5, 6, 4, 0, false, 0);
+    add_circle(&once, 9.5, 3, 4, 0, false, 0); /* a hole */
+    rp_mask expected = fill(&once, NULL);
+    add_circle(&twice, 9.5, 6, 4, 0, false, 0);
+    add_circle(&twice, 9.5, 6, 4, 5, false, 0);
+    add_circle(&twice, 9.5, 3, 4, 0, false, 0);
+    add_circle(&twice, 9.5, 6, 4, 0, true, 0);
+    add_circle(&twice, 9.5, 6, 4, 7, true, 0.1);
+    add_circle(&twice, 9.5, 3, 4, 3, true, 0.1);
+    rp_roi_contour *closed = &twice.contours[0];
+    memcpy(closed->points[24], closed->points[0], sizeof closed->points[0]);
+    closed->count = 25;
+    rp_mask mask = fill(&twice, &report);
+    assert_memory_equal(mask.data, expected.data, SIDE * SIDE * DEPTH);
+    assert_int_equal(report.duplicate_contours, 4);
+    assert_int_equal(report.overlapping_contours, 0);
+    assert_close(report.sum_area_spacing_cc, 12 * sin(M_PI / 12) * (36 - 9) * 2 / 1000, 1e-4);
+    rp_mask_release(&expected);
+    rp_mask_release(&mask);
+}
+
+/* Two outlines that overlap, a hole in each, one in both, an island in that. */
+static void overlapping_contours_are_united_round_their_holes(void **state)
+{
+    (void)state;
+    builder b = {0};
+    rp_roi_report report;
+    add_square(&b, 1, 10, 4);
+    add_points(&b, (const double[4][2]){{5.5, 0.5}, {15.5, 0.5}, {15.5, 10.5}, {5.5, 10.5}}, 4, 4);
+    add_square(&b, 2, 3, 4);
+    add_points(&b, (const double[4][2]){{12.5, 4.5}, {14.5, 4.5}, {14.5, 6.5}, {12.5, 6.5}}, 4, 4);
+    add_points(&b, (const double[4][2]){{6.5, 4.5}, {9.5, 4.5}, {9.5, 7.5}, {6.5, 7.5}}, 4, 4);
+    add_points(&b, (const double[4][2]){{7.5, 5.5}, {8.5, 5.5}, {8.5, 6.5}, {7.5, 6.5}}, 4, 4);
+    const size_t expected = 100 + 50 - 4 - 4 - 9 + 1;
+    rp_mask mask = fill(&b, &report);
+    assert_int_equal(rp_mask_count(&mask), expected);
+    assert_int_equal(mask.data[rp_grid_index(&mask.grid, 7, 5, 2)], 0);
+    assert_int_equal(mask.data[rp_grid_index(&mask.grid, 8, 6, 2)], 1);
+    assert_int_equal(report.overlapping_contours, 1);
+    assert_close(report.sum_area_spacing_cc, (double)expected * 2 / 1000, 0.001);
+    rp_mask_release(&mask);
+    for (int i = 0; i < 6; i++) strcpy(b.contours[i].geometric_type, "CLOSEDPLANAR_XOR");
+    mask = fill(&b, &report);
+    assert_int_equal(rp_mask_count(&mask), 100 + 100 - 2 * 50 - 4 - 4 + 9 - 1);
+    assert_int_equal(report.overlapping_contours, 0);
+    rp_mask_release(&mask);
+}
+
+/* A common edge, a hole that touches the outline, a notch. */
+static void contours_that_touch_are_no_overlap(void **state)
+{
+    (void)state;
+    builder b = {0};
+    rp_roi_report report;
+    add_square(&b, 2, 5, 4);
+    add_points(&b, (const double[4][2]){{5.5, 1.5}, {9.5, 1.5}, {9.5, 5.5}, {5.5, 5.5}}, 4, 4);
+    add_square(&b, 2, 9, 6);
+    add_square(&b, 2, 3, 6);
+    add_points(&b, (const double[4][2]){{5.5, 1.5}, {7.5, 1.5}, {7.5, 3.5}, {5.5, 3.5}}, 4, 6);
+    rp_mask mask = fill(&b, &report);
+    assert_int_equal(slice_count(&mask, 2), 32);
+    assert_int_equal(slice_count(&mask, 3), 64 - 4 - 4);
+    assert_int_equal(report.overlapping_contours + report.duplicate_contours, 0);
+    rp_mask_release(&mask);
+}
+
+/* Of a ball of 8 mm, on slices of 2 mm and pixels of 1 mm. */
+static double ball_volume(double step, double offset, rp_roi_report *report)
+{
+    rp_roi_contour contours[64] = {0};
+    rp_roi roi = {.number = 3, .contours = contours};
+    double sum = 0, points[64][24][3];
+    for (double z = 8 + offset - 8 * step; z < 16; z += step) {
+        const double radius = sqrt(64 - (z - 8) * (z - 8));
+        if (!(fabs(z - 8) < 7.99)) continue;
+        for (int i = 0; i < 24; i++) {
+            points[roi.contour_count][i][0] = 9.5 + radius * cos(2 * M_PI / 24 * i);
+            points[roi.contour_count][i][1] = 9.5 + radius * sin(2 * M_PI / 24 * i);
+            points[roi.contour_count][i][2] = z;
+        }
+        rp_roi_contour *c = &contours[roi.contour_count];
+        *c = (rp_roi_contour){.points = points[roi.contour_count++], .count = 24};
+        strcpy(c->geometric_type, "CLOSED_PLANAR");
+        sum += 12 * sin(M_PI / 12) * radius * radius * step;
+    }
+    rp_grid grid = test_grid();
+    rp_mask mask;
+    rp_error err = {0};
+    assert_ok(rp_roi_to_mask(&roi, &grid, &mask, report, &err), err);
+    const double volume = (double)rp_mask_count(&mask) * 2;
+    assert_close(report->sum_area_spacing_cc * 1000, sum, 1e-6 * sum);
+    assert_close(report->mask_cc * 1000, volume, 1e-9);
+    rp_mask_release(&mask);
+    return volume / sum;
+}
+
+static void other_spacings_keep_the_volume(void **state)
+{
+    (void)state;
+    static const struct {
+        double step, offset;
+    } cases[] = {{1, 0}, {1, 0.5}, {0.5, 0}, {1.25, 0}, {1.25, 0.3},
+                 {3, 0}, {3, 1},   {4, 0},   {5, 1}};
+    rp_roi_report report;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double step = cases[i].step;
+        assert_close(ball_volume(step, cases[i].offset, &report), 1, step < 3 ? 0.03 : 0.06);
+        assert_close(report.step_mm, step, 1e-9);
+        rp_remarks remarks = {0};
+        rp_roi_remark(&report, 2, &remarks);
+        const rp_remark *told = rp_remark_find(&remarks, "contour_spacing");
+        assert_non_null(told);
+        assert_non_null(strstr(told->text, "cc"));
+        rp_remarks_release(&remarks);
+    }
+}
+
+static void what_was_done_is_told_with_the_volumes(void **state)
+{
+    (void)state;
+    const rp_roi_report clean = {.number = 3, .sum_area_spacing_cc = 1, .mask_cc = 1.05};
+    rp_roi_report r = clean;
+    rp_remarks remarks = {0};
+    rp_roi_remark(&clean, 2, &remarks);
+    assert_int_equal(remarks.count, 0);
+    r.interpolated_slices = 2;
+    rp_roi_remark(&r, 2, &remarks);
+    const rp_remark *told = rp_remark_find(&remarks, "contour_interpolated");
+    assert_non_null(told);
+    assert_non_null(strstr(told->text, "1.00 cc, the mask 1.05 cc (+5.0%)"));
+    assert_int_equal(remarks.count, 1);
+    r = clean;
+    r.mask_cc = 1.2;
+    rp_roi_remark(&r, 2, &remarks);
+    assert_non_null(rp_remark_find(&remarks, "contour_volume"));
+    rp_remarks_release(&remarks);
+}
+
 static void the_image_border_cuts(void **state)
 {
     (void)state;
@@ -265,6 +425,11 @@ int main(void)
         cmocka_unit_test(sparse_contours_are_interpolated),
         cmocka_unit_test(other_gaps_stay),
         cmocka_unit_test(what_cannot_be_filled_is_counted),
+        cmocka_unit_test(a_contour_given_twice_counts_once),
+        cmocka_unit_test(overlapping_contours_are_united_round_their_holes),
+        cmocka_unit_test(contours_that_touch_are_no_overlap),
+        cmocka_unit_test(other_spacings_keep_the_volume),
+        cmocka_unit_test(what_was_done_is_told_with_the_volumes),
         cmocka_unit_test(the_image_border_cuts),
         cmocka_unit_test(unusable_regions_are_errors),
     };

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE /* memmem */
 #include "masks.h"
 
-enum { SOP_CLASS = 0x00080016, CONTOURS = 0x30060039, ROIS = 0x30060020 };
+enum { SOP_CLASS = 0x00080016, ROIS = 0x30060020 };
 
 static rp_rtstruct write_and_read(const fixture *f, const rp_mask *mask,
                                   const rp_rtstruct_write_options *options)
@@ -215,18 +215,77 @@ static void faulty_files_are_errors(void **state)
     assert_read_fails(f.path, RP_ERR_FORMAT, "not an RTSTRUCT");
     assert_ok(rp_file_write(f.path, data, size, &err), err);
     remove_element(f.path, ROIS);
-    assert_read_fails(f.path, RP_ERR_FORMAT, "belong to no ROI");
-    remove_element(f.path, CONTOURS);
     assert_read_fails(f.path, RP_ERR_FORMAT, "without any ROI");
-    assert_ok(rp_file_write(f.path, data, size, &err), err);
-    spoil(f.path, "\\0\\0.5", "\\0\\abc");
-    assert_read_fails(f.path, RP_ERR_FORMAT, "no number");
-    assert_ok(rp_file_write(f.path, data, size, &err), err);
-    spoil(f.path, "\\0\\0.5", "\\0 0.5");
-    assert_read_fails(f.path, RP_ERR_FORMAT, "ContourData");
     rp_free(data);
     rp_mask_release(&mask);
     close_fixture(&f);
+}
+
+static void assert_faulty(const char *path, const char *words)
+{
+    rp_rtstruct rt;
+    rp_mask mask;
+    rp_grid grid = rp_grid_make(6, 6, 2, 1, 1, 2);
+    rp_error err = {0};
+    assert_ok(rp_rtstruct_read(path, &rt, &err), err);
+    assert_non_null(strstr(rt.rois[0].fault, words));
+    assert_non_null(rp_remark_find(&rt.remarks, "rois_unreadable"));
+    assert_int_equal(rp_roi_to_mask(&rt.rois[0], &grid, &mask, NULL, &err), RP_ERR_FORMAT);
+    assert_non_null(strstr(err.message, words));
+    rp_rtstruct_release(&rt);
+}
+
+/* The others of the file can be used: tests/oracle/test_rtstruct.py. */
+static void faulty_regions_are_kept_with_their_fault(void **state)
+{
+    (void)state;
+    rp_grid grid = rp_grid_make(6, 6, 2, 1, 1, 2);
+    fixture f = open_fixture(&grid);
+    rp_mask mask = random_mask(&grid, 5, 0.6);
+    rp_rtstruct rt = write_and_read(&f, &mask, NULL);
+    rp_error err = {0};
+    uint8_t *data = NULL;
+    size_t size = 0;
+    assert_int_equal(rt.remarks.count, 0);
+    rp_rtstruct_release(&rt);
+    assert_ok(rp_file_read(f.path, &data, &size, &err), err);
+    spoil(f.path, "\\0\\0.5", "\\0\\abc");
+    assert_faulty(f.path, "no number");
+    assert_ok(rp_file_write(f.path, data, size, &err), err);
+    spoil(f.path, "\\0\\0.5", "\\0\\nan");
+    assert_faulty(f.path, "no number");
+    assert_ok(rp_file_write(f.path, data, size, &err), err);
+    spoil(f.path, "\\0\\0.5", "\\0 0.5");
+    assert_faulty(f.path, "ContourData");
+    rp_free(data);
+    rp_mask_release(&mask);
+    close_fixture(&f);
+}
+
+static rp_rtstruct_frame frame_for(const rp_rtstruct *rt, const char *own, const char *wanted,
+                                   bool told)
+{
+    rp_roi roi = {.number = 1};
+    rp_rtstruct_frame frame;
+    snprintf(roi.frame_of_reference_uid, sizeof roi.frame_of_reference_uid, "%s", own);
+    assert_int_equal(rp_rtstruct_frame_of(rt, &roi, wanted, &frame), told);
+    return frame;
+}
+
+static void a_region_lies_in_its_own_frame(void **state)
+{
+    (void)state;
+    rp_rtstruct_frame frames[] = {{"1.1", "1.8"}, {"1.2", "1.9"}};
+    const rp_rtstruct rt = {.header = {.frame_of_reference_uid = "1.1"},
+                            .referenced_series_uid = "1.8",
+                            .frames = frames,
+                            .frame_count = 2};
+    assert_string_equal(frame_for(&rt, "1.2", "1.1", true).uid, "1.2");
+    assert_string_equal(frame_for(&rt, "1.2", "1.1", true).series_uid, "1.9");
+    assert_string_equal(frame_for(&rt, "1.3", "1.1", true).uid, "1.3");
+    assert_string_equal(frame_for(&rt, "1.3", "1.1", true).series_uid, "");
+    assert_string_equal(frame_for(&rt, "", "1.2", false).series_uid, "1.9");
+    assert_string_equal(frame_for(&rt, "", "1.7", false).uid, "1.1");
 }
 
 static void wrong_masks_are_errors_and_nothing_is_written(void **state)
@@ -290,6 +349,8 @@ int main(void)
         cmocka_unit_test(equal_input_gives_equal_files),
         cmocka_unit_test(rois_are_found_by_name_then_number),
         cmocka_unit_test(faulty_files_are_errors),
+        cmocka_unit_test(faulty_regions_are_kept_with_their_fault),
+        cmocka_unit_test(a_region_lies_in_its_own_frame),
         cmocka_unit_test(wrong_masks_are_errors_and_nothing_is_written),
         cmocka_unit_test(failed_allocations_are_errors),
     };
