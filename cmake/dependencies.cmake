@@ -2,7 +2,7 @@
 # that module alone.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 if(io IN_LIST RP_MODULES)
   pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)

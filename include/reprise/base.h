@@ -40,6 +40,7 @@ typedef enum rp_status {
 /** What failed, in words for the user; names the file where one is concerned. */
 typedef struct rp_error {
     rp_status status;
+    int number; /**< errno, where a call of the system failed with it; else 0 */
     char message[1024];
 } rp_error;
 
@@ -241,10 +242,10 @@ void rp_threads_keep_out(void);
 
 /**
  * Denormal numbers (below 1.2e-38 in float32) are taken and given as 0 from now on in the calling
- * thread, float64 alike; returns what rp_denormals_restore wants. Intel processors take some hundred
- * cycles for each of them, and a trained network is full of them. rp_parallel_for does it for its
- * tasks on every thread, and so do the network's steps, so that what is computed depends neither on
- * the number of threads nor on the caller. x86-64 and 64-bit Arm; elsewhere nothing.
+ * thread, float64 alike; returns what rp_denormals_restore wants. Intel processors take some
+ * hundred cycles for each of them, and a trained network is full of them. rp_parallel_for does it
+ * for its tasks on every thread, and so do the network's steps, so that what is computed depends
+ * neither on the number of threads nor on the caller. x86-64 and 64-bit Arm; elsewhere nothing.
  */
 uint64_t rp_denormals_flush(void);
 void rp_denormals_restore(uint64_t state);

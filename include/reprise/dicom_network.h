@@ -18,8 +18,8 @@ bool rp_aet_valid(const char *aet);
 /**
  * PEM files for TLS (1.2 and 1.3, the cipher suites of BCP 195); all borrowed. With ca alone a
  * sender knows whom it talks to; certificate and key tell the other side who we are. The
- * certificate of the other side must be signed by ca; its host name is not compared, as is usual in
- * DICOM.
+ * certificate of the other side must be signed by ca, and that of a node we send to must name its
+ * host.
  */
 typedef struct rp_tls_files {
     const char *ca, *certificate, *key; /**< NULL: none; all NULL: no TLS */
@@ -32,6 +32,8 @@ typedef struct rp_send_options {
     int port;
     const char *called_aet, *calling_aet; /**< the node's and our own */
     rp_tls_files tls;
+    const char
+        *tls_host;       /**< name or address that the node's certificate has to have; NULL: host */
     int timeout_seconds; /**< for connecting and for each answer; 0: 60 */
     int retries; /**< more tries after a lost or refused connection, or "out of resources" */
 } rp_send_options;
@@ -101,12 +103,14 @@ typedef struct rp_receive_summary {
 
 /**
  * Accepts C-ECHO and C-STORE of any class of objects until it is cancelled (then RP_OK), or as the
- * options say; up to 16 associations at the same time. An object is written as it comes, without
- * being encoded anew, as FOLDER/STUDY/SERIES/INSTANCE.dcm by its UIDs. It is acknowledged when it
- * lies there whole, fsync'd; until then it is a file in FOLDER/.incoming, which is emptied at the
- * start. What is there already is acknowledged when it is the same, and refused (0111H) when
- * it differs; a full disk is told as A700H, other failures to write as 0110H, an object that does
- * not parse or names other UIDs than announced as C000H or A900H.
+ * options say; up to 64 associations at the same time, more are refused for the moment. A peer that
+ * says nothing, or too slowly, or nonsense, keeps nobody else waiting and is cut off: 15 s before
+ * its association is open, after the timeout later. An object is written as it comes, without being
+ * encoded anew, as FOLDER/STUDY/SERIES/INSTANCE.dcm by its UIDs. It is acknowledged when it lies
+ * there whole, fsync'd; until then it is a file in FOLDER/.incoming, which is emptied at the start.
+ * What is there already is acknowledged when it is the same, and refused (0111H) when it differs; a
+ * full disk is told as A700H, other failures to write as 0110H, an object that does not parse or
+ * names other UIDs than announced as C000H or A900H.
  *
  * RP_ERR_IO: address or port cannot be used, or another receiver works in the folder.
  */

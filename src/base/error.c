@@ -9,6 +9,7 @@ rp_status rp_fail(rp_error *err, rp_status status, const char *format, ...)
     va_list args;
     va_start(args, format);
     err->status = status;
+    err->number = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
     return status;

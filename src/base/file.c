@@ -30,7 +30,10 @@ bool rp_write_hook_fails(void)
 
 static rp_status fail_errno(rp_error *err, const char *path, const char *what)
 {
-    return rp_fail(err, RP_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
+    const int number = errno;
+    rp_fail(err, RP_ERR_IO, "%s: %s: %s", path, what, strerror(number));
+    if (err) err->number = number;
+    return RP_ERR_IO;
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "node.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -108,6 +109,7 @@ int cmd_receive(int argc, char **argv)
     const rp_receive_sinks sinks = {on_listening, on_stored, &a};
     if (argp_parse(&parser, argc, argv, 0, NULL, &a)) return CMD_USAGE;
     signal(SIGPIPE, SIG_IGN); /* a lost connection is an error like others */
+    mallopt(M_ARENA_MAX, 4);  /* threads come and go: 64 MiB of address space for each would stay */
     const rp_progress *progress = cmd_progress(&a.common);
     rp_status status = cmd_common_apply(&a.common, &err);
     if (!status) status = rp_directory_create(a.how.folder, &err); /* the receiver holds it */

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
-enum { KEY_TO = 1, KEY_CALLED, KEY_CALLING, KEY_ECHO, KEY_RETRIES, KEY_TIMEOUT };
+enum { KEY_TO = 1, KEY_CALLED, KEY_CALLING, KEY_ECHO, KEY_RETRIES, KEY_TIMEOUT, KEY_TLS_HOST };
 
 typedef struct send_arguments {
     cmd_common common;
@@ -24,6 +24,8 @@ static const struct argp_option options[] = {
     {"echo", KEY_ECHO, NULL, 0, "Send nothing, only ask whether the node answers (C-ECHO)", 0},
     {"retries", KEY_RETRIES, "N", 0, "More tries after a lost connection or a full node (2)", 0},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "For connecting and for each answer (60)", 0},
+    {"tls-host", KEY_TLS_HOST, "NAME", 0,
+     "Host or address that the node's certificate has to name (that of --to)", 0},
     {0}};
 
 /* HOST:PORT; a host may hold no colon of its own. */
@@ -72,6 +74,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_RETRIES:
         if (!cmd_parse_int(argument, 0, 100, &a->how.retries))
             argp_error(state, "--retries takes a whole number from 0 to 100, not '%s'", argument);
+        return 0;
+    case KEY_TLS_HOST:
+        a->how.tls_host = argument;
         return 0;
     case KEY_TIMEOUT:
         a->how.timeout_seconds = cmd_parse_timeout(state, argument);

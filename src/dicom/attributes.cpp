@@ -51,6 +51,13 @@ std::string text_of(DcmItem &item, const DcmTagKey &tag)
     return trimmed(std::string(value.c_str())); /* an embedded NUL ends the text */
 }
 
+bool is_uid(const std::string &text)
+{
+    return !text.empty() && text.size() <= 64 && text.front() != '.' && text.back() != '.' &&
+           text.find("..") == std::string::npos &&
+           text.find_first_not_of("0123456789.") == std::string::npos;
+}
+
 bool parse_numbers(const std::string &text, std::vector<double> &values)
 {
     size_t at = 0;

@@ -53,6 +53,10 @@ Presence number_of(DcmItem &item, const DcmTagKey &tag, double &value);
 Presence numbers_of(DcmItem &item, const DcmTagKey &tag, double *values, size_t count);
 /** Numbers separated by backslashes, independent of the locale. False if any is malformed. */
 bool parse_numbers(const std::string &text, std::vector<double> &values);
+/** Whether a text can be a UID, and with that a name of a file or folder that leads nowhere else:
+ * at most 64 digits and dots, no dot at either end and no two on end (PS3.5, 9.1). Leading zeros of
+ * a part, which are against the rules, are common and do no harm. */
+bool is_uid(const std::string &text);
 /** The items of a sequence, empty where there is none. */
 std::vector<DcmItem *> items_of(DcmItem &item, const DcmTagKey &tag);
 

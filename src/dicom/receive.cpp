@@ -1,11 +1,11 @@
 /* C-STORE from other nodes: sockets, associations, commands. What becomes of an object is in
  * receive_store.cpp. */
+#include "peers.hpp"
 #include "receive.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 namespace rp_dicom
 {
 
-enum { ASSOCIATIONS = 16, POLL_MS = 200, BACKLOG = 64 };
+enum { POLL_MS = 100, BACKLOG = 1024, CLOSING_SECONDS = 2 };
 
 /* ---- listening --------------------------------------------------------------------------- */
 
@@ -70,7 +70,7 @@ int Listener::next() const
     pollfd waiting = {socket_, POLLIN, 0};
     if (poll(&waiting, 1, POLL_MS) <= 0) return -1;
     const int connection = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection >= 0) send_at_once(connection);
+    if (connection < 0) usleep(1000 * POLL_MS); /* no descriptor is free, for instance */
     return connection;
 }
 
@@ -142,11 +142,13 @@ static bool titles_fit(const rp_receive_options &options, T_ASC_Association *ass
     return true;
 }
 
-static bool negotiate(const rp_receive_options &options, T_ASC_Association *association)
+/** Polite: the peer may try again later. */
+static void refuse_for_now(T_ASC_Association *association)
 {
-    if (!titles_fit(options, association)) return false;
-    answer_contexts(association->params);
-    return ASC_acknowledgeAssociation(association).good();
+    const T_ASC_RejectParameters why = {ASC_RESULT_REJECTEDTRANSIENT,
+                                        ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
+                                        ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED};
+    ASC_rejectAssociation(association, &why);
 }
 
 /* ---- one association ----------------------------------------------------------------------- */
@@ -170,7 +172,7 @@ static bool gave_up_waiting(double since, int timeout)
 }
 
 /** True if the peer released it; otherwise it is to be aborted. */
-static bool serve(Receiver &receiver, T_ASC_Association *association, size_t &commands)
+static bool serve(Receiver &receiver, Peer &peer, T_ASC_Association *association, size_t &commands)
 {
     double since = rp_seconds();
     for (;;) {
@@ -188,28 +190,13 @@ static bool serve(Receiver &receiver, T_ASC_Association *association, size_t &co
             ASC_acknowledgeRelease(association);
             return true;
         }
+        peer.enter(Phase::busy);
         if (got.bad() || !handle_command(receiver, association, id, message)) return false;
+        peer.enter(Phase::idle);
         commands++;
         since = rp_seconds();
         if (receiver.stopping()) return false;
     }
-}
-
-static void close_association(T_ASC_Association *association)
-{
-    ASC_dropSCPAssociation(association);
-    ASC_destroyAssociation(&association);
-}
-
-static void run_association(Receiver &receiver, T_ASC_Association *association)
-{
-    size_t commands = 0;
-    guarded("association", nullptr, [&] {
-        if (!serve(receiver, association, commands)) ASC_abortAssociation(association);
-        return RP_OK;
-    });
-    close_association(association);
-    receiver.finished(commands > 0);
 }
 
 /* ---- the server ---------------------------------------------------------------------------- */
@@ -217,7 +204,8 @@ static void run_association(Receiver &receiver, T_ASC_Association *association)
 class Server
 {
   public:
-    explicit Server(Receiver &receiver) : receiver_(receiver)
+    explicit Server(Receiver &receiver)
+        : receiver_(receiver), peers_(receiver.timeout(), serve_peer, this)
     {
     }
     ~Server();
@@ -225,19 +213,22 @@ class Server
     rp_status run(const rp_receive_sinks &sinks);
 
   private:
-    void greet(int connection);
-    void join_all();
+    static void serve_peer(void *context, Peer &peer);
+    T_ASC_Association *greet(Peer &peer);
+    void run_association(Peer &peer, T_ASC_Association *association);
+    void end_all();
 
     Receiver &receiver_;
     Listener listener_;
-    std::unique_ptr<DcmTLSTransportLayer> tls_; /* outlives the network that uses it */
+    PlainLayer plain_;
+    std::unique_ptr<DcmTLSTransportLayer> tls_; /* both outlive the network that uses them */
     T_ASC_Network *network_ = nullptr;
-    std::vector<std::thread> threads_;
+    Peers peers_; /* end first */
 };
 
 Server::~Server()
 {
-    join_all();
+    end_all();
     dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
     if (network_) ASC_dropNetwork(&network_);
 }
@@ -245,55 +236,91 @@ Server::~Server()
 rp_status Server::open(rp_error *err)
 {
     const rp_receive_options &options = receiver_.options();
-    rp_status status = make_tls(options.tls, true, tls_, err);
+    rp_status status = make_tls(options.tls, nullptr, tls_, err);
     if (!status)
         status = listener_.open(options.address ? options.address : "127.0.0.1", options.port, err);
     if (status) return status;
     /* With a socket from outside, DCMTK opens none itself. Each connection is handed over likewise.
      */
     dcmExternalSocketHandle.set(listener_.descriptor());
+    dcmDisableGethostbyaddr.set(
+        OFTrue); /* a name service may take its time, or be the peer's own */
     const OFCondition made =
         ASC_initializeNetwork(NET_ACCEPTOR, listener_.port(), receiver_.timeout(), &network_);
-    if (made.good() && tls_) ASC_setTransportLayer(network_, tls_.get(), 0);
+    DcmTransportLayer *const layer = tls_ ? static_cast<DcmTransportLayer *>(tls_.get()) : &plain_;
+    if (made.good()) ASC_setTransportLayer(network_, layer, 0);
     return made.good() ? RP_OK : rp_fail(err, RP_ERR_IO, "cannot listen: %s", made.text());
 }
 
-/** For when no association is open: every thread is at its end. */
-void Server::join_all()
-{
-    for (std::thread &thread : threads_) thread.join();
-    threads_.clear();
-}
-
-/** Takes the connection over. */
-void Server::greet(int connection)
+/** What the peer proposes; nullptr where it says nothing, or nothing that can be understood. */
+T_ASC_Association *Server::greet(Peer &peer)
 {
     T_ASC_Association *association = nullptr;
-    dcmExternalSocketHandle.set(connection);
+    Handover handover(peer.connection());
     const OFCondition received =
         ASC_receiveAssociation(network_, &association, ASC_DEFAULTMAXPDU, nullptr, nullptr,
                                tls_ ? OFTrue : OFFalse, DUL_NOBLOCK, receiver_.timeout());
-    if (received.bad() || !negotiate(receiver_.options(), association)) {
-        if (association) close_association(association);
+    if (!handover.taken()) close(peer.connection());
+    if (received.good()) return association;
+    if (association) ASC_destroyAssociation(&association);
+    return nullptr;
+}
+
+void Server::run_association(Peer &peer, T_ASC_Association *association)
+{
+    size_t commands = 0;
+    if (!titles_fit(receiver_.options(), association)) return;
+    if (!receiver_.admit()) {
+        refuse_for_now(association);
         return;
     }
-    receiver_.started();
-    threads_.emplace_back(run_association, std::ref(receiver_), association);
+    peer.enter(Phase::idle);
+    answer_contexts(association->params);
+    guarded("association", nullptr, [&] {
+        if (ASC_acknowledgeAssociation(association).good() &&
+            !serve(receiver_, peer, association, commands))
+            ASC_abortAssociation(association);
+        return RP_OK;
+    });
+    receiver_.finished(commands > 0);
+}
+
+void Server::serve_peer(void *context, Peer &peer)
+{
+    Server &server = *static_cast<Server *>(context);
+    guarded("connection", nullptr, [&] {
+        T_ASC_Association *association = server.greet(peer);
+        if (!association) return RP_OK;
+        server.run_association(peer, association);
+        ASC_dropSCPAssociation(association, CLOSING_SECONDS);
+        ASC_destroyAssociation(&association);
+        return RP_OK;
+    });
+}
+
+/** Idle ones at once, those within an object when it is done, or shortly. */
+void Server::end_all()
+{
+    enum { GRACE_SECONDS = 5 };
+    const double begin = rp_seconds();
+    receiver_.stop();
+    peers_.disconnect(false);
+    while (!peers_.empty()) {
+        usleep(1000);
+        peers_.watch();
+        if (rp_seconds() - begin > GRACE_SECONDS) peers_.disconnect(true);
+    }
 }
 
 rp_status Server::run(const rp_receive_sinks &sinks)
 {
     if (sinks.listening) sinks.listening(sinks.context, listener_.port());
     while (!receiver_.over()) {
-        const int connection = receiver_.open_associations() < ASSOCIATIONS ? listener_.next() : -1;
-        if (connection >= 0)
-            greet(connection);
-        else if (receiver_.open_associations() >= ASSOCIATIONS)
-            usleep(1000 * POLL_MS);
-        if (receiver_.open_associations() == 0) join_all();
+        const int connection = listener_.next();
+        if (connection >= 0) peers_.add(connection);
+        peers_.watch();
     }
-    receiver_.stop();
-    join_all();
+    end_all();
     return RP_OK;
 }
 

@@ -34,20 +34,21 @@ class Receiver
     bool store(T_ASC_Association *association, T_ASC_PresentationContextID id,
                T_DIMSE_C_StoreRQ &request);
 
-    void started();
+    /** Whether one more association may be open; if so it is, until finished. */
+    bool admit();
     void finished(bool served);
-    int open_associations();
     /** Accept no more associations. */
     bool over();
     /** Open associations are to end after the command at hand. */
     bool stopping();
     void stop();
 
-    /** Puts a received file into its place; the status for the sender. For the callback of store.
-     */
-    Uint16 keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request);
-
   private:
+    enum { ASSOCIATIONS = 64 };
+    bool land(T_ASC_Association *association, T_ASC_PresentationContextID id,
+              const T_DIMSE_C_StoreRQ &request, Uint16 &answer);
+    /** Puts a received file into its place; the status for the sender. */
+    Uint16 keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request);
     Uint16 place(rp_outfile *file, const std::string &folder, const std::string &name);
     void count(const std::string &path, bool known);
 

@@ -1,6 +1,7 @@
 /* An object that arrives: on the disk whole, then acknowledged. */
 #include "receive.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -56,11 +57,13 @@ int Receiver::timeout() const
 
 /* ---- when to end --------------------------------------------------------------------------- */
 
-void Receiver::started()
+bool Receiver::admit()
 {
     const std::lock_guard<std::mutex> guard(mutex_);
+    if (open_ >= ASSOCIATIONS) return false;
     open_++;
     summary_.associations++;
+    return true;
 }
 
 void Receiver::finished(bool served)
@@ -69,12 +72,6 @@ void Receiver::finished(bool served)
     open_--;
     idle_since_ = rp_seconds();
     if (options_.once && served) stop_ = true;
-}
-
-int Receiver::open_associations()
-{
-    const std::lock_guard<std::mutex> guard(mutex_);
-    return open_;
 }
 
 bool Receiver::over()
@@ -108,13 +105,6 @@ void Receiver::count(const std::string &path, bool known)
 }
 
 /* ---- one object ---------------------------------------------------------------------------- */
-
-/** Digits and dots alone: such a name leads nowhere else. */
-static bool can_be_a_name(const std::string &uid)
-{
-    return !uid.empty() && uid.size() <= 64 && uid[0] != '.' &&
-           uid.find_first_not_of("0123456789.") == std::string::npos;
-}
 
 /** Where the data set of a file with a meta header begins; 0 for none. */
 static size_t dataset_at(const uint8_t *bytes, size_t size)
@@ -152,28 +142,34 @@ static bool same_object(const char *a, const char *b)
     return same;
 }
 
+/** Of a failure to write. */
+static Uint16 answer_to(const rp_error &err)
+{
+    const int full[] = {ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE};
+    const bool out_of_resources =
+        err.status == RP_ERR_MEMORY ||
+        std::find(std::begin(full), std::end(full), err.number) != std::end(full);
+    rp_log(RP_LOG_ERROR, "%s", err.message);
+    return out_of_resources ? STATUS_STORE_Refused_OutOfResources : ANSWER_PROCESSING_FAILURE;
+}
+
 Uint16 Receiver::place(rp_outfile *file, const std::string &folder, const std::string &name)
 {
     rp_error err = {};
     const std::string path = folder + "/" + name + ".dcm";
     rp_status status = rp_directory_create(folder.c_str(), &err);
     if (!status) status = rp_outfile_commit_new(file, path.c_str(), &err);
-    const bool full = status == RP_ERR_IO && (errno == ENOSPC || errno == EDQUOT);
     if (!status) {
         count(path, false);
         return STATUS_Success;
     }
-    if (status == RP_ERR_REFUSED) {
-        if (same_object(path.c_str(), rp_outfile_temporary_path(file))) {
-            count(path, true);
-            return STATUS_Success;
-        }
-        rp_log(RP_LOG_WARNING, "%s: another object of this name came, and was refused",
-               path.c_str());
-        return ANSWER_DUPLICATE;
+    if (status != RP_ERR_REFUSED) return answer_to(err);
+    if (same_object(path.c_str(), rp_outfile_temporary_path(file))) {
+        count(path, true);
+        return STATUS_Success;
     }
-    rp_log(RP_LOG_ERROR, "%s", err.message);
-    return full ? STATUS_STORE_Refused_OutOfResources : ANSWER_PROCESSING_FAILURE;
+    rp_log(RP_LOG_WARNING, "%s: another object of this name came, and was refused", path.c_str());
+    return ANSWER_DUPLICATE;
 }
 
 Uint16 Receiver::keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request)
@@ -188,7 +184,7 @@ Uint16 Receiver::keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request)
     const std::string study = text_of(dataset, DCM_StudyInstanceUID),
                       series = text_of(dataset, DCM_SeriesInstanceUID),
                       name = text_of(dataset, DCM_SOPInstanceUID);
-    if (!can_be_a_name(study) || !can_be_a_name(series) || !can_be_a_name(name)) {
+    if (!is_uid(study) || !is_uid(series) || !is_uid(name)) {
         rp_log(RP_LOG_WARNING, "an object without proper UIDs was refused");
         return STATUS_STORE_Error_CannotUnderstand;
     }
@@ -200,44 +196,146 @@ Uint16 Receiver::keep(rp_outfile *file, const T_DIMSE_C_StoreRQ &request)
     return place(file, std::string(options_.folder) + "/" + study + "/" + series, name);
 }
 
-struct Arrival {
-    Receiver *receiver;
-    rp_outfile *file; /**< NULL: there is no place for it */
-    bool accepted;
+/* ---- on its way ------------------------------------------------------------------------------ */
+
+/**
+ * Where the bytes of an object go. DCMTK must not learn that a disk is full: it would then wait for
+ * more of an object that may have come to its end, and does not notice what fails when a file is
+ * closed. What comes after a failure is dropped.
+ */
+class Landing : public DcmConsumer
+{
+  public:
+    explicit Landing(const std::string &path)
+    {
+        status_ = rp_outfile_create(path.c_str(), &file_, &err_);
+    }
+    ~Landing() override
+    {
+        rp_outfile_destroy(file_);
+    }
+    OFBool good() const override
+    {
+        return OFTrue;
+    }
+    OFCondition status() const override
+    {
+        return EC_Normal;
+    }
+    OFBool isFlushed() const override
+    {
+        return OFTrue;
+    }
+    offile_off_t avail() const override
+    {
+        return 1 << 20;
+    }
+    offile_off_t write(const void *bytes, offile_off_t size) override
+    {
+        if (!status_) status_ = rp_outfile_write(file_, bytes, size_t(size), &err_);
+        return size;
+    }
+    void flush() override
+    {
+    }
+    rp_outfile *file() const
+    {
+        return status_ ? nullptr : file_;
+    }
+    const rp_error &error() const
+    {
+        return err_;
+    }
+
+  private:
+    rp_outfile *file_ = nullptr;
+    rp_status status_ = RP_OK;
+    rp_error err_ = {};
 };
 
-static void on_progress(void *context, T_DIMSE_StoreProgress *progress, T_DIMSE_C_StoreRQ *request,
-                        char *, DcmDataset **, T_DIMSE_C_StoreRSP *response, DcmDataset **)
+class LandingStream : public DcmOutputStream
 {
-    Arrival &arrival = *static_cast<Arrival *>(context);
-    if (progress->state != DIMSE_StoreEnd || response->DimseStatus != STATUS_Success) return;
-    Uint16 answer = ANSWER_PROCESSING_FAILURE;
-    if (arrival.file)
-        guarded("object", nullptr, [&] {
-            answer = arrival.receiver->keep(arrival.file, *request);
-            return RP_OK;
-        });
-    response->DimseStatus = answer;
-    arrival.accepted = answer == STATUS_Success;
+  public:
+    explicit LandingStream(Landing &landing) : DcmOutputStream(&landing)
+    {
+    }
+};
+
+/** The meta header of a file for the object of a request, whose own bytes come behind it. */
+static bool write_meta(DcmOutputStream &stream, T_ASC_Association *association,
+                       T_ASC_PresentationContextID id, const T_DIMSE_C_StoreRQ &request)
+{
+    T_ASC_PresentationContext context;
+    if (ASC_findAcceptedPresentationContext(association->params, id, &context).bad()) return false;
+    DcmMetaInfo meta;
+    Writer w(meta);
+    w.put_u32s(DCM_FileMetaInformationGroupLength, {0});
+    w.put_bytes(DCM_FileMetaInformationVersion, {0, 1});
+    w.put_raw(DCM_MediaStorageSOPClassUID, request.AffectedSOPClassUID);
+    w.put_raw(DCM_MediaStorageSOPInstanceUID, request.AffectedSOPInstanceUID);
+    w.put_raw(DCM_TransferSyntaxUID, context.acceptedTransferSyntax);
+    w.put_raw(DCM_ImplementationClassUID, OFFIS_IMPLEMENTATION_CLASS_UID);
+    w.put_raw(DCM_ImplementationVersionName, OFFIS_DTK_IMPLEMENTATION_VERSION_NAME2);
+    w.put_raw(DCM_SourceApplicationEntityTitle, association->params->DULparams.callingAPTitle);
+    const E_TransferSyntax syntax = META_HEADER_DEFAULT_TRANSFERSYNTAX;
+    if (!w.good() ||
+        meta.computeGroupLengthAndPadding(EGL_withGL, EPD_noChange, syntax, EET_UndefinedLength)
+            .bad())
+        return false;
+    meta.transferInit();
+    const bool written = meta.write(stream, syntax, EET_ExplicitLength, nullptr).good();
+    meta.transferEnd();
+    return written;
+}
+
+static T_DIMSE_C_StoreRSP response_to(const T_DIMSE_C_StoreRQ &request, Uint16 answer)
+{
+    T_DIMSE_C_StoreRSP response = {};
+    response.DimseStatus = answer;
+    response.MessageIDBeingRespondedTo = request.MessageID;
+    response.DataSetType = DIMSE_DATASET_NULL;
+    response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
+    if (request.opts & O_STORE_RQ_BLANK_PADDING) response.opts |= O_STORE_RSP_BLANK_PADDING;
+    OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID,
+                        sizeof response.AffectedSOPClassUID);
+    OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
+                        sizeof response.AffectedSOPInstanceUID);
+    return response;
+}
+
+/** Takes the data set from the net, and gives the answer; false where it did not come whole. */
+bool Receiver::land(T_ASC_Association *association, T_ASC_PresentationContextID id,
+                    const T_DIMSE_C_StoreRQ &request, Uint16 &answer)
+{
+    Landing landing(incoming_ + "/object");
+    LandingStream stream(landing);
+    T_ASC_PresentationContextID of_data = 0;
+    if (!write_meta(stream, association, id, request) ||
+        DIMSE_receiveDataSetInFile(association, DIMSE_NONBLOCKING, timeout(), &of_data, &stream,
+                                   nullptr, nullptr)
+            .bad() ||
+        of_data != id)
+        return false;
+    answer = ANSWER_PROCESSING_FAILURE;
+    guarded("object", nullptr, [&] {
+        answer = landing.file() ? keep(landing.file(), request) : answer_to(landing.error());
+        return RP_OK;
+    });
+    return true;
 }
 
 bool Receiver::store(T_ASC_Association *association, T_ASC_PresentationContextID id,
                      T_DIMSE_C_StoreRQ &request)
 {
-    rp_error err = {};
-    Arrival arrival = {this, nullptr, false};
-    if (rp_outfile_create((incoming_ + "/object").c_str(), &arrival.file, &err))
-        rp_log(RP_LOG_ERROR, "%s", err.message);
-    const char *path = arrival.file ? rp_outfile_temporary_path(arrival.file) : "/dev/null";
-    const OFCondition done =
-        DIMSE_storeProvider(association, id, &request, path, OFTrue, nullptr, on_progress, &arrival,
-                            DIMSE_NONBLOCKING, timeout());
-    rp_outfile_destroy(arrival.file);
-    if (!arrival.accepted) {
+    Uint16 answer = ANSWER_PROCESSING_FAILURE;
+    const bool whole = land(association, id, request, answer);
+    if (!whole || answer != STATUS_Success) {
         const std::lock_guard<std::mutex> guard(mutex_);
         summary_.failed++;
     }
-    return done.good();
+    if (!whole) return false;
+    T_DIMSE_C_StoreRSP response = response_to(request, answer);
+    return DIMSE_sendStoreResponse(association, id, &request, &response, nullptr).good();
 }
 
 } // namespace rp_dicom

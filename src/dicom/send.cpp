@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "dcmtk/dcmnet/dcmtrans.h"
 #include "dcmtk/dcmnet/scu.h"
 
 namespace rp_dicom
@@ -32,17 +33,6 @@ static std::set<Offer> offers_of(const Letter &letter)
     return offers;
 }
 
-/** DcmSCU takes another layer as a secure one only; this one is not. */
-class PlainLayer : public DcmTransportLayer
-{
-  public:
-    DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool) override
-    {
-        send_at_once(socket);
-        return DcmTransportLayer::createConnection(socket, OFFalse);
-    }
-};
-
 /** Before the base class that uses them, so that they outlive it. */
 struct Layers {
     std::unique_ptr<DcmTLSTransportLayer> tls_;
@@ -66,7 +56,8 @@ class Courier : private Layers, public DcmSCU
 rp_status Courier::configure(const rp_send_options &options, rp_error *err)
 {
     const int seconds = options.timeout_seconds ? options.timeout_seconds : DEFAULT_TIMEOUT_SECONDS;
-    const rp_status status = make_tls(options.tls, false, tls_, err);
+    const rp_status status =
+        make_tls(options.tls, options.tls_host ? options.tls_host : options.host, tls_, err);
     if (status) return status;
     setPeerHostName(options.host);
     setPeerPort(static_cast<Uint16>(options.port));
@@ -74,6 +65,8 @@ rp_status Courier::configure(const rp_send_options &options, rp_error *err)
     setAETitle(options.calling_aet);
     setConnectionTimeout(seconds);
     setACSETimeout(static_cast<Uint32>(seconds));
+    dcmSocketReceiveTimeout.set(seconds); /* what TLS waits for */
+    dcmSocketSendTimeout.set(seconds);
     setDIMSETimeout(static_cast<Uint32>(seconds));
     setDIMSEBlockingMode(DIMSE_NONBLOCKING);
     setDatasetConversionMode(OFTrue);
@@ -298,12 +291,17 @@ rp_status Delivery::send_one(Courier &courier, Letter &letter, rp_error *err)
 static rp_status explain(const rp_send_options &options, const OFCondition &why, rp_error *err)
 {
     if (why == DUL_ASSOCIATIONREJECTED)
-        return rp_fail(err, RP_ERR_IO,
-                       "%s:%d: refuses the association: it may not be called %s, or not know %s",
-                       options.host, options.port, options.called_aet, options.calling_aet);
+        return rp_fail(
+            err, RP_ERR_IO,
+            "%s:%d: refuses the association: it may be busy, not be called %s, or not know "
+            "%s",
+            options.host, options.port, options.called_aet, options.calling_aet);
     if (why == NET_EC_NoAcceptablePresentationContexts)
         return rp_fail(err, RP_ERR_UNSUPPORTED, "%s:%d: takes none of these kinds of objects",
                        options.host, options.port);
+    if (!refused_certificate().empty())
+        return rp_fail(err, RP_ERR_REFUSED, "%s:%d: its certificate is not accepted: %s",
+                       options.host, options.port, refused_certificate().c_str());
     std::string text = why.text();
     std::replace(text.begin(), text.end(), '\n', ' ');
     return rp_fail(err, RP_ERR_IO, "%s:%d: cannot be reached: %s", options.host, options.port,

@@ -1,82 +1,18 @@
-"""reprise send and receive between themselves: what arrives, wrong titles and addresses, TLS, kills, a full
-disk, copies and conflicts, wrong usage."""
+"""reprise send and receive between themselves: what arrives, wrong titles and addresses, TLS, kills, copies and
+conflicts, wrong usage."""
 import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 
 import harness as h
-import pydicom
-
-SECONDS = 60
-
-
-class Receiver:
-    """A running `reprise receive` on a free port."""
-
-    def __init__(self, out, *more, prefix=(), environment=None):
-        words = [*prefix, h.REPRISE, "receive", "--port", "0", "--out", out, *map(str, more)]
-        self.out = out
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-        line = self.process.stdout.readline().decode()
-        found = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+) as (\S+)\n", line)
-        if not found:
-            raise RuntimeError(line + self.process.communicate()[1].decode())
-        self.port, self.aet = found[1], found[2]
-
-    def end(self, number=signal.SIGTERM):
-        """Faults of the end, and what was printed."""
-        if number:
-            self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=SECONDS)
-        done = h.judge(subprocess.CompletedProcess([], self.process.returncode, output, errors))
-        return done
-
-    def send(self, *paths, **options):
-        options = {"to": f"127.0.0.1:{self.port}", "called": self.aet, "retries": 0} | options
-        words = [w for key, value in options.items() for w in (f"--{key.replace('_', '-')}", value)]
-        return h.run("send", *paths, *words)
-
-
-def ended(done, code, *texts):
-    faults = list(done.faults)
-    if done.returncode != code:
-        faults.append(f"exit code {done.returncode}, not {code}: {done.stderr[-500:]}")
-    return faults + [f"does not say {t!r}: {done.stdout}{done.stderr}" for t in texts if t not in done.stdout + done.stderr]
-
-
-def dicom_files(folder):
-    return sorted(name for name in h.files_below(folder) if name.endswith(".dcm"))
-
-
-def leftovers(folder):
-    return [name for name in h.files_below(folder) if not name.endswith(".dcm")]
-
-
-def same_content(paths, folder):
-    """Names by UIDs, and the data sets byte by byte."""
-    faults = []
-    for path in paths:
-        ds = pydicom.dcmread(path)
-        there = os.path.join(folder, ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID + ".dcm")
-        if not os.path.exists(there):
-            faults.append(f"{there} is missing")
-        elif pydicom.dcmread(there) != ds:
-            faults.append(f"{there} differs")
-    return faults
-
-
-def slices(folder):
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-
+from nodes import (Receiver, certificates, dicom_files, ended, leftovers, open_association, same_content, slices,
+                   start_object, tls_options, wait_for)
 
 # ---- cases -------------------------------------------------------------------------------------
-
 
 def case_arrives(checks, work, series):
     receiver = Receiver(os.path.join(work, "a"))
@@ -141,31 +77,14 @@ def case_ends(checks, work, series):
     busy.end()
 
 
-def certificates(folder):
-    """An authority, two nodes and a stranger."""
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-    os.mkdir(folder)
-    for name in ("ca", "stranger"):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
-                "-subj", f"/CN={name}", "-days", "2")
-    for name in ("here", "there"):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
-                f"/CN={name}")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
-                f"{name}.pem", "-days", "2")
-    return folder
-
-
 def case_tls(checks, work, series):
     if not shutil.which("openssl"):
         print("no openssl: TLS is not tried")
         return
-    at = certificates(os.path.join(work, "tls"))
+    at = certificates(os.path.join(work, "tls"), here="IP:127.0.0.1", there="")
 
     def tls(ca, name=None):
-        files = {"tls_ca": f"{at}/{ca}.pem"}
-        return files | ({"tls_cert": f"{at}/{name}.pem", "tls_key": f"{at}/{name}.key"} if name else {})
+        return tls_options(at, ca, name)
 
     receiver = Receiver(os.path.join(work, "g"), "--tls-ca", f"{at}/ca.pem", "--tls-cert", f"{at}/here.pem",
                         "--tls-key", f"{at}/here.key", "--timeout", "5")
@@ -174,7 +93,9 @@ def case_tls(checks, work, series):
     bad = {"no certificate of ours": tls("ca"), "one of a stranger": tls("ca", "stranger"),
            "an authority that did not sign": tls("stranger", "there"), "no TLS": {"timeout": "5"}}
     for name, files in bad.items():
-        faults = ended(receiver.send(series, **files), 1, "cannot be reached")
+        unsigned = "did not sign" in name
+        faults = ended(receiver.send(series, **files), 3 if unsigned else 1,
+                       "certificate is not accepted" if unsigned else "cannot be reached")
         faults += [] if h.files_below(receiver.out) == before else ["something was stored"]
         checks.report(f"TLS: {name}", faults)
     checks.report("TLS afterwards", ended(receiver.send(series, **tls("ca", "there")), 0, "10 objects"))
@@ -188,41 +109,30 @@ def case_tls(checks, work, series):
     checks.report("a receiver without certificate", ended(done, 1, "needs certificate and key"))
 
 
-def raw_association(port):
-    """An association and the head of a C-STORE whose data never come to an end, by hand."""
-    def item(kind, body):
-        return bytes([kind, 0]) + len(body).to_bytes(2, "big") + body
-
-    context = item(0x20, b"\1\0\0\0" + item(0x30, h.CT.encode()) + item(0x40, h.EXPLICIT.encode()))
-    user = item(0x50, item(0x51, (16384).to_bytes(4, "big")) + item(0x52, b"1.2.3"))
-    body = b"\0\1\0\0" + b"REPRISE".ljust(16) + b"HAND".ljust(16) + b"\0" * 32
-    body += item(0x10, b"1.2.840.10008.3.1.1.1") + context + user
-    link = socket.create_connection(("127.0.0.1", int(port)), timeout=SECONDS)
-    link.sendall(b"\1\0" + len(body).to_bytes(4, "big") + body)
-    answer = link.recv(4096)
-    assert answer[0] == 2, answer
-    fields = [(0x0002, (h.CT + "\0").encode()), (0x0100, b"\1\0"), (0x0110, b"\1\0"), (0x0700, b"\0\0"),
-              (0x0800, b"\0\0"), (0x1000, b"1.2.3.4\0")]
-    # Group length counts what follows it, with the group's two bytes in each tag.
-    size = sum(8 + len(value) for _, value in fields)
-    message = b"\0\0\0\0" + (4).to_bytes(4, "little") + size.to_bytes(4, "little")
-    message += b"".join(b"\0\0" + t.to_bytes(2, "little") + len(v).to_bytes(4, "little") + v for t, v in fields)
-    for flags, data in ((3, message), (0, b"\x08\0\x16\0UI\x1a\0" + (h.CT + "\0").encode() + b"\0" * 2000)):
-        pdv = (len(data) + 2).to_bytes(4, "big") + bytes([1, flags]) + data
-        link.sendall(b"\4\0" + len(pdv).to_bytes(4, "big") + pdv)
-    return link
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end and not condition():
-        time.sleep(0.05)
-    return condition()
+def case_tls_host(checks, work, series):
+    """The name in the node's certificate is the one that was asked for."""
+    if not shutil.which("openssl"):
+        return
+    at = certificates(os.path.join(work, "names"), address="IP:127.0.0.1", name="DNS:localhost,DNS:*.pacs.invalid",
+                      plain="", other="DNS:elsewhere.invalid,IP:127.0.0.2")
+    cases = {"address": {"127.0.0.1": 0, "localhost": 3}, "name": {"127.0.0.1": 3, "localhost": 0},
+             "plain": {"127.0.0.1": 3, "localhost": 3}, "other": {"127.0.0.1": 3, "localhost": 3}}
+    expect = {"address": {"127.0.0.1": 0, "127.0.0.11": 3}, "name": {"a.pacs.invalid": 0, "pacs.invalid": 3},
+              "plain": {"plain.invalid": 0, "invalid": 3}, "other": {"elsewhere.invalid": 0, "here.invalid": 3}}
+    for node, hosts in cases.items():
+        receiver = Receiver(os.path.join(work, node), "--tls-cert", f"{at}/{node}.pem", "--tls-key", f"{at}/{node}.key")
+        tries = [(host, {"to": f"{host}:{receiver.port}"}, code) for host, code in hosts.items()]
+        tries += [(name, {"tls_host": name}, code) for name, code in expect[node].items()]
+        for name, options, code in tries:
+            done = receiver.send(slices(series)[0], **tls_options(at, "ca"), **options)
+            texts = ["--tls-host names another"] if code else ["1 object stored"]
+            checks.report(f"a certificate of {node} for {name}", ended(done, code, *texts))
+        receiver.end()
 
 
 def case_killed(checks, work, series):
     receiver = Receiver(os.path.join(work, "h"))
-    link = raw_association(receiver.port)
+    link = start_object(open_association(receiver.port))
     arrived = wait_for(lambda: leftovers(receiver.out))
     receiver.process.kill()
     receiver.process.communicate()
@@ -231,44 +141,12 @@ def case_killed(checks, work, series):
                   ([] if arrived else ["nothing was on its way"]) + dicom_files(receiver.out))
     receiver = Receiver(receiver.out)
     checks.report("the next start throws the rest away", leftovers(receiver.out))
-    link = raw_association(receiver.port)
+    link = start_object(open_association(receiver.port))
     checks.report("others are served meanwhile", ended(receiver.send(series), 0, "10 objects"))
     link.close()
     faults = [] if wait_for(lambda: not leftovers(receiver.out)) else leftovers(receiver.out)
     checks.report("a lost connection leaves nothing", faults)
     checks.report("and is counted", ended(receiver.end(), 1, "10 stored, 0 there before, 1 refused"))
-
-
-def case_disk_full(checks, work, series):
-    """In a mount namespace of its own, so that nothing is left behind."""
-    small = os.path.join(work, "small")
-    os.mkdir(small)
-    script = f'mount -t tmpfs -o size=64k tmpfs "{small}" && exec "$@"'
-    prefix = ["unshare", "-m", "sh", "-c", script, "sh"]
-    probe = subprocess.run([*prefix, "true"], capture_output=True, check=False)
-    if probe.returncode:
-        print("no file system may be mounted here: a full disk is not tried")
-        return
-    receiver = Receiver(small, prefix=prefix)
-    done = receiver.send(*many(work, series))
-    faults = ended(done, 1, "objects were not stored") if "association was lost" not in done.stderr else []
-    checks.report("a full disk is told", faults + ([] if done.returncode == 1 else ["exit code"]))
-    done = receiver.end()
-    stored = [line for line in done.stdout.splitlines() if line.endswith(".dcm")]
-    checks.report("the receiver on a full disk", ended(done, 1) + ([] if 0 < len(stored) < 60 else [str(len(stored))]))
-
-
-def many(work, series):
-    """More than a small disk holds."""
-    folder = os.path.join(work, "many")
-    os.mkdir(folder)
-    for copy in range(6):
-        for number, path in enumerate(slices(series)):
-            to = os.path.join(folder, f"{copy}-{number}.dcm")
-            shutil.copy(path, to)
-            uid = f"{h.UID}9.{copy}.{number}"
-            h.edit(to, SOPInstanceUID=uid)
-    return [folder]
 
 
 def case_files(checks, work, series):
@@ -311,8 +189,7 @@ def main():
     checks = h.Checks()
     with tempfile.TemporaryDirectory() as work:
         series = h.write_series(os.path.join(work, "series"), 5)
-        for case in (case_arrives, case_conflict, case_titles, case_ends, case_tls, case_killed, case_disk_full,
-                     case_files):
+        for case in (case_arrives, case_conflict, case_titles, case_ends, case_tls, case_tls_host, case_killed, case_files):
             case(checks, work, series)
         case_usage(checks, series)
     return checks.finish()
