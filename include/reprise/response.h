@@ -99,14 +99,14 @@ typedef enum rp_finding_state {
     RP_FOUND_NOT_EVALUATED, /**< target, non-target */
     RP_FOUND_MERGED,        /**< target, into another target */
     RP_FOUND_SPLIT,         /**< target */
-    RP_FOUND_PRESENT,       /**< non-target; of a new lesion, unequivocal before: there still, and no
-                                 longer counted by iRECIST, while the other criteria count it */
-    RP_FOUND_PROGRESSION,   /**< non-target: a person's unequivocal call */
-    RP_FOUND_UNEQUIVOCAL,   /**< new */
-    RP_FOUND_EQUIVOCAL,     /**< new */
-    RP_FOUND_FURTHER,       /**< non-target in progression, or unequivocal new lesion, that has
-                                 worsened since the visit before: confirms iUPD by iRECIST */
-    RP_FOUND_UNKNOWN        /**< another word, kept in state_word */
+    RP_FOUND_PRESENT,     /**< non-target; of a new lesion, unequivocal before: there still, and no
+                               longer counted by iRECIST, while the other criteria count it */
+    RP_FOUND_PROGRESSION, /**< non-target: a person's unequivocal call */
+    RP_FOUND_UNEQUIVOCAL, /**< new */
+    RP_FOUND_EQUIVOCAL,   /**< new */
+    RP_FOUND_FURTHER,     /**< non-target in progression, or unequivocal new lesion, that has
+                               worsened since the visit before: confirms iUPD by iRECIST */
+    RP_FOUND_UNKNOWN      /**< another word, kept in state_word */
 } rp_finding_state;
 const char *rp_state_code(rp_finding_state state); /**< "measured", "too small" ...; NULL */
 
@@ -253,14 +253,24 @@ const char *rp_call_name(rp_call call); /**< "complete response" ... */
  *  lesions. */
 rp_call rp_overall_response(rp_call target, rp_call non_target, bool new_lesion);
 
+/** The target nodes of a visit together. */
+typedef enum rp_node_state {
+    RP_NODES_NONE,         /**< there are none */
+    RP_NODES_NORMAL,       /**< all of them are */
+    RP_NODES_PATHOLOGICAL, /**< one is not */
+    RP_NODES_UNKNOWN       /**< not all are evaluated, and none is known to be enlarged */
+} rp_node_state;
+
 /** Sums are in mm, by volume in cc; NaN where undefined, as at all visits without targets. */
 typedef struct rp_visit_result {
     int day;              /**< since baseline */
     bool complete;        /**< every target is evaluated, and there is one */
     double sum;           /**< of all targets; NaN unless complete */
     double evaluated_sum; /**< of the targets that are evaluated; NaN where none is */
-    double nadir;         /**< smallest complete sum of the visits before */
-    int nadir_visit;      /**< index; -1: none */
+    double nodes_sum;     /**< of the nodes in sum; 0 without nodes, NaN unless complete */
+    rp_node_state nodes;
+    double nadir;    /**< smallest complete sum of the visits before */
+    int nadir_visit; /**< index; -1: none */
     double baseline_change_percent, nadir_change_percent; /**< of sum; NaN where it is, or from 0 */
     double partial_limit, progression_limit;              /**< sums that are just PR, just PD */
     rp_call target, non_target;

@@ -58,13 +58,20 @@ typedef struct rp_assessed {
     const rp_timeline_result *result;
 } rp_assessed;
 
+/** What the tables cannot know. */
+typedef struct rp_cdisc_options {
+    const char *study;     /**< STUDYID; NULL: "" */
+    const char *evaluator; /**< --EVAL: who measured and judged; NULL: "INVESTIGATOR" */
+} rp_cdisc_options;
+
 /**
  * SDTM's oncology domains as tu.csv, tr.csv and rs.csv in an existing folder: identification of the
  * lesions, their results at each visit with sums and changes, and the responses, with the terms of
- * CDISC's controlled terminology for RECIST 1.1 (Disease Response Supplement). study goes to
- * STUDYID. Each file whole or not at all. RP_ERR_UNSUPPORTED: responses by volume.
+ * CDISC's controlled terminology (Disease Response Supplement for RECIST 1.1, and iRECIST's names
+ * of responses). Every TULNKID has results in TR and every TRLNKID its identification. Each file
+ * whole or not at all. RP_ERR_UNSUPPORTED: responses by volume.
  */
-rp_status rp_timeline_write_cdisc(const char *folder, const char *study,
+rp_status rp_timeline_write_cdisc(const char *folder, const rp_cdisc_options *options,
                                   const rp_assessed *patients, size_t count, rp_error *err);
 
 #ifdef __cplusplus

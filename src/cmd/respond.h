@@ -10,7 +10,7 @@ typedef struct respond_timeline {
     const char **reports;
     size_t report_count;
     const char *subject; /* with --sr */
-    const char *csv, *cdisc, *study, *spider, *waterfall;
+    const char *csv, *cdisc, *study, *evaluator, *spider, *waterfall;
     rp_response_options options;
     bool allow_ineligible, minimum_given;
     const char *first_option; /* that has no meaning without a timeline; NULL: none was given */

@@ -36,10 +36,14 @@ static rp_status assess(const respond_timeline *r, const rp_timelines *timelines
 static rp_status write_all(const respond_timeline *r, const reports *all, rp_error *err)
 {
     rp_status status = RP_OK;
+    if (r->cdisc && !(r->study && r->study[0]))
+        rp_log(RP_LOG_WARNING, "%s: STUDYID, which SDTM requires, stays empty; --study gives it",
+               r->cdisc);
     if (r->cdisc) status = cmd_prepare_folder(r->cdisc, err);
     if (!status && r->cdisc)
-        status = rp_timeline_write_cdisc(r->cdisc, r->study ? r->study : "", all->patients,
-                                         all->count, err);
+        status = rp_timeline_write_cdisc(
+            r->cdisc, &(rp_cdisc_options){.study = r->study, .evaluator = r->evaluator},
+            all->patients, all->count, err);
     if (!status && r->spider)
         status = rp_report_write_spider(r->spider, all->courses, all->count, all->label, err);
     if (!status && r->waterfall)

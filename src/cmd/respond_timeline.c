@@ -12,6 +12,7 @@ enum {
     KEY_CSV,
     KEY_CDISC,
     KEY_STUDY,
+    KEY_EVALUATOR,
     KEY_SPIDER,
     KEY_WATERFALL,
     KEY_CONFIRM,
@@ -42,6 +43,7 @@ static const struct argp_option options[] = {
     {"csv", KEY_CSV, "FILE", 0, "Also write the results as CSV", 0},
     {"cdisc", KEY_CDISC, "DIR", 0, "Also write SDTM's domains TU, TR and RS as CSV", 0},
     {"study", KEY_STUDY, "ID", 0, "STUDYID of those", 0},
+    {"evaluator", KEY_EVALUATOR, "NAME", 0, "Their --EVAL (default INVESTIGATOR)", 0},
     {"spider", KEY_SPIDER, "FILE", 0, "Draw change over time, as .svg or .png", 0},
     {"waterfall", KEY_WATERFALL, "FILE", 0, "Draw best changes, as .svg or .png", 0},
     {NULL, 0, NULL, 0, "Protocol, with --timeline or --sr:", 11},
@@ -190,6 +192,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_STUDY:
         r->study = argument;
+        return 0;
+    case KEY_EVALUATOR:
+        r->evaluator = argument;
         return 0;
     case KEY_SUBJECT:
         r->subject = argument;

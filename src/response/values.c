@@ -85,16 +85,34 @@ static void add_up(const course *c, size_t visit)
 {
     rp_visit_result *r = &c->results[visit];
     size_t evaluated = 0;
-    double sum = 0;
+    double sum = 0, nodes = 0;
     for (size_t l = 0; l < c->lesions; l++) {
         const double value = c->value[visit * c->lesions + l];
         if (role_of(c, l) != RP_ROLE_TARGET || isnan(value)) continue;
         sum += value;
+        nodes += c->timeline->lesions[l].nodal ? value : 0;
         evaluated++;
     }
     r->complete = c->targets && evaluated == c->targets;
     r->evaluated_sum = evaluated ? sum : NAN;
     r->sum = r->complete ? sum : NAN;
+    r->nodes_sum = r->complete ? nodes : NAN;
+}
+
+static void judge_nodes(const course *c, size_t visit)
+{
+    rp_node_state state = RP_NODES_NONE;
+    for (size_t l = 0; l < c->lesions && state != RP_NODES_PATHOLOGICAL; l++) {
+        const size_t at = visit * c->lesions + l;
+        if (role_of(c, l) != RP_ROLE_TARGET || !c->timeline->lesions[l].nodal) continue;
+        if (isnan(c->value[at]))
+            state = RP_NODES_UNKNOWN;
+        else if (!c->gone[at])
+            state = RP_NODES_PATHOLOGICAL;
+        else if (state == RP_NODES_NONE)
+            state = RP_NODES_NORMAL;
+    }
+    c->results[visit].nodes = state;
 }
 
 static double percent_of(double value, double from)
@@ -130,6 +148,7 @@ void evaluate_targets(course *c)
         for (size_t l = 0; l < c->lesions; l++)
             if (role_of(c, l) == RP_ROLE_TARGET) evaluate_target(c, v, l);
         add_up(c, v);
+        judge_nodes(c, v);
         compare_with_before(c, v);
     }
 }

@@ -1,8 +1,11 @@
 /*
  * SDTM's TU, TR and RS. Terms and their use after CDISC's Disease Response Supplement for
- * RECIST 1.1 and its controlled terminology: LDIAM for lesions, LPERP for the short axis of nodes,
- * a result that is missing as NOT DONE with its reason, what is too small to measure with a
- * standard value of its own, split lesions as T04.1, T04.2.
+ * RECIST 1.1, the examples of SDTM's implementation guide, and the controlled terminology: LDIAM
+ * for lesions, LPERP for the short axis of nodes, a result that is missing as NOT DONE with its
+ * reason, what is too small to measure with a standard value of its own, split lesions as T04.1,
+ * T04.2, merged ones as T01/T02, LNSTATE for all target nodes together, NEWLPROG for whether a new
+ * lesion is one beyond doubt. VIABDIAM is this project's: CDISC has no term for what mRECIST
+ * measures.
  */
 #include "sheet.h"
 #include "reprise/timeline.h"
@@ -13,7 +16,7 @@
 
 typedef struct domain {
     sheet sheet;
-    const char *study;
+    const char *study, *evaluator;
     const rp_assessed *patient;
     long sequence; /* of the patient's records in this domain */
 } domain;
@@ -52,10 +55,11 @@ static void begin_record(domain *d, const char *name)
     sheet_whole(&d->sheet, ++d->sequence);
 }
 
-/* VISITNUM, VISIT, --DTC, --DY: the baseline is day 1, and there is no day 0. */
+/* --EVAL, VISITNUM, VISIT, --DTC, --DY: the baseline is day 1, and there is no day 0. */
 static void end_record(domain *d, size_t visit)
 {
     const rp_timeline_visit *v = &d->patient->timeline->visits[visit];
+    sheet_words(&d->sheet, d->evaluator);
     sheet_whole(&d->sheet, (long)visit + 1);
     sheet_words(&d->sheet, v->id);
     sheet_words(&d->sheet, v->date);
@@ -70,74 +74,146 @@ static const rp_timeline_finding *finding_of(const rp_timeline_visit *v, const c
     return NULL;
 }
 
-static bool follows(const rp_timeline *t, size_t visit, const char *lesion, rp_finding_state state)
+static rp_finding_state state_of(const rp_timeline *t, size_t visit, size_t lesion)
 {
-    const rp_timeline_finding *before = visit ? finding_of(&t->visits[visit - 1], lesion) : NULL;
-    return before && before->state == state;
+    const rp_timeline_finding *f = finding_of(&t->visits[visit], t->lesions[lesion].id);
+    return f ? f->state : RP_FOUND_NOT_EVALUATED;
+}
+
+/* Whether the lesion is part of the other at the visit, by way of others too: there is no circle.
+ */
+static bool merges_into(const rp_timeline *t, size_t visit, size_t lesion, size_t other)
+{
+    const char *id = t->lesions[lesion].id;
+    for (;;) {
+        const rp_timeline_finding *f = finding_of(&t->visits[visit], id);
+        if (!f || f->state != RP_FOUND_MERGED) return false;
+        if (strcmp(f->into, t->lesions[other].id) == 0) return true;
+        id = f->into;
+    }
+}
+
+/* "T1", or "T1/T2" where T2 has become part of it; NULL, and the sheet has failed, when memory is
+ * short. */
+static char *link_of(domain *d, size_t visit, size_t lesion)
+{
+    const rp_timeline *t = d->patient->timeline;
+    RP_AUTOFREE char *link = rp_strdup(t->lesions[lesion].id);
+    for (size_t l = 0; link && l < t->lesion_count; l++) {
+        if (l == lesion || !merges_into(t, visit, l, lesion)) continue;
+        RP_AUTOFREE char *before = link;
+        link = rp_format("%s/%s", before, t->lesions[l].id);
+    }
+    if (!link && !d->sheet.status)
+        d->sheet.status = rp_fail(d->sheet.err, RP_ERR_MEMORY, "out of memory");
+    char *made = link;
+    link = NULL;
+    return made;
 }
 
 /* ---- TU: identification ---------------------------------------------------------------------- */
 
-static const char *const tu_columns[] = {"STUDYID",  "DOMAIN",   "USUBJID",  "TUSEQ",    "TULNKID",
-                                         "TUTESTCD", "TUTEST",   "TUORRES",  "TUSTRESC", "TULOC",
-                                         "TULAT",    "TUMETHOD", "VISITNUM", "VISIT",    "TUDTC",
-                                         "TUDY",     NULL};
+static const char *const tu_columns[] = {"STUDYID",  "DOMAIN",   "USUBJID", "TUSEQ",    "TULNKID",
+                                         "TUTESTCD", "TUTEST",   "TUORRES", "TUSTRESC", "TULOC",
+                                         "TULAT",    "TUMETHOD", "TUEVAL",  "VISITNUM", "VISIT",
+                                         "TUDTC",    "TUDY",     NULL};
 
-static void identify(domain *d, const rp_timeline_lesion *lesion, const char *link,
-                     const char *code, const char *test, size_t visit)
+typedef struct identification {
+    const rp_timeline_lesion *lesion;
+    const char *link, *code, *test, *term;
+} identification;
+
+static void identify(domain *d, const identification *i, size_t visit)
 {
     char place[64], side[64];
     begin_record(d, "TU");
-    sheet_words(&d->sheet, link);
-    sheet_words(&d->sheet, code);
-    sheet_words(&d->sheet, test);
-    sheet_words(&d->sheet, group_of(lesion));
-    sheet_words(&d->sheet, group_of(lesion));
-    sheet_words(&d->sheet, location(lesion, place));
-    upper(lesion->side, side);
+    sheet_words(&d->sheet, i->link);
+    sheet_words(&d->sheet, i->code);
+    sheet_words(&d->sheet, i->test);
+    sheet_words(&d->sheet, i->term);
+    sheet_words(&d->sheet, i->term);
+    sheet_words(&d->sheet, location(i->lesion, place));
+    upper(i->lesion->side, side);
     sheet_words(&d->sheet, side);
     sheet_words(&d->sheet, "CT SCAN");
     end_record(d, visit);
 }
 
-static void identify_parts(domain *d, const rp_timeline_lesion *lesion,
-                           const rp_timeline_finding *f, size_t visit)
+/* Parts that no visit before had. */
+static void identify_parts(domain *d, size_t lesion, const char *link, size_t visit)
 {
-    for (size_t part = 0; part < f->part_count; part++) {
-        RP_AUTOFREE char *link = rp_format("%s.%zu", lesion->id, part + 1);
-        identify(d, lesion, link, "TUSPLIT", "Tumor Split", visit);
+    const rp_timeline *t = d->patient->timeline;
+    const rp_timeline_lesion *one = &t->lesions[lesion];
+    size_t known = 0;
+    for (size_t v = 0; v < visit; v++) {
+        const rp_timeline_finding *f = finding_of(&t->visits[v], one->id);
+        RP_AUTOFREE char *before = link_of(d, v, lesion);
+        if (f && f->state == RP_FOUND_SPLIT && before && strcmp(before, link) == 0 &&
+            f->part_count > known)
+            known = f->part_count;
+    }
+    const rp_timeline_finding *now = finding_of(&t->visits[visit], one->id);
+    for (size_t part = known; part < now->part_count; part++) {
+        RP_AUTOFREE char *name = rp_format("%s.%zu", link, part + 1);
+        identify(d, &(identification){one, name, "TUSPLIT", "Tumor Split", group_of(one)}, visit);
     }
 }
 
-/* Targets and non-targets are known at baseline, a new lesion where it is first seen. */
+/* What has become of a known target at a visit. */
+static void identify_changes(domain *d, size_t lesion, size_t visit)
+{
+    const rp_timeline *t = d->patient->timeline;
+    const rp_timeline_lesion *one = &t->lesions[lesion];
+    if (visit == 0 || one->role != RP_ROLE_TARGET) return;
+    const rp_finding_state state = state_of(t, visit, lesion);
+    RP_AUTOFREE char *link = link_of(d, visit, lesion), *before = link_of(d, visit - 1, lesion);
+    if (!link || !before || state == RP_FOUND_MERGED) return;
+    if (strcmp(link, one->id) != 0 && strcmp(link, before) != 0)
+        identify(d, &(identification){one, link, "TUMERGE", "Tumor Merged", group_of(one)}, visit);
+    if (state == RP_FOUND_SPLIT) identify_parts(d, lesion, link, visit);
+}
+
+/* A new lesion where it is first seen, and where it is first seen beyond doubt: until then it is no
+ * new one. */
+static void identify_new(domain *d, size_t lesion)
+{
+    const rp_timeline *t = d->patient->timeline;
+    identification i = {&t->lesions[lesion], t->lesions[lesion].id, "TUMIDENT",
+                        "Tumor Identification", "EQUIVOCAL"};
+    bool known = false;
+    for (size_t v = 0; v < t->visit_count; v++) {
+        const rp_finding_state state = state_of(t, v, lesion);
+        if (state == RP_FOUND_NOT_EVALUATED || state == RP_FOUND_ABSENT) continue;
+        const bool doubt = state == RP_FOUND_EQUIVOCAL;
+        if (!doubt) i.term = "NEW";
+        if (!known || !doubt) identify(d, &i, v);
+        known = true;
+        if (!doubt) return;
+    }
+}
+
 static void identify_all(domain *d)
 {
     const rp_timeline *t = d->patient->timeline;
     for (size_t l = 0; l < t->lesion_count; l++) {
-        bool known = false;
-        for (size_t v = 0; v < t->visit_count; v++) {
-            const rp_timeline_finding *f = finding_of(&t->visits[v], t->lesions[l].id);
-            if (f && !known && f->state != RP_FOUND_ABSENT)
-                identify(d, &t->lesions[l], t->lesions[l].id, "TUMIDENT", "Tumor Identification",
-                         v);
-            known |= f && f->state != RP_FOUND_ABSENT;
-            if (f && f->state == RP_FOUND_SPLIT && !follows(t, v, t->lesions[l].id, RP_FOUND_SPLIT))
-                identify_parts(d, &t->lesions[l], f, v);
-            if (f && f->state == RP_FOUND_MERGED &&
-                !follows(t, v, t->lesions[l].id, RP_FOUND_MERGED)) {
-                RP_AUTOFREE char *link = rp_format("%s/%s", f->into, t->lesions[l].id);
-                identify(d, &t->lesions[l], link, "TUMERGE", "Tumor Merged", v);
-            }
+        const rp_timeline_lesion *one = &t->lesions[l];
+        if (one->role == RP_ROLE_NEW) {
+            identify_new(d, l);
+            continue;
         }
+        identify(d,
+                 &(identification){one, one->id, "TUMIDENT", "Tumor Identification", group_of(one)},
+                 0);
+        for (size_t v = 1; v < t->visit_count; v++) identify_changes(d, l, v);
     }
 }
 
 /* ---- TR: results ----------------------------------------------------------------------------- */
 
 static const char *const tr_columns[] = {
-    "STUDYID",  "DOMAIN",   "USUBJID",  "TRSEQ",    "TRGRPID",  "TRLNKID",  "TRLNKGRP", "TRTESTCD",
-    "TRTEST",   "TRORRES",  "TRORRESU", "TRSTRESC", "TRSTRESN", "TRSTRESU", "TRSTAT",   "TRREASND",
-    "TRMETHOD", "VISITNUM", "VISIT",    "TRDTC",    "TRDY",     NULL};
+    "STUDYID",  "DOMAIN",  "USUBJID",  "TRSEQ",    "TRGRPID",  "TRLNKID",  "TRLNKGRP", "TRTESTCD",
+    "TRTEST",   "TRORRES", "TRORRESU", "TRSTRESC", "TRSTRESN", "TRSTRESU", "TRSTAT",   "TRREASND",
+    "TRMETHOD", "TREVAL",  "VISITNUM", "VISIT",    "TRDTC",    "TRDY",     NULL};
 
 /* What stands in one record; text is a word's result, or empty for a number's. */
 typedef struct result {
@@ -145,12 +221,31 @@ typedef struct result {
     double value;
 } result;
 
+/* As few decimals as leave the value on its side of a limit that it does not reach. */
+static void percentage(double value, char out[32])
+{
+    static const double limits[] = {-30, 20};
+    int digits = 2;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        while (digits < 6 && fabs(value - limits[i]) > 1e-9 &&
+               fabs(value - limits[i]) < 0.5 * pow(10, -digits))
+            digits++;
+    snprintf(out, 32, "%.*f", digits, value);
+    size_t length = strlen(out);
+    while (length && out[length - 1] == '0') out[--length] = '\0';
+    if (length && out[length - 1] == '.') out[--length] = '\0';
+    if (strcmp(out, "-0") == 0) memcpy(out, "0", 2);
+}
+
 static void record(domain *d, const result *r, size_t visit)
 {
     sheet *s = &d->sheet;
     char group[32], number[32] = "";
     snprintf(group, sizeof group, "A%zu", visit + 1);
-    if (isfinite(r->value)) snprintf(number, sizeof number, "%.15g", r->value);
+    if (isfinite(r->value) && strcmp(r->unit, "%") == 0)
+        percentage(r->value, number);
+    else if (isfinite(r->value))
+        snprintf(number, sizeof number, "%.10g", r->value);
     begin_record(d, "TR");
     sheet_words(s, r->group);
     sheet_words(s, r->link);
@@ -164,33 +259,53 @@ static void record(domain *d, const result *r, size_t visit)
     sheet_words(s, *number ? r->unit : "");
     sheet_words(s, r->missing ? "NOT DONE" : "");
     sheet_words(s, r->missing);
-    sheet_words(s, r->group ? "CT SCAN" : "");
+    sheet_words(s, r->link ? "CT SCAN" : "");
     end_record(d, visit);
 }
 
-static void record_parts(domain *d, const result *whole, const rp_timeline_finding *f, size_t visit)
+/* ---- targets ---- */
+
+typedef enum size_kind { LONGEST, SHORT_AXIS, VIABLE } size_kind;
+
+static result size_result(const rp_timeline_lesion *lesion, size_kind kind)
 {
-    for (size_t part = 0; part < f->part_count; part++) {
+    static const char *const codes[] = {"LDIAM", "LPERP", "VIABDIAM"};
+    static const char *const tests[] = {"Longest Diameter", "Longest Perpendicular",
+                                        "Longest Viable Diameter"};
+    return (result){.group = group_of(lesion),
+                    .link = lesion->id,
+                    .code = codes[kind],
+                    .test = tests[kind],
+                    .unit = "mm",
+                    .value = NAN};
+}
+
+static double measure_of(const rp_timeline_finding *f, size_kind kind)
+{
+    return kind == SHORT_AXIS ? f->short_axis_mm : kind == VIABLE ? f->viable_mm : f->longest_mm;
+}
+
+static void record_parts(domain *d, const result *whole, const rp_timeline_finding *f,
+                         size_kind kind, size_t visit)
+{
+    const double *parts = kind == VIABLE ? f->parts_viable_mm : f->parts_mm;
+    const size_t count = kind == VIABLE ? f->viable_count : f->part_count;
+    for (size_t part = 0; part < count; part++) {
         RP_AUTOFREE char *link = rp_format("%s.%zu", whole->link, part + 1);
         result one = *whole;
         one.link = link;
-        one.value = f->parts_mm[part];
+        one.value = parts[part];
         record(d, &one, visit);
     }
 }
 
-static void record_target(domain *d, const rp_timeline_lesion *lesion, const rp_timeline_finding *f,
-                          size_t visit)
+/* One kind of size of a target, under its own name or that of what has merged into it. */
+static void record_size(domain *d, result r, const rp_timeline_finding *f, size_kind kind,
+                        size_t visit)
 {
-    result r = {.group = group_of(lesion),
-                .link = lesion->id,
-                .code = lesion->nodal ? "LPERP" : "LDIAM",
-                .test = lesion->nodal ? "Longest Perpendicular" : "Longest Diameter",
-                .unit = "mm",
-                .value = NAN};
     switch (f ? f->state : RP_FOUND_NOT_EVALUATED) {
     case RP_FOUND_MEASURED:
-        r.value = lesion->nodal ? f->short_axis_mm : f->longest_mm;
+        r.value = measure_of(f, kind);
         break;
     case RP_FOUND_ABSENT:
         r.value = 0.0;
@@ -200,8 +315,10 @@ static void record_target(domain *d, const rp_timeline_lesion *lesion, const rp_
         r.value = d->patient->result->options.too_small_mm;
         break;
     case RP_FOUND_SPLIT:
-        record_parts(d, &r, f, visit);
-        return;
+        record_parts(d, &r, f, kind, visit);
+        if (!strchr(r.link, '/')) return;
+        r.missing = "TUMOR SPLIT";
+        break;
     case RP_FOUND_MERGED:
         r.missing = "TUMOR MERGED";
         break;
@@ -212,11 +329,39 @@ static void record_target(domain *d, const rp_timeline_lesion *lesion, const rp_
     record(d, &r, visit);
 }
 
+static void record_kind(domain *d, size_t lesion, size_kind kind, size_t visit)
+{
+    const rp_timeline *t = d->patient->timeline;
+    const rp_timeline_lesion *one = &t->lesions[lesion];
+    const rp_timeline_finding *f = finding_of(&t->visits[visit], one->id);
+    RP_AUTOFREE char *link = link_of(d, visit, lesion);
+    result r = size_result(one, kind);
+    if (!link) return;
+    if (strcmp(link, one->id) != 0) { /* its size is that of all that have merged */
+        result own = r;
+        own.missing = "TUMOR MERGED";
+        record(d, &own, visit);
+        r.link = link;
+    }
+    record_size(d, r, f, kind, visit);
+}
+
+static void record_target(domain *d, size_t lesion, size_t visit)
+{
+    const bool nodal = d->patient->timeline->lesions[lesion].nodal;
+    record_kind(d, lesion, nodal ? SHORT_AXIS : LONGEST, visit);
+    if (!nodal && d->patient->result->options.criteria == RP_MRECIST)
+        record_kind(d, lesion, VIABLE, visit);
+}
+
+/* ---- other lesions ---- */
+
+/* What has worsened since the visit before stands in words of its own: it confirms an iUPD. */
 static const char *state_term(rp_finding_state state, rp_lesion_role role)
 {
     switch (state) {
     case RP_FOUND_FURTHER:
-        return state_term(role == RP_ROLE_NEW ? RP_FOUND_UNEQUIVOCAL : RP_FOUND_PROGRESSION, role);
+        return role == RP_ROLE_NEW ? "UNEQUIVOCAL PROGRESSION" : "FURTHER UNEQUIVOCAL PROGRESSION";
     case RP_FOUND_ABSENT:
         return "ABSENT";
     case RP_FOUND_PROGRESSION:
@@ -230,28 +375,54 @@ static const char *state_term(rp_finding_state state, rp_lesion_role role)
     }
 }
 
-static void record_state(domain *d, const rp_timeline_lesion *lesion, const rp_timeline_finding *f,
-                         size_t visit)
+static bool was_seen(const rp_timeline *t, size_t visit, size_t lesion)
 {
+    for (size_t v = 0; v <= visit; v++) {
+        const rp_finding_state state = state_of(t, v, lesion);
+        if (state != RP_FOUND_NOT_EVALUATED && state != RP_FOUND_ABSENT) return true;
+    }
+    return false;
+}
+
+static void record_state(domain *d, size_t lesion, size_t visit)
+{
+    const rp_timeline *t = d->patient->timeline;
+    const rp_timeline_lesion *one = &t->lesions[lesion];
+    const rp_timeline_finding *f = finding_of(&t->visits[visit], one->id);
     const bool unknown = !f || f->state == RP_FOUND_NOT_EVALUATED;
     /* Before it was seen there is nothing to say of a new lesion. */
-    if (!f && lesion->role == RP_ROLE_NEW) return;
-    const result r = {.group = group_of(lesion),
-                      .link = lesion->id,
+    if (one->role == RP_ROLE_NEW && (!f || !was_seen(t, visit, lesion))) return;
+    const result r = {.group = group_of(one),
+                      .link = one->id,
                       .code = "TUMSTATE",
                       .test = "Tumor State",
-                      .text = unknown ? NULL : state_term(f->state, lesion->role),
+                      .unit = "",
+                      .text = unknown ? NULL : state_term(f->state, one->role),
                       .missing = unknown ? "NOT EVALUABLE" : NULL,
                       .value = NAN};
     record(d, &r, visit);
-    if (!f || !isfinite(lesion->nodal ? f->short_axis_mm : f->longest_mm)) return;
-    const result size = {.group = group_of(lesion),
-                         .link = lesion->id,
-                         .code = lesion->nodal ? "LPERP" : "LDIAM",
-                         .test = lesion->nodal ? "Longest Perpendicular" : "Longest Diameter",
-                         .unit = "mm",
-                         .value = lesion->nodal ? f->short_axis_mm : f->longest_mm};
-    record(d, &size, visit);
+    const size_kind kind = one->nodal ? SHORT_AXIS : LONGEST;
+    result size = size_result(one, kind);
+    if (f) size.value = measure_of(f, kind);
+    if (isfinite(size.value)) record(d, &size, visit);
+}
+
+/* ---- the visit ---- */
+
+static void record_nodes(domain *d, size_t visit)
+{
+    static const char *const terms[] = {NULL, "NON-PATHOLOGICAL", "PATHOLOGICAL", NULL};
+    const rp_node_state state = d->patient->result->visits[visit].nodes;
+    if (state == RP_NODES_NONE) return;
+    record(d,
+           &(result){.group = "TARGET",
+                     .code = "LNSTATE",
+                     .test = "Lymph Node State",
+                     .unit = "",
+                     .text = terms[state],
+                     .missing = terms[state] ? NULL : "NOT EVALUABLE",
+                     .value = NAN},
+           visit);
 }
 
 /* Sums belong to the visit, not to a lesion. */
@@ -260,6 +431,10 @@ static void record_sums(domain *d, size_t visit)
     const rp_visit_result *v = &d->patient->result->visits[visit];
     const result sums[] = {
         {.code = "SUMDIAM", .test = "Sum of Diameter", .unit = "mm", .value = v->sum},
+        {.code = "SUMNLNLD",
+         .test = "Sum Diameters of Non-Lymph Node Tumors",
+         .unit = "mm",
+         .value = v->nodes == RP_NODES_NONE ? NAN : v->sum - v->nodes_sum},
         {.code = "PCBSD",
          .test = "Percent Change Baseline in Sum of Diam",
          .unit = "%",
@@ -272,8 +447,12 @@ static void record_sums(domain *d, size_t visit)
          .test = "Percent Change Nadir in Sum of Diam",
          .unit = "%",
          .value = v->nadir_change_percent}};
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
-        if (isfinite(sums[i].value) && (visit || i == 0)) record(d, &sums[i], visit);
+    enum { AT_BASELINE = 2 };
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        result one = sums[i];
+        one.group = "TARGET";
+        if (isfinite(one.value) && (visit || i < AT_BASELINE)) record(d, &one, visit);
+    }
 }
 
 static void record_all(domain *d)
@@ -281,28 +460,48 @@ static void record_all(domain *d)
     const rp_timeline *t = d->patient->timeline;
     for (size_t v = 0; v < t->visit_count; v++) {
         for (size_t l = 0; l < t->lesion_count; l++) {
-            const rp_timeline_lesion *lesion = &t->lesions[l];
-            const rp_timeline_finding *f = finding_of(&t->visits[v], lesion->id);
-            if (lesion->role == RP_ROLE_TARGET)
-                record_target(d, lesion, f, v);
+            if (t->lesions[l].role == RP_ROLE_TARGET)
+                record_target(d, l, v);
             else
-                record_state(d, lesion, f, v);
+                record_state(d, l, v);
         }
+        record_nodes(d, v);
         record_sums(d, v);
     }
 }
 
 /* ---- RS: responses --------------------------------------------------------------------------- */
 
-static const char *const rs_columns[] = {"STUDYID",  "DOMAIN", "USUBJID", "RSSEQ",   "RSLNKGRP",
-                                         "RSTESTCD", "RSTEST", "RSCAT",   "RSORRES", "RSSTRESC",
-                                         "VISITNUM", "VISIT",  "RSDTC",   "RSDY",    NULL};
+static const char *const rs_columns[] = {
+    "STUDYID", "DOMAIN",   "USUBJID", "RSSEQ",    "RSLNKGRP", "RSTESTCD", "RSTEST", "RSCAT",
+    "RSORRES", "RSSTRESC", "RSEVAL",  "VISITNUM", "VISIT",    "RSDTC",    "RSDY",   NULL};
 
+/* NULL where there is nothing to call. */
 static const char *response_term(rp_call call)
 {
+    if (call == RP_CALL_NA) return NULL;
     if (call == RP_CALL_NN) return "NON-CR/NON-PD";
     if (call == RP_CALL_INN) return "NON-iCR/NON-iUPD";
     return rp_call_code(call);
+}
+
+/* iRECIST's name for a call of targets or non-targets. confirmed: their progression is. */
+static rp_call immune_call(rp_call call, bool confirmed)
+{
+    switch (call) {
+    case RP_CALL_CR:
+        return RP_CALL_ICR;
+    case RP_CALL_PR:
+        return RP_CALL_IPR;
+    case RP_CALL_SD:
+        return RP_CALL_ISD;
+    case RP_CALL_NN:
+        return RP_CALL_INN;
+    case RP_CALL_PD:
+        return confirmed ? RP_CALL_ICPD : RP_CALL_IUPD;
+    default:
+        return call;
+    }
 }
 
 static void respond(domain *d, const char *group, const char *code, const char *test,
@@ -319,16 +518,66 @@ static void respond(domain *d, const char *group, const char *code, const char *
     end_record(d, visit);
 }
 
+typedef enum new_lesions { NEW_NONE, NEW_STAY, NEW_EQUIVOCAL, NEW_UNEQUIVOCAL } new_lesions;
+
+static new_lesions new_lesions_at(const rp_timeline *t, size_t visit)
+{
+    new_lesions most = NEW_NONE;
+    for (size_t l = 0; l < t->lesion_count; l++) {
+        const rp_finding_state state = state_of(t, visit, l);
+        new_lesions one = NEW_NONE;
+        if (t->lesions[l].role != RP_ROLE_NEW) continue;
+        if (state == RP_FOUND_PRESENT) one = NEW_STAY;
+        if (state == RP_FOUND_EQUIVOCAL) one = NEW_EQUIVOCAL;
+        if (state == RP_FOUND_UNEQUIVOCAL || state == RP_FOUND_FURTHER) one = NEW_UNEQUIVOCAL;
+        if (one > most) most = one;
+    }
+    return most;
+}
+
+/* Whether there is one, and whether it is one beyond doubt. */
+static void respond_new(domain *d, const char *group, size_t visit)
+{
+    const new_lesions there = new_lesions_at(d->patient->timeline, visit);
+    const bool doubt = there == NEW_EQUIVOCAL;
+    const bool any = d->patient->result->visits[visit].new_lesion;
+    respond(d, group, "NEWLIND", "New Lesion Indicator", any ? "Y" : doubt ? "U" : "N", visit);
+    respond(d, group, "NEWLPROG", "New Lesion Progression",
+            doubt                      ? "EQUIVOCAL"
+            : there == NEW_UNEQUIVOCAL ? "UNEQUIVOCAL"
+                                       : NULL,
+            visit);
+}
+
+/* Confirmed from the visit on at which they confirmed, as long as they progress. */
+typedef struct confirmed {
+    bool targets, non_targets;
+} confirmed;
+
+static void update(confirmed *c, const rp_visit_result *v)
+{
+    const char *rule = v->rule ? v->rule : "";
+    c->targets = v->target == RP_CALL_PD && (c->targets || strcmp(rule, "iCPD-sum") == 0);
+    c->non_targets =
+        v->non_target == RP_CALL_PD && (c->non_targets || strcmp(rule, "iCPD-non-target") == 0);
+}
+
 static void respond_all(domain *d)
 {
     const rp_timeline_result *r = d->patient->result;
+    const bool immune = r->options.criteria == RP_IRECIST;
+    confirmed c = {false, false};
     for (size_t v = 1; v < r->visit_count; v++) {
         const rp_visit_result *visit = &r->visits[v];
+        rp_call targets = visit->target, others = visit->non_target;
         char group[32];
         snprintf(group, sizeof group, "A%zu", v + 1);
-        respond(d, group, "TRGRESP", "Target Response", response_term(visit->target), v);
-        respond(d, group, "NTRGRESP", "Non-target Response", response_term(visit->non_target), v);
-        respond(d, group, "NEWLIND", "New Lesion Indicator", visit->new_lesion ? "Y" : "N", v);
+        update(&c, visit);
+        if (immune) targets = immune_call(targets, c.targets);
+        if (immune) others = immune_call(others, c.non_targets);
+        respond(d, group, "TRGRESP", "Target Response", response_term(targets), v);
+        respond(d, group, "NTRGRESP", "Non-target Response", response_term(others), v);
+        respond_new(d, group, v);
         respond(d, group, "OVRLRESP", "Overall Response", response_term(visit->overall), v);
     }
     if (r->visit_count > 1)
@@ -338,10 +587,11 @@ static void respond_all(domain *d)
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static rp_status write_domain(const char *folder, const char *name, const char *const *columns,
-                              const char *study, const rp_assessed *patients, size_t count,
+                              const rp_cdisc_options *o, const rp_assessed *patients, size_t count,
                               void (*write)(domain *), rp_error *err)
 {
-    domain d = {.study = study};
+    domain d = {.study = o->study ? o->study : "",
+                .evaluator = o->evaluator ? o->evaluator : "INVESTIGATOR"};
     RP_AUTOFREE char *path = rp_path_join(folder, name);
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     sheet_begin(&d.sheet, path, columns, err);
@@ -353,7 +603,7 @@ static rp_status write_domain(const char *folder, const char *name, const char *
     return sheet_end(&d.sheet);
 }
 
-rp_status rp_timeline_write_cdisc(const char *folder, const char *study,
+rp_status rp_timeline_write_cdisc(const char *folder, const rp_cdisc_options *o,
                                   const rp_assessed *patients, size_t count, rp_error *err)
 {
     for (size_t i = 0; i < count; i++)
@@ -361,11 +611,10 @@ rp_status rp_timeline_write_cdisc(const char *folder, const char *study,
             return rp_fail(err, RP_ERR_UNSUPPORTED,
                            "CDISC has no terms for a response by volume, which is exploratory");
     rp_status status =
-        write_domain(folder, "tu.csv", tu_columns, study, patients, count, identify_all, err);
+        write_domain(folder, "tu.csv", tu_columns, o, patients, count, identify_all, err);
     if (!status)
-        status =
-            write_domain(folder, "tr.csv", tr_columns, study, patients, count, record_all, err);
-    return status ? status
-                  : write_domain(folder, "rs.csv", rs_columns, study, patients, count, respond_all,
-                                 err);
+        status = write_domain(folder, "tr.csv", tr_columns, o, patients, count, record_all, err);
+    if (!status)
+        status = write_domain(folder, "rs.csv", rs_columns, o, patients, count, respond_all, err);
+    return status;
 }

@@ -35,23 +35,41 @@ def plots(checks, folder):
     checks.report("folders are made", [] if done.returncode == 0 else [done.stderr])
 
 
-def cdisc(checks, folder, results):
-    domains = {}
+def domains_of(folder, study, evaluator="INVESTIGATOR"):
+    """The three tables, and what holds of all of them."""
+    domains, faults = {}, []
     for name in ("tu", "tr", "rs"):
         with open(os.path.join(folder, name + ".csv"), newline="", encoding="utf-8") as file:
             domains[name] = list(csv.DictReader(file))
-    faults = []
-    for name, rows in domains.items():
-        keys = [(r["USUBJID"], r[f"{name.upper()}SEQ"]) for r in rows]
-        if len(set(keys)) != len(keys) or {r["DOMAIN"] for r in rows} != {name.upper()} or \
-                {r["STUDYID"] for r in rows} != {"DEMO"}:
+        rows, upper = domains[name], name.upper()
+        keys = [(r["USUBJID"], r[upper + "SEQ"]) for r in rows]
+        if len(set(keys)) != len(keys) or {r["DOMAIN"] for r in rows} != {upper} or \
+                {r["STUDYID"] for r in rows} != {study} or {r[upper + "EVAL"] for r in rows} != {evaluator}:
             faults.append(f"keys of {name}")
     links = {(r["USUBJID"], r["TULNKID"]) for r in domains["tu"]}
-    faults += [f"{r['TRLNKID']} is not identified" for r in domains["tr"]
-               if r["TRLNKID"] and (r["USUBJID"], r["TRLNKID"]) not in links]
+    known = {(r["USUBJID"], r["TRLNKID"]) for r in domains["tr"] if r["TRLNKID"]}
+    faults += [f"{x} is not identified, or has no results" for x in links ^ known]
     groups = {(r["USUBJID"], r["TRLNKGRP"]) for r in domains["tr"]}
     faults += [f"response {r['RSSEQ']} belongs to no assessment" for r in domains["rs"]
                if r["RSLNKGRP"] and (r["USUBJID"], r["RSLNKGRP"]) not in groups]
+    faults += [f"{r['RSTESTCD']} is {r['RSSTRESC']}" for r in domains["rs"] if r["RSSTRESC"] in ("", "NA")]
+    faults += [f"{r['TRTESTCD']} {r['TRORRES']}" for r in domains["tr"]
+               if r["TRTESTCD"] in ("PCBSD", "PCNSD") and len(r["TRORRES"].partition(".")[2]) > 4]
+    faults += [f"sum at visit {v} of {p}" for p, v in {(r["USUBJID"], r["VISITNUM"]) for r in domains["tr"]}
+               if not sum_fits([r for r in domains["tr"] if (r["USUBJID"], r["VISITNUM"]) == (p, v)])]
+    return domains, faults
+
+
+def sum_fits(rows):
+    """The sum of a visit is that of its targets, each counted once."""
+    sizes = {"VIABDIAM", "LPERP"} if any(r["TRTESTCD"] == "VIABDIAM" for r in rows) else {"LDIAM", "LPERP"}
+    parts = [float(r["TRSTRESN"]) for r in rows if r["TRTESTCD"] in sizes and r["TRGRPID"] == "TARGET" and r["TRSTRESN"]]
+    told = [float(r["TRSTRESN"]) for r in rows if r["TRTESTCD"] == "SUMDIAM"]
+    return not told or abs(told[0] - sum(parts)) < 1e-6
+
+
+def cdisc(checks, folder, results):
+    domains, faults = domains_of(folder, "DEMO")
     overall = [r["RSSTRESC"] for r in domains["rs"] if r["RSTESTCD"] == "OVRLRESP"]
     wanted = [v["overall"] for r in results for v in r["visits"][1:]]
     sums = [float(r["TRSTRESN"]) for r in domains["tr"] if r["TRTESTCD"] == "SUMDIAM"]
@@ -65,6 +83,85 @@ def cdisc(checks, folder, results):
     if not missing or any(r["TRSTRESN"] or not r["TRREASND"] for r in missing):
         faults.append("what is missing")
     checks.report("SDTM's domains fit together", faults)
+
+
+def target(name, longest, **more):
+    return dict({"lesion": name, "state": "measured", "longest_mm": longest}, **more)
+
+
+COURSE = {
+    "patient": "P1", "label": "synthetic",
+    "lesions": [{"id": "T1", "organ": "liver", "role": "target"}, {"id": "T2", "organ": "lung", "role": "target"},
+                {"id": "N1", "organ": "neck", "nodal": True, "role": "target"},
+                {"id": "B", "organ": "bone", "role": "non-target"}, {"id": "C", "organ": "skin", "role": "non-target"},
+                {"id": "X", "organ": "brain", "role": "new"}],
+    "visits": [
+        {"id": "v0", "date": "2020-01-06", "phase": "arterial", "findings": [
+            target("T1", 40, viable_mm=30), target("T2", 30, viable_mm=20),
+            {"lesion": "N1", "state": "measured", "short_axis_mm": 16}, {"lesion": "B", "state": "present"}]},
+        {"id": "v1", "date": "2020-03-02", "phase": "arterial", "findings": [
+            target("T1", 45.3, viable_mm=35), {"lesion": "T2", "state": "merged", "into": "T1"},
+            {"lesion": "N1", "state": "measured", "short_axis_mm": 9.9}, {"lesion": "B", "state": "present"},
+            {"lesion": "X", "state": "equivocal", "longest_mm": 7}]},
+        {"id": "v2", "date": "2020-05-04", "phase": "arterial", "findings": [
+            {"lesion": "T1", "state": "split", "parts_mm": [20, 12], "parts_viable_mm": [10, 5]}, target("T2", 10, viable_mm=8),
+            {"lesion": "N1", "state": "not evaluated"}, {"lesion": "B", "state": "progression"},
+            {"lesion": "X", "state": "unequivocal", "longest_mm": 10}]},
+        {"id": "v3", "date": "2020-07-06", "phase": "arterial", "findings": [
+            {"lesion": "T1", "state": "split", "parts_mm": [20, 12, 5], "parts_viable_mm": [10, 5, 2]},
+            {"lesion": "T2", "state": "too small"}, {"lesion": "N1", "state": "measured", "short_axis_mm": 10},
+            {"lesion": "B", "state": "further progression"}, {"lesion": "X", "state": "further progression", "longest_mm": 10}]}]}
+
+
+def course(checks, folder):
+    """Merged, split, equivocal and further progression, under each criteria that has terms."""
+    path = h.write(os.path.join(folder, "course.json"), json.dumps(COURSE).encode())
+    told = {}
+    for criteria in ("recist1.1", "irecist", "mrecist"):
+        out = os.path.join(folder, criteria)
+        done = h.run("respond", "--timeline", path, "--cdisc", out, "--study", "S", "--criteria", criteria,
+                     "--evaluator", "INDEPENDENT ASSESSOR")
+        domains, faults = domains_of(out, "S", "INDEPENDENT ASSESSOR") if done.returncode == 0 else ({}, [done.stderr])
+        checks.report(f"a course by {criteria} fits together", faults)
+        told[criteria] = domains
+    get = lambda criteria, domain, code, link="", key="TRLNKID": [
+        r[domain.upper() + "STRESC"] or r.get("TRREASND") for r in told[criteria][domain]
+        if r[domain.upper() + "TESTCD"] == code and r.get(key, "") == link]
+    wanted = {
+        ("recist1.1", "tr", "LDIAM", "T1/T2"): ["45.3"], ("recist1.1", "tr", "LDIAM", "T1"): ["40", "TUMOR MERGED"],
+        ("recist1.1", "tr", "LDIAM", "T2"): ["30", "TUMOR MERGED", "10", "5"],
+        ("recist1.1", "tr", "LDIAM", "T1.3"): ["5"],
+        ("recist1.1", "tr", "LNSTATE"): ["PATHOLOGICAL", "NON-PATHOLOGICAL", "NOT EVALUABLE", "PATHOLOGICAL"],
+        ("recist1.1", "tr", "SUMNLNLD"): ["70", "45.3", "42"], ("recist1.1", "tr", "PCBSD"): ["-35.81", "-39.53"],
+        ("recist1.1", "tr", "TUMSTATE", "X"): ["EQUIVOCAL", "UNEQUIVOCAL", "UNEQUIVOCAL PROGRESSION"],
+        ("recist1.1", "tr", "TUMSTATE", "B"):
+            ["PRESENT", "PRESENT", "UNEQUIVOCAL PROGRESSION", "FURTHER UNEQUIVOCAL PROGRESSION"],
+        ("recist1.1", "tr", "TUMSTATE", "C"): ["NOT EVALUABLE"] * 4,
+        ("recist1.1", "rs", "NEWLIND"): ["U", "Y", "Y"], ("recist1.1", "rs", "NEWLPROG"): ["EQUIVOCAL", "UNEQUIVOCAL", "UNEQUIVOCAL"],
+        ("recist1.1", "rs", "TRGRESP"): ["PR", "NE", "PR"],
+        ("irecist", "rs", "TRGRESP"): ["iPR", "NE", "iPR"], ("irecist", "rs", "NTRGRESP"): ["NE", "iUPD", "iUPD"],
+        ("irecist", "rs", "OVRLRESP"): ["iPR", "iUPD", "iCPD"],
+        ("mrecist", "tr", "VIABDIAM", "T1/T2"): ["35"], ("mrecist", "tr", "VIABDIAM", "T1.2"): ["5", "5"],
+        ("mrecist", "tr", "LDIAM", "T1/T2"): ["45.3"]}
+    faults = [f"{where}: {get(*where)}, not {right}" for where, right in wanted.items() if get(*where) != right]
+    new = [(r["TUSTRESC"], r["VISITNUM"]) for r in told["recist1.1"]["tu"] if r["TULNKID"] == "X"]
+    if new != [("EQUIVOCAL", "2"), ("NEW", "3")]:
+        faults.append(f"the new lesion is identified as {new}")
+    checks.report("what stands in the domains", faults)
+
+
+def empty_study(checks, folder):
+    out = os.path.join(folder, "no-study")
+    done = h.run("respond", "--timeline", TABLE, "--cdisc", out)
+    checks.report("an empty STUDYID is told", [] if done.returncode == 0 and "--study" in done.stderr else [done.stderr])
+    out = os.path.join(folder, "close")
+    one = dict(COURSE, lesions=COURSE["lesions"][:1], visits=[
+        {"id": f"v{i}", "date": f"2020-0{i + 1}-06", "findings": [target("T1", mm)]} for i, mm in enumerate((100, 70.001))])
+    path = h.write(os.path.join(folder, "close.json"), json.dumps(one).encode())
+    h.run("respond", "--timeline", path, "--cdisc", out, "--study", "S")
+    rows = domains_of(out, "S")[0]["tr"]
+    close = [r["TRORRES"] for r in rows if r["TRTESTCD"] == "PCBSD"]
+    checks.report("a percentage keeps its side of a limit", [] if close == ["-29.999"] else close)
 
 
 def refusals(checks, folder):
@@ -89,6 +186,8 @@ def main():
         out = os.path.join(folder, "cdisc")
         done = h.run("respond", "--timeline", TABLE, "--cdisc", out, "--study", "DEMO", "--json")
         cdisc(checks, out, json.loads(done.stdout)["results"])
+        course(checks, folder)
+        empty_study(checks, folder)
         refusals(checks, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
