@@ -65,6 +65,11 @@ typedef struct rp_dicom_series_info {
     char kernel[64];            /**< ConvolutionKernel */
     char phase[64]; /**< of contrast, heart, breath or time as far as the header tells; else "" */
     char acquisition_time[32]; /**< HHMMSS of the first slice */
+    int part, parts; /**< of a series of several acquisitions each is listed by itself, from 1; 0:
+                        the series is one */
+    char part_text[RP_DICOM_TEXT];  /**< what it differs from the other parts in */
+    char (*sop_uids)[RP_DICOM_UID]; /**< of parts: their objects, each once; else NULL */
+    size_t sop_count;
 } rp_dicom_series_info;
 
 typedef struct rp_dicom_listing {
@@ -106,13 +111,15 @@ typedef struct rp_dicom_series {
     char (*acquired_uids)[RP_DICOM_UID]; /**< SOPInstanceUIDs of the objects that were read, each
                                             once */
     size_t acquired_count;
+    int part;           /**< of a series of several acquisitions, from 1; 0: the series is one */
+    rp_remarks remarks; /**< what is odd about it */
 } rp_dicom_series;
 
 /** Options of rp_dicom_series_load; zero-initialise for the defaults. */
 typedef struct rp_dicom_load_options {
-    const char
-        *series_uid;   /**< which series; NULL: the only usable one. A unique ending will do. */
-    bool allow_non_ct; /**< otherwise another modality is RP_ERR_REFUSED */
+    const char *series_uid; /**< which series; NULL: the only usable one. A unique ending will do;
+                               UID#PART is a part of one */
+    bool allow_non_ct;      /**< otherwise another modality is RP_ERR_REFUSED */
     bool allow_mixed_patients; /**< otherwise two patients in one folder (dicom_patient.h) are
                                     RP_ERR_REFUSED */
     bool repair; /**< resamples unevenly spaced slices; otherwise they are RP_ERR_REFUSED */
@@ -123,19 +130,20 @@ typedef struct rp_dicom_load_options {
  * CT. Where slices lie comes from position and orientation alone. Errors in words, with the file or
  * folder's name: no CT in the folder; several usable series (the message lists UID, description,
  * slices); two patients in one folder (RP_ERR_REFUSED); missing slices and uneven spacing
- * (RP_ERR_REFUSED, the gap in mm); slices with different pixels in one place; differing
- * orientation, size or spacing within the series; a header that does not parse; truncated pixel
- * data; undecodable transfer syntax. Copies of one file, and slices of the same place and pixels,
- * count once. Localizers, secondary captures and multi-frame images without positions are passed
- * over. A single slice takes its spacing from SpacingBetweenSlices, else SliceThickness. Slices
- * shifted against their normal (gantry tilt) are resampled, trilinear in the lattice of the
- * acquired voxels, to an upright grid: z runs along the shift, x stays along the rows as far as it
- * can, spacing in the plane stays; outside the slices is air (0 where the modality is not CT). With
- * repair, uneven slices are interpolated linearly along the normal, to the finest spacing that a
- * tenth of the distances have. Series.repair says what was done. Rescale slope/intercept are
- * applied slice by slice; in CT, voxels equal to PixelPaddingValue (to its range limit), or below
- * -1024 HU, become -1000 HU. Slices are decoded in parallel; memory is the image's own (when
- * resampled, that of two images) and little else.
+ * (RP_ERR_REFUSED, the gap in mm); several acquisitions, phases or reconstructions in one series
+ * that lie upon or between one another (the message lists the parts); slices with different pixels
+ * in one place that no attribute tells apart; differing orientation, size or spacing within the
+ * series; a header that does not parse; truncated pixel data; undecodable transfer syntax. Copies
+ * of one file, and slices of the same place and pixels, count once. Localizers, secondary captures
+ * and multi-frame images without positions are passed over. A single slice takes its spacing from
+ * SpacingBetweenSlices, else SliceThickness. Slices shifted against their normal (gantry tilt) are
+ * resampled, trilinear in the lattice of the acquired voxels, to an upright grid: z runs along the
+ * shift, x stays along the rows as far as it can, spacing in the plane stays; outside the slices is
+ * air (0 where the modality is not CT). With repair, uneven slices are interpolated linearly along
+ * the normal, to the finest spacing that a tenth of the distances have. Series.repair says what was
+ * done. Rescale slope/intercept are applied slice by slice; in CT, voxels equal to
+ * PixelPaddingValue (to its range limit), or below -1024 HU, become -1000 HU. Slices are decoded in
+ * parallel; memory is the image's own (when resampled, that of two images) and little else.
  */
 rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
                                const rp_progress *progress, rp_dicom_series *series, rp_error *err);

@@ -35,7 +35,7 @@ static int age_at(const char *birth, const char *day)
 static void leave_out(import_job *job, found_series *s, const char *why)
 {
     const char *folder = s->folder ? s->folder : job->folder;
-    RP_AUTOFREE char *named = rp_format("%s, series %s", folder, s->info.header.series_uid);
+    RP_AUTOFREE char *named = rp_format("%s, series %s", folder, s->name);
     import_leave_out(job, s->alone || !named ? folder : named, "%s", why);
     s->told = true;
 }
@@ -73,7 +73,7 @@ static int compare_series(const void *a, const void *b)
 {
     const found_series *s = *(found_series *const *)a, *t = *(found_series *const *)b;
     const rp_dicom_header *h = &s->info.header, *k = &t->info.header;
-    int order = strcmp(h->series_uid, k->series_uid);
+    int order = compare_text(h->series_uid, k->series_uid, s->info.part - t->info.part);
     if (s->info.files != t->info.files) order = s->info.files > t->info.files ? -1 : 1;
     if (!s->drawn != !t->drawn) order = s->drawn ? -1 : 1;
     order = compare_text(h->study_uid, k->study_uid, order);
@@ -153,7 +153,7 @@ static rp_status add_visit(import_job *job, const char *id, const found_series *
     const rp_cohort_visit v = {.kind = followup ? RP_VISIT_FOLLOWUP : RP_VISIT_BASELINE,
                                .date = date,
                                .image = s->folder,
-                               .series = s->alone ? NULL : (char *)h->series_uid,
+                               .series = s->alone ? NULL : (char *)s->name,
                                .contour = s->contour,
                                .roi = (char *)s->roi,
                                .label = label,

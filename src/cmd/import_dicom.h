@@ -8,6 +8,7 @@
 
 typedef struct found_series {
     rp_dicom_series_info info;
+    char name[RP_DICOM_UID + 16]; /* its UID, with #PART of a part */
     char *folder;  /* the smallest that holds all its files; NULL: no file was found */
     bool alone;    /* no other series there */
     bool others;   /* images of other patients there */

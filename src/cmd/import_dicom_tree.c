@@ -9,6 +9,7 @@
 void found_tree_release(found_tree *tree)
 {
     for (size_t i = 0; i < tree->count; i++) {
+        rp_free(tree->series[i].info.sop_uids);
         rp_free(tree->series[i].folder);
         rp_free(tree->series[i].contour);
     }
@@ -17,13 +18,6 @@ void found_tree_release(found_tree *tree)
 }
 
 /* ---- series and their folders ------------------------------------------------------------ */
-
-static found_series *find_series(const found_tree *tree, const char *uid)
-{
-    for (size_t i = 0; uid[0] && i < tree->count; i++)
-        if (strcmp(tree->series[i].info.header.series_uid, uid) == 0) return &tree->series[i];
-    return NULL;
-}
 
 /* Shortens folder until the file lies below it. */
 static void widen(char *folder, const char *file)
@@ -82,6 +76,7 @@ static bool sounds_like_lesion(const char *name)
 typedef struct drawn {
     rp_dicom_header header;
     char series_uid[RP_DICOM_UID]; /* that it refers to */
+    char sop_uid[RP_DICOM_UID];    /* an object that the lesion refers to */
     bool chosen;                   /* which one is meant can be told */
     char roi[RP_DICOM_NAME];       /* its name */
 } drawn;
@@ -116,6 +111,7 @@ static rp_status read_rtstruct(const import_job *job, const char *path, drawn *d
         rp_rtstruct_find_roi(&rs, path, job->label, &roi, why);
     d->chosen = roi != NULL;
     if (roi) memcpy(d->roi, roi->name, sizeof d->roi);
+    if (roi && roi->contour_count) memcpy(d->sop_uid, roi->contours[0].sop_uid, sizeof d->sop_uid);
     rp_rtstruct_release(&rs);
     return RP_OK;
 }
@@ -140,21 +136,37 @@ static rp_status read_seg(const import_job *job, const char *path, drawn *d, rp_
     return RP_OK;
 }
 
+static bool holds_object(const found_series *s, const char *sop_uid)
+{
+    for (size_t i = 0; i < s->info.sop_count; i++)
+        if (strcmp(s->info.sop_uids[i], sop_uid) == 0) return true;
+    return false;
+}
+
+/* The only one that is meant by its UID or, with by_frame, by its frame of reference; of several
+ * parts of a series the only one that holds the object. */
+static found_series *only_series(const found_tree *tree, const drawn *d, bool by_frame)
+{
+    const char *wanted = by_frame ? d->header.frame_of_reference_uid : d->series_uid;
+    found_series *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; wanted[0] && i < tree->count; i++) {
+        found_series *s = &tree->series[i];
+        const rp_dicom_header *h = &s->info.header;
+        if (strcmp(by_frame ? h->frame_of_reference_uid : h->series_uid, wanted) != 0) continue;
+        if (by_frame && !s->info.usable) continue;
+        if (s->info.part && !holds_object(s, d->sop_uid)) continue;
+        found = s;
+        count++;
+    }
+    return count == 1 ? found : NULL;
+}
+
 /* Archives rename series; the frame of reference, where only one series has it, is as good. */
 static found_series *series_of(const found_tree *tree, const drawn *d)
 {
-    const rp_dicom_header *h = &d->header;
-    found_series *found = find_series(tree, d->series_uid);
-    if (found) return found;
-    for (size_t i = 0; h->frame_of_reference_uid[0] && i < tree->count; i++) {
-        found_series *s = &tree->series[i];
-        if (!s->info.usable ||
-            strcmp(s->info.header.frame_of_reference_uid, h->frame_of_reference_uid) != 0)
-            continue;
-        if (found) return NULL;
-        found = s;
-    }
-    return found;
+    found_series *found = only_series(tree, d, false);
+    return found ? found : only_series(tree, d, true);
 }
 
 static rp_status take_contour(import_job *job, found_tree *tree, const char *path, rp_error *err)
@@ -165,7 +177,8 @@ static rp_status take_contour(import_job *job, found_tree *tree, const char *pat
                                                : read_seg(job, path, &d, &why);
     found_series *s = status ? NULL : series_of(tree, &d);
     if (!status && !s) {
-        import_leave_out(job, path, "no series of the tree is the one that it was drawn on");
+        import_leave_out(
+            job, path, "no series of the tree, or no single part of one, is what it was drawn on");
     } else if (!d.chosen) {
         import_leave_out(job, path, "%s", why.message);
     } else if (strcmp(d.header.patient_id, s->info.header.patient_id) != 0) {
@@ -180,29 +193,54 @@ static rp_status take_contour(import_job *job, found_tree *tree, const char *pat
 
 /* ---- the tree ---------------------------------------------------------------------------- */
 
-static rp_status copy_listing(const rp_dicom_listing *listing, found_tree *tree, rp_error *err)
+static rp_status copy_listing(rp_dicom_listing *listing, found_tree *tree, rp_error *err)
 {
     tree->series = rp_alloc(listing->count, sizeof *tree->series);
     if (!tree->series) return rp_fail(err, RP_ERR_MEMORY, "out of memory for the series");
-    for (size_t i = 0; i < listing->count; i++) /* a SEG is a contour, though it has pixels */
-        if (strcmp(listing->series[i].header.modality, "SEG") != 0)
-            tree->series[tree->count++].info = listing->series[i];
+    for (size_t i = 0; i < listing->count; i++) { /* a SEG is a contour, though it has pixels */
+        rp_dicom_series_info *info = &listing->series[i];
+        if (strcmp(info->header.modality, "SEG") == 0) continue;
+        found_series *s = &tree->series[tree->count++];
+        s->info = *info;
+        info->sop_uids = NULL; /* the tree's now */
+        snprintf(s->name, sizeof s->name, "%s", info->header.series_uid);
+        if (info->part)
+            snprintf(s->name, sizeof s->name, "%s#%d", info->header.series_uid, info->part);
+    }
     return RP_OK;
 }
 
-/* One file: into the folder of its series, or onto the heap of contours. */
-static rp_status place_file(found_tree *tree, const char *path, bool *is_contour, rp_error *err)
+/* Into the folders of all parts of its series. */
+static rp_status place_image(found_tree *tree, const char *uid, const char *path, bool *placed,
+                             rp_error *err)
+{
+    rp_status status = RP_OK;
+    for (size_t i = 0; !status && uid[0] && i < tree->count; i++) {
+        if (strcmp(tree->series[i].info.header.series_uid, uid) != 0) continue;
+        status = note_folder(&tree->series[i], path, err);
+        *placed = true;
+    }
+    return status;
+}
+
+/* One file: into the folder of its series, or onto the heap of contours. What cannot be listed, as
+ * a DICOMDIR whose files are gone, is left out. */
+static rp_status place_file(import_job *job, found_tree *tree, const char *path, bool *is_contour,
+                            rp_error *err)
 {
     rp_dicom_listing one = {0};
+    rp_error why = {0};
+    bool placed = false;
     *is_contour = rp_rtstruct_probe(path) || rp_seg_probe(path);
     if (*is_contour) return RP_OK;
-    rp_status status = rp_dicom_list(path, &one, err);
-    if (status) return status;
-    found_series *s = one.count == 1 ? find_series(tree, one.series[0].header.series_uid) : NULL;
-    if (s)
-        status = note_folder(s, path, err);
-    else
-        tree->not_images++;
+    rp_status status = rp_dicom_list(path, &one, &why);
+    if (status == RP_ERR_MEMORY) return rp_fail(err, status, "%s", why.message);
+    if (status) {
+        import_leave_out(job, path, "%s", why.message);
+        return RP_OK;
+    }
+    if (one.count) status = place_image(tree, one.series[0].header.series_uid, path, &placed, err);
+    if (!placed) tree->not_images++;
     rp_dicom_listing_release(&one);
     return status;
 }
@@ -214,7 +252,7 @@ static rp_status place_files(import_job *job, found_tree *tree, char **paths, si
     rp_status status =
         contours ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", job->folder);
     for (size_t i = 0; !status && i < count; i++) {
-        status = place_file(tree, paths[i], &contours[i], err);
+        status = place_file(job, tree, paths[i], &contours[i], err);
         rp_progress_report(job->progress, "files", (double)i + 1, (double)count, NULL);
         if (!status && rp_progress_cancelled(job->progress))
             status = rp_fail(err, RP_ERR_CANCELLED, "interrupted; nothing was written");

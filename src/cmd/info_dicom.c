@@ -30,7 +30,8 @@ static int compare_series(const void *a, const void *b)
     if (!order) order = strcmp(s->header.acquisition_date, t->header.acquisition_date);
     if (!order) order = strcmp(s->acquisition_time, t->acquisition_time);
     if (!order) order = atoi(s->header.series_number) - atoi(t->header.series_number);
-    return order ? order : strcmp(s->header.series_uid, t->header.series_uid);
+    if (!order) order = strcmp(s->header.series_uid, t->header.series_uid);
+    return order ? order : s->part - t->part;
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */
@@ -54,6 +55,13 @@ static rp_json *series_json(const rp_dicom_series_info *s, bool identifiers)
 {
     rp_json *json = rp_json_object();
     rp_json_set_string(json, "series_uid", s->header.series_uid);
+    if (s->part) {
+        RP_AUTOFREE char *choose = rp_format("%s#%d", s->header.series_uid, s->part);
+        rp_json_set_int(json, "part", s->part);
+        rp_json_set_int(json, "parts", s->parts);
+        rp_json_set_string(json, "part_text", s->part_text);
+        rp_json_set_string(json, "choose", choose);
+    }
     rp_json_set_string(json, "description", s->header.series_description);
     rp_json_set_string(json, "modality", s->header.modality);
     set_date(json, "study_date", s->header.study_date);
@@ -210,11 +218,16 @@ static void print_use(const rp_json *series)
 static void print_series(const rp_json *series)
 {
     const char *name = text_of(series, "description"), *modality = text_of(series, "modality");
+    const bool is_part = number_of(series, "part") > 0;
     char when[40];
     const char *date = text_of(series, "date"), *time = text_of(series, "time");
     snprintf(when, sizeof when, "%.10s%s%.8s", date, date[0] && time[0] ? " " : "", time);
     printf("    series %s\n",
            text_of(series, "series_uid")[0] ? text_of(series, "series_uid") : "without UID");
+    if (is_part)
+        printf("      %-10s %.0f of %.0f that lie upon or between one another: %s; --series %s\n",
+               "part", number_of(series, "part"), number_of(series, "parts"),
+               text_of(series, "part_text"), text_of(series, "choose"));
     printf("      %-10s %s%s%s\n", "what", modality[0] ? modality : "modality missing",
            name[0] ? ", " : "", name);
     print_line("acquired", when);

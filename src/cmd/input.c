@@ -105,6 +105,8 @@ static rp_status load_dicom(const char *path, const cmd_ct_options *options,
     rp_status status = rp_dicom_series_load(path, &load, progress, &ct->series, err);
     if (!status) status = input_note_repair(ct, err);
     if (!status) rp_dicom_repair_text(&ct->series.repair, ct->repair);
+    ct->remarks = ct->series.remarks; /* which the command goes on with */
+    ct->series.remarks = (rp_remarks){0};
     if (status) rp_dicom_series_release(&ct->series);
     return status;
 }

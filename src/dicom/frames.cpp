@@ -1,6 +1,7 @@
 /* What describes a slice: attributes of its file, or of one frame in functional groups (PS3.3
  * C.7.6.16), where each stands for all frames or for its own. */
 #include "internal.hpp"
+#include "parts.hpp"
 
 #include <cmath>
 #include <strings.h>
@@ -139,8 +140,8 @@ void read_acquisition(const std::vector<DcmItem *> &from, File &file)
     file.time = first_text(from, DCM_AcquisitionTime);
     if (file.time.empty() && moment.size() >= 14) file.time = moment.substr(8, 6);
     file.kernel = first_text(from, DCM_ConvolutionKernel);
-    file.acquisition = first_text(from, DCM_AcquisitionNumber);
     file.phase = phase_of(from, file.time);
+    file.marks = read_marks(from, file);
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */
@@ -167,7 +168,8 @@ static void add_groups(DcmItem &groups, std::vector<DcmItem *> &from)
     for (const DcmTagKey &tag :
          {DCM_PlanePositionSequence, DCM_PlaneOrientationSequence, DCM_PixelMeasuresSequence,
           DCM_PixelValueTransformationSequence, DCM_FrameContentSequence,
-          DCM_CTImageFrameTypeSequence, DCM_CTReconstructionSequence,
+          DCM_CTImageFrameTypeSequence, DCM_MRImageFrameTypeSequence, DCM_CTReconstructionSequence,
+          DCM_CTXRayDetailsSequence, DCM_MREchoSequence, DCM_MRDiffusionSequence,
           DCM_CardiacSynchronizationSequence, DCM_RespiratorySynchronizationSequence,
           DCM_TemporalPositionSequence})
         for (DcmItem *item : items_of(groups, tag)) from.push_back(item);

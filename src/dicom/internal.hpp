@@ -239,8 +239,9 @@ struct File {
     int rows = 0, columns = 0;
     double position[3] = {}, orientation[6] = {}, spacing[2] = {}; /**< spacing: row, column */
     double slope = 1, intercept = 0;
-    double thickness = 0, between = 0;            /**< 0: absent */
-    std::string kernel, phase, time, acquisition; /**< for lists and messages; "" if unknown */
+    double thickness = 0, between = 0; /**< 0: absent */
+    std::string kernel, phase, time;   /**< for lists and messages; "" if unknown */
+    std::vector<std::string> marks;    /**< of the acquisition it is of: parts.hpp */
     PixelPlace place;
     bool is_ct() const
     {
@@ -276,10 +277,12 @@ std::string read_rescale(const std::vector<DcmItem *> &from, File &file);
 /** Kernel, phase and time of the acquisition. */
 void read_acquisition(const std::vector<DcmItem *> &from, File &file);
 
-/** The slices of one SeriesInstanceUID; they point into the scanned list. */
+/** The slices of one SeriesInstanceUID, or of a part of it; they point into the scanned list. */
 struct Series {
     std::vector<const File *> slices; /**< of a stack */
-    std::vector<const File *> others; /**< passed over or unusable */
+    std::vector<const File *> others; /**< passed over or unusable; of all parts */
+    int part = 0, parts = 0;          /**< from 1; 0: the series is one */
+    std::string what;                 /**< what the part differs from the others in, in words */
     const File &first() const
     {
         return slices.empty() ? *others.front() : *slices.front();

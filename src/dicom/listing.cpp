@@ -26,6 +26,17 @@ static void describe_stack(const Series &series, rp_dicom_series_info &info)
         copy_text(info.why_not, problem.message);
 }
 
+/** Which of several parts a contour belongs to is told by the objects that it refers to. */
+static void name_objects(const Series &series, rp_dicom_series_info &info)
+{
+    std::set<std::string> uids;
+    for (const File *file : series.slices) uids.insert(file->sop_uid);
+    info.sop_uids =
+        static_cast<char(*)[RP_DICOM_UID]>(rp_alloc(uids.size(), sizeof *info.sop_uids));
+    if (!info.sop_uids) throw std::bad_alloc();
+    for (const std::string &uid : uids) copy_text(info.sop_uids[info.sop_count++], uid);
+}
+
 static void describe(const Series &series, rp_dicom_series_info &info)
 {
     const File &first = series.first();
@@ -40,6 +51,10 @@ static void describe(const Series &series, rp_dicom_series_info &info)
     info.pixel_spacing_mm[1] = first.spacing[0];
     copy_text(info.kernel, first.kernel);
     copy_text(info.phase, first.phase);
+    info.part = series.part;
+    info.parts = series.parts;
+    copy_text(info.part_text, series.what);
+    if (series.part) name_objects(series, info);
     if (series.slices.empty())
         copy_text(info.why_not, first.why);
     else
@@ -96,6 +111,7 @@ extern "C" rp_status rp_dicom_list(const char *path, rp_dicom_listing *listing, 
 
 extern "C" void rp_dicom_listing_release(rp_dicom_listing *listing)
 {
+    for (size_t i = 0; i < listing->count; i++) rp_free(listing->series[i].sop_uids);
     rp_free(listing->series);
     rp_free(listing->broken_file);
     *listing = {};

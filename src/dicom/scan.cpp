@@ -1,5 +1,6 @@
 /* Which DICOM images lie below a folder, from their headers alone. */
 #include "internal.hpp"
+#include "parts.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -256,7 +257,10 @@ std::vector<Series> group_series(const std::vector<File> &files)
         (file.kind == Kind::slice ? series.slices : series.others).push_back(&file);
     }
     std::vector<Series> list;
-    for (auto &group : groups) list.push_back(std::move(group.second));
+    for (const auto &group : groups) {
+        const std::vector<Series> parts = divide_series(group.second);
+        list.insert(list.end(), parts.begin(), parts.end());
+    }
     return list;
 }
 

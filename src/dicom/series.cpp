@@ -46,15 +46,22 @@ static bool ends_with(const std::string &text, const std::string &ending)
            text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
+/** What --series takes. */
+static std::string name_of(const Series &series)
+{
+    return series.uid() + (series.part ? "#" + std::to_string(series.part) : std::string());
+}
+
 /** What the user may choose from, as far as it fits into a message. */
 static std::string choices(const std::vector<const Series *> &list)
 {
     std::string text;
     size_t shown = 0;
     for (const Series *series : list) {
-        const std::string line = std::string("\n  ") + series->uid() + "  \"" +
+        const std::string line = "\n  " + name_of(*series) + "  \"" +
                                  series->first().header.series_description + "\"  " +
-                                 std::to_string(series->slices.size()) + " slices";
+                                 std::to_string(series->slices.size()) + " slices" +
+                                 (series->part ? ", " + series->what : std::string());
         if (text.size() + line.size() > 700) break;
         text += line;
         shown++;
@@ -91,19 +98,53 @@ static rp_status no_series(const char *path, bool any_modality, const std::vecto
     return rp_fail(err, RP_ERR_FORMAT, "%s: no CT images in DICOM format", path);
 }
 
+/** UID, UID#PART, or an ending of it; exact where the whole UID is there. */
+static bool is_wanted(const Series &series, const std::string &wanted, bool &exact)
+{
+    const size_t hash = wanted.find('#');
+    const std::string uid = wanted.substr(0, hash);
+    if (hash != std::string::npos && wanted.substr(hash + 1) != std::to_string(series.part))
+        return false;
+    exact = uid == series.uid();
+    return ends_with(series.uid(), uid);
+}
+
+static std::vector<const Series *> matching(const std::vector<Series> &all,
+                                            const rp_dicom_load_options &options)
+{
+    std::vector<const Series *> list, whole;
+    for (const Series &series : all) {
+        const bool loadable =
+            !series.slices.empty() && (options.allow_non_ct || series.first().is_ct());
+        bool exact = false;
+        if (options.series_uid ? is_wanted(series, options.series_uid, exact) : loadable)
+            list.push_back(&series);
+        if (exact) whole.push_back(&series);
+    }
+    return whole.empty() ? list : whole;
+}
+
+static rp_status refuse_several(const char *path, const std::vector<const Series *> &list,
+                                rp_error *err)
+{
+    bool one_series = true;
+    for (const Series *series : list)
+        if (strcmp(series->uid(), list[0]->uid()) != 0) one_series = false;
+    if (one_series && list[0]->part)
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "%s: the series holds %zu acquisitions, phases or reconstructions that lie "
+                       "upon or between one another; choose one with --series UID#PART:%s",
+                       path, list.size(), choices(list).c_str());
+    return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu series; choose one with --series UID:%s", path,
+                   list.size(), choices(list).c_str());
+}
+
 static rp_status choose_series(const char *path, const rp_dicom_load_options &options,
                                const std::vector<File> &files, const std::vector<Series> &all,
                                const Series **chosen, rp_error *err)
 {
-    std::vector<const Series *> list;
-    for (const Series &series : all) {
-        const bool loadable =
-            !series.slices.empty() && (options.allow_non_ct || series.first().is_ct());
-        if (options.series_uid ? ends_with(series.uid(), options.series_uid) : loadable)
-            list.push_back(&series);
-    }
-    if (list.size() == 1 ||
-        (options.series_uid && !list.empty() && strcmp(list[0]->uid(), options.series_uid) == 0)) {
+    const std::vector<const Series *> list = matching(all, options);
+    if (list.size() == 1) {
         *chosen = list[0];
         const File &first = list[0]->first();
         if (list[0]->slices.empty())
@@ -111,12 +152,14 @@ static rp_status choose_series(const char *path, const rp_dicom_load_options &op
         if (!first.is_ct() && !options.allow_non_ct) return refuse_modality(path, *list[0], err);
         return RP_OK;
     }
+    if (list.empty() && options.series_uid && strchr(options.series_uid, '#'))
+        return rp_fail(err, RP_ERR_ARGUMENT, "%s: no series with such a part: %s", path,
+                       options.series_uid);
     if (list.empty() && options.series_uid)
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: no series whose UID ends with %s", path,
                        options.series_uid);
     if (list.empty()) return no_series(path, options.allow_non_ct, all, files, err);
-    return rp_fail(err, RP_ERR_ARGUMENT, "%s: %zu series; choose one with --series UID:%s", path,
-                   list.size(), choices(list).c_str());
+    return refuse_several(path, list, err);
 }
 
 /** A broken file may be a slice of the chosen series unless it says that it is not. */
@@ -329,6 +372,12 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     status = load_image(path, stack, progress, series, err);
     if (status) return status;
     series.header = stack.slices.front().file->header;
+    series.part = chosen->part;
+    if (chosen->part)
+        rp_remark_add(&series.remarks, "series_part",
+                      "The series holds %d acquisitions, phases or reconstructions of one place; "
+                      "part %d was taken (%s).",
+                      chosen->parts, chosen->part, chosen->what.c_str());
     series.repair = stack.repair;
     series.acquired_grid = stack.acquired;
     return note_objects(path, stack, series, err);
@@ -357,5 +406,6 @@ extern "C" void rp_dicom_series_release(rp_dicom_series *series)
     rp_free(series->sop_uids);
     rp_free(series->frame_numbers);
     rp_free(series->acquired_uids);
+    rp_remarks_release(&series->remarks);
     *series = {};
 }

@@ -1,6 +1,7 @@
 /* From slices in any order to a stack: everything here comes from ImagePositionPatient and
  * ImageOrientationPatient; SliceThickness and file names say nothing about where slices lie. */
 #include "internal.hpp"
+#include "parts.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,8 +11,10 @@
 namespace rp_dicom
 {
 
-/* Positions are rounded text, commonly to 0.01 mm and sometimes to 0.1 mm in plane. */
-static const double shift_tolerance_mm = 0.1;
+/* Positions are rounded text, commonly to 0.01 mm and sometimes to 0.1 mm, which moves a slice by
+ * half of that along each axis, and the ends of the line that it is held against too. */
+static const double shift_tolerance_mm = 0.15;
+static const double height_tolerance_mm = 0.075, height_tolerance_share = 0.1;
 static const double tilt_tolerance_degrees = 0.1;
 static const double step_tolerance_mm = 0.015;
 static const double step_tolerance_share = 0.01;
@@ -20,6 +23,8 @@ static const double same_position_mm = 0.001;
 static const double largest_tilt_degrees = 45;
 /* Slices of an even grid for each acquired one. */
 static const double largest_repair = 10;
+/* Slices as near as this part of the usual distance are two of one place. */
+static const double one_place_share = 0.1;
 
 static double dot(const double a[3], const double b[3])
 {
@@ -138,33 +143,6 @@ static rp_status drop_copies(std::vector<Placed> &placed, rp_error *err)
 
 /* ---- several slices in one place --------------------------------------------------------- */
 
-static bool same_pixels(const File &a, const File &b)
-{
-    const size_t pixels = size_t(a.rows) * size_t(a.columns);
-    std::vector<float> one(pixels), other(pixels);
-    size_t padded = 0;
-    SliceReader reader;
-    return reader.read(a, one.data(), &padded, nullptr) == RP_OK &&
-           reader.read(b, other.data(), &padded, nullptr) == RP_OK && one == other;
-}
-
-/** What tells two slices of one place apart, in words. */
-static std::string difference(const File &a, const File &b)
-{
-    const struct {
-        const char *name;
-        const std::string &one, &other;
-    } all[] = {{"AcquisitionNumber", a.acquisition, b.acquisition},
-               {"phase", a.phase, b.phase},
-               {"AcquisitionTime", a.time, b.time},
-               {"ConvolutionKernel", a.kernel, b.kernel}};
-    for (const auto &one : all)
-        if (one.one != one.other)
-            return std::string(one.name) + " " + (one.one.empty() ? "none" : one.one) + " and " +
-                   (one.other.empty() ? "none" : one.other);
-    return "several phases or reconstructions in one series?";
-}
-
 /** Of slices in one place with the same pixels one is kept; others are an error. */
 static rp_status drop_duplicates(Stack &stack, rp_error *err)
 {
@@ -178,8 +156,9 @@ static rp_status drop_duplicates(Stack &stack, rp_error *err)
         const double apart = std::hypot(p.at[0] - before.at[0], p.at[1] - before.at[1]);
         if (apart > shift_tolerance_mm || !same_pixels(*before.file, *p.file))
             return rp_fail(err, RP_ERR_FORMAT,
-                           "several slices with different pixels at the same position %.2f mm (%s)",
-                           p.at[2], difference(*before.file, *p.file).c_str());
+                           "several slices with different pixels at the same position %.2f mm; "
+                           "their headers do not tell phases or reconstructions apart",
+                           p.at[2]);
         stack.repair.duplicates++;
     }
     stack.slices.swap(kept);
@@ -197,11 +176,28 @@ static std::vector<double> sorted_steps(const std::vector<Placed> &placed)
     return steps;
 }
 
+/** Whether every slice lies where an even stack has it, but for the rounding of positions: by the
+ *  line of least squares. */
+static bool are_rounded(const std::vector<Placed> &placed, double step)
+{
+    const double n = double(placed.size()), middle = (n - 1) / 2;
+    double mean = 0, slope = 0;
+    for (size_t i = 0; i < placed.size(); i++) mean += placed[i].at[2] / n;
+    for (size_t i = 0; i < placed.size(); i++)
+        slope += (double(i) - middle) * (placed[i].at[2] - mean) * 12 / (n * (n * n - 1));
+    const double tolerance = std::min(height_tolerance_mm, height_tolerance_share * step);
+    for (size_t i = 0; i < placed.size(); i++)
+        if (std::fabs(placed[i].at[2] - mean - slope * (double(i) - middle)) > tolerance)
+            return false;
+    return true;
+}
+
 /** RP_OK where the steps are even; else what is wrong with them. */
 static rp_status check_steps(const std::vector<Placed> &placed, double step, rp_error *err)
 {
     const double tolerance = std::max(step_tolerance_mm, step_tolerance_share * step);
     const size_t last = placed.size() - 1;
+    if (are_rounded(placed, step)) return RP_OK;
     for (size_t i = 1; i <= last; i++) {
         const double from = placed[i - 1].at[2], to = placed[i].at[2], gap = to - from;
         if (gap > 1.5 * step)
@@ -298,6 +294,11 @@ static rp_status check_stack(bool repair, Stack &stack, rp_error *err)
     double count = double(placed.size() - 1);
     if (check_steps(placed, usual, &uneven)) {
         if (!repair) return rp_fail(err, uneven.status, "%s", uneven.message);
+        if (steps.front() < one_place_share * steps[steps.size() * 3 / 4])
+            return rp_fail(err, RP_ERR_FORMAT,
+                           "slices only %.3f mm apart, where others lie %.2f mm apart: two "
+                           "acquisitions that their headers do not tell apart?",
+                           steps.front(), steps[steps.size() * 3 / 4]);
         note_gaps(placed, usual, stack.repair);
         count = std::max(1.0, std::round(span / repaired_step(steps)));
         if (count > largest_repair * double(placed.size()))

@@ -46,10 +46,11 @@ Repair = record(
     "Repair", resampled=c_bool, tilt_degrees=c_double, uneven=c_bool, missing_slices=c_size_t,
     usual_mm=c_double, gap_mm=c_double, gap_from_mm=c_double, gap_to_mm=c_double,
     duplicates=c_size_t)
+Remarks = record("Remarks", items=c_void_p, count=c_size_t)
 Series = record("Series", header=Header, image=Image, sop_uids=POINTER(text(UID)),
                 image_sha256=text(65), padded_voxels=c_size_t, frame_numbers=POINTER(c_int),
                 repair=Repair, acquired_grid=Grid, acquired_uids=POINTER(text(UID)),
-                acquired_count=c_size_t)
+                acquired_count=c_size_t, part=c_int, remarks=Remarks)
 LoadOptions = record("LoadOptions", series_uid=c_char_p, allow_non_ct=c_bool,
                      allow_mixed_patients=c_bool, repair=c_bool)
 Contour = record("Contour", points=POINTER(c_double * 3), count=c_size_t, geometric_type=text(32),
