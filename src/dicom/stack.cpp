@@ -23,8 +23,8 @@ static const double same_position_mm = 0.001;
 static const double largest_tilt_degrees = 45;
 /* Slices of an even grid for each acquired one. */
 static const double largest_repair = 10;
-/* Slices as near as this part of the usual distance are two of one place. */
-static const double one_place_share = 0.1;
+/* Slices as near as this, and as this part of a usual distance, are two of one place. */
+static const double one_place_mm = 0.15, one_place_share = 0.1;
 
 static double dot(const double a[3], const double b[3])
 {
@@ -294,11 +294,12 @@ static rp_status check_stack(bool repair, Stack &stack, rp_error *err)
     double count = double(placed.size() - 1);
     if (check_steps(placed, usual, &uneven)) {
         if (!repair) return rp_fail(err, uneven.status, "%s", uneven.message);
-        if (steps.front() < one_place_share * steps[steps.size() * 3 / 4])
+        const double wide = steps[steps.size() * 3 / 4];
+        if (steps.front() < std::min(one_place_mm, one_place_share * wide))
             return rp_fail(err, RP_ERR_FORMAT,
                            "slices only %.3f mm apart, where others lie %.2f mm apart: two "
                            "acquisitions that their headers do not tell apart?",
-                           steps.front(), steps[steps.size() * 3 / 4]);
+                           steps.front(), wide);
         note_gaps(placed, usual, stack.repair);
         count = std::max(1.0, std::round(span / repaired_step(steps)));
         if (count > largest_repair * double(placed.size()))
