@@ -5,13 +5,14 @@
  * A manifest is CSV (RFC 4180; UTF-8, with or without byte order mark; comma, or semicolon when the
  * header has no comma), one row for each patient and visit. Columns, in any order and either case:
  * patient, visit, image, contour are required; date, series, roi, split, recist_evaluable and label
- * may be absent; every other column is clinical. Paths are relative to the manifest's folder. Blanks
- * round a cell without quotes, and rows without content, do not count. docs/cohort.md tells users.
+ * may be absent; every other column is clinical. Paths are relative to the manifest's folder.
+ * Blanks round a cell without quotes, and rows without content, do not count. docs/cohort.md tells
+ * users.
  */
 #ifndef REPRISE_COHORT_H
 #define REPRISE_COHORT_H
 
-#include "reprise/base.h"
+#include "reprise/base_map.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,14 +55,16 @@ typedef struct rp_cohort {
     size_t clinical_count;
     rp_cohort_patient *patients;
     size_t patient_count;
+    rp_map by_id; /**< places of patients; kept by rp_cohort_add_visit */
 } rp_cohort;
 
 /** What is wrong with a manifest, all of it. */
 typedef struct rp_cohort_problem {
     size_t row;      /**< line of the file; 0: the file as a whole */
     char column[64]; /**< "" where no single one */
-    char text[512];  /**< a sentence that names the value where that is no patient's data; one line */
-    bool warning;    /**< true: work can go on */
+    char
+        text[512]; /**< a sentence that names the value where that is no patient's data; one line */
+    bool warning;  /**< true: work can go on */
 } rp_cohort_problem;
 
 typedef struct rp_cohort_problems {
@@ -88,6 +91,9 @@ rp_status rp_cohort_add_column(rp_cohort *cohort, const char *name, rp_error *er
 rp_status rp_cohort_add_visit(rp_cohort *cohort, const char *id, const rp_cohort_visit *visit,
                               rp_cohort_patient **patient, rp_error *err);
 
+/** The place of the patient of that id; RP_MAP_NONE where there is none. */
+size_t rp_cohort_find(const rp_cohort *cohort, const char *id);
+
 /** Writes a manifest, whole or not at all; paths below its folder become relative, others absolute.
  *  Optional columns without content are left out. */
 rp_status rp_cohort_write(const char *path, const rp_cohort *cohort, rp_error *err);
@@ -105,8 +111,8 @@ rp_status rp_cohort_split_random(rp_cohort *cohort, double share, uint64_t seed,
 /** Folds "1".."k" whose sizes differ by one at most; of seed, ids and "test" as above. */
 rp_status rp_cohort_split_folds(rp_cohort *cohort, int k, uint64_t seed, rp_error *err);
 /** True where the patient belongs to the split asked for; "all" takes every patient, "a,b" either,
- *  "not:3" those of every other fold, "not:test" those of every other split. "train" and "val" stand
- *  for training and validation. Who is in no split is in "all" only. */
+ *  "not:3" those of every other fold, "not:test" those of every other split. "train" and "val"
+ * stand for training and validation. Who is in no split is in "all" only. */
 bool rp_cohort_in_split(const rp_cohort_patient *patient, const char *wanted);
 
 #ifdef __cplusplus

@@ -57,6 +57,10 @@ typedef struct check {
     rp_error *err;
     seen *images;
     size_t count;
+    rp_map by_voxels; /* the first image with them */
+    rp_map by_patient_id;
+    struct bearer *bearers; /* what by_patient_id counts */
+    size_t bearer_count;
 } check;
 
 /* Told of the later row. */
@@ -69,27 +73,62 @@ static rp_status complain(check *c, const seen *later, const seen *first, bool w
         first->visit->row, later->patient == first->patient ? "" : ", of another patient", split);
 }
 
+/* The first image with a PatientID, and the first with it under another patient's name. */
+typedef struct bearer {
+    size_t first, other; /* RP_MAP_NONE: none */
+} bearer;
+
+/* Notes the image, and gives the first one before it of another patient that has its PatientID. */
+static rp_status note_bearer(check *c, const seen *now, const seen **other)
+{
+    const char *id = now->patient_id;
+    *other = NULL;
+    if (!id[0]) return RP_OK;
+    const size_t known = rp_map_find(&c->by_patient_id, id);
+    if (known == RP_MAP_NONE) {
+        c->bearers[c->bearer_count] = (bearer){c->count, RP_MAP_NONE};
+        return rp_map_put(&c->by_patient_id, id, c->bearer_count++)
+                   ? RP_OK
+                   : rp_fail(c->err, RP_ERR_MEMORY, "manifest: out of memory");
+    }
+    bearer *b = &c->bearers[known];
+    const bool mine = c->images[b->first].patient == now->patient;
+    if (!mine) *other = &c->images[b->first];
+    if (mine && b->other != RP_MAP_NONE) *other = &c->images[b->other];
+    if (!mine && b->other == RP_MAP_NONE) b->other = c->count;
+    return RP_OK;
+}
+
+/* Visits of a patient come one after the other. */
+static rp_status compare_within_patient(check *c, const seen *now)
+{
+    const seen *differing = NULL;
+    for (size_t i = c->count; i-- > 0 && c->images[i].patient == now->patient;) {
+        const seen *before = &c->images[i];
+        if (now->patient_id[0] && before->patient_id[0] &&
+            strcmp(now->patient_id, before->patient_id) != 0 &&
+            strcmp(now->sha256, before->sha256) != 0)
+            differing = before;
+    }
+    return differing
+               ? complain(c, now, differing, false, "the PatientID in the file is not that of")
+               : RP_OK;
+}
+
 /* A person under two names in two splits makes the validation worthless. */
 static rp_status compare(check *c, const seen *now)
 {
-    rp_status status = RP_OK;
-    bool same_told = false, other_told = false;
-    for (size_t i = 0; !status && i < c->count; i++) {
-        const seen *before = &c->images[i];
-        const bool known = now->patient_id[0] && before->patient_id[0];
-        const bool same_id = known && strcmp(now->patient_id, before->patient_id) == 0;
-        if (strcmp(now->sha256, before->sha256) == 0) {
-            status = complain(c, now, before, false, "the same voxels as in");
-        } else if (before->patient == now->patient && known && !same_id && !other_told) {
-            other_told = true;
-            status = complain(c, now, before, false, "the PatientID in the file is not that of");
-        } else if (before->patient != now->patient && same_id && !same_told) {
-            const bool divided = strcmp(now->patient->split, before->patient->split) != 0;
-            same_told = true;
-            status = complain(c, now, before, !divided, "the PatientID in the file is that of");
-        }
-    }
-    return status;
+    const seen *other;
+    const size_t same = rp_map_find(&c->by_voxels, now->sha256);
+    rp_status status = note_bearer(c, now, &other);
+    if (!status && same != RP_MAP_NONE)
+        status = complain(c, now, &c->images[same], false, "the same voxels as in");
+    else if (!status && !rp_map_put(&c->by_voxels, now->sha256, c->count))
+        status = rp_fail(c->err, RP_ERR_MEMORY, "manifest: out of memory");
+    if (!status) status = compare_within_patient(c, now);
+    if (status || !other || strcmp(other->sha256, now->sha256) == 0) return status;
+    const bool divided = strcmp(now->patient->split, other->patient->split) != 0;
+    return complain(c, now, other, !divided, "the PatientID in the file is that of");
 }
 
 static rp_status check_date(check *c, const rp_cohort_visit *v, const cmd_ct *ct)
@@ -122,13 +161,14 @@ static rp_status check_visit(check *c, const rp_cohort_patient *p, const rp_coho
     if (status)
         return rp_cohort_problem_add(c->problems, v->row, image_at_fault ? "image" : "contour",
                                      false, c->err, "%s", why.message);
-    seen now = {.patient = p, .visit = v};
-    memcpy(now.sha256, ct.sha256, sizeof now.sha256);
-    memcpy(now.patient_id, ct.series.header.patient_id, sizeof now.patient_id);
-    status = compare(c, &now);
+    seen *now = &c->images[c->count]; /* the maps borrow its texts */
+    *now = (seen){.patient = p, .visit = v};
+    memcpy(now->sha256, ct.sha256, sizeof now->sha256);
+    memcpy(now->patient_id, ct.series.header.patient_id, sizeof now->patient_id);
+    status = compare(c, now);
     if (!status) status = check_date(c, v, &ct);
     if (!status) status = check_label(c, v, ct.label[0] ? ct.label : contour.label);
-    c->images[c->count++] = now;
+    c->count++;
     cmd_contour_release(&contour);
     cmd_ct_release(&ct);
     return status;
@@ -149,9 +189,11 @@ rp_status cmd_cohort_check_files(const rp_cohort *cohort, const char *wanted,
 {
     const size_t total = count_visits(cohort, wanted);
     RP_AUTOFREE seen *images = rp_alloc(total, sizeof *images);
-    check c = {.problems = problems, .err = err, .images = images};
+    RP_AUTOFREE bearer *bearers = rp_alloc(total, sizeof *bearers);
+    check c = {.problems = problems, .err = err, .images = images, .bearers = bearers};
     size_t done = 0;
-    rp_status status = images ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
+    rp_status status =
+        images && bearers ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
     for (size_t i = 0; !status && i < cohort->patient_count; i++) {
         const rp_cohort_patient *p = &cohort->patients[i];
         if (!rp_cohort_in_split(p, wanted)) continue;
@@ -162,5 +204,7 @@ rp_status cmd_cohort_check_files(const rp_cohort *cohort, const char *wanted,
                 status = rp_fail(err, RP_ERR_CANCELLED, "interrupted while files were checked");
         }
     }
+    rp_map_release(&c.by_voxels);
+    rp_map_release(&c.by_patient_id);
     return status;
 }

@@ -170,12 +170,11 @@ static rp_status add_patient(import_job *job, found_series *const *list, size_t 
     RP_AUTOFREE char *id = job->keep_ids ? clean_id(list[start]->info.header.patient_id)
                                          : rp_format("P%03zu", job->cohort.patient_count + 1);
     if (!id) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", job->folder);
-    for (size_t i = 0; i < job->cohort.patient_count; i++)
-        if (strcmp(job->cohort.patients[i].id, id) == 0)
-            return rp_fail(err, RP_ERR_UNSUPPORTED,
-                           "%s: two PatientIDs are alike once they can be file names; leave "
-                           "--keep-ids away",
-                           job->folder);
+    if (rp_cohort_find(&job->cohort, id) != RP_MAP_NONE)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "%s: two PatientIDs are alike once they can be file names; leave "
+                       "--keep-ids away",
+                       job->folder);
     rp_status status = add_visit(job, id, list[baseline], false, err);
     if (!status && followup < end) status = add_visit(job, id, list[followup], true, err);
     return status;

@@ -210,14 +210,16 @@ static rp_status add_folder(dataset *d, rp_error *err)
 
 /* ---- what has no label ------------------------------------------------------------------- */
 
-static bool is_imported(const dataset *d, const char *name)
+/* The images of the cohort, by name without folder. */
+static bool map_imported(const dataset *d, rp_map *images)
 {
-    for (size_t i = 0; i < d->job->cohort.patient_count; i++) {
+    bool complete = true;
+    for (size_t i = 0; complete && i < d->job->cohort.patient_count; i++) {
         const char *image = d->job->cohort.patients[i].visits[0].image;
         const char *slash = strrchr(image, '/');
-        if (strcmp(slash ? slash + 1 : image, name) == 0) return true;
+        complete = rp_map_put(images, slash ? slash + 1 : image, i);
     }
-    return false;
+    return complete;
 }
 
 /* "a_0001.nii.gz" is another channel of a case, not a case. */
@@ -250,13 +252,18 @@ static rp_status tell_unlabelled(dataset *d, rp_error *err)
     size_t count, without = 0;
     if (!training || !test) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", d->file);
     if (rp_path_is_directory(training)) {
+        rp_map images = {0};
         rp_status status = import_entries(training, &names, &count, err);
         if (status) return status;
-        for (size_t i = 0; i < count; i++)
-            if (!is_imported(d, names[i]) && !is_other_channel(d, names[i]) &&
+        if (!map_imported(d, &images))
+            status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", d->file);
+        for (size_t i = 0; !status && i < count; i++)
+            if (rp_map_find(&images, names[i]) == RP_MAP_NONE && !is_other_channel(d, names[i]) &&
                 !has_mask(d, names[i]))
                 import_leave_out(d->job, names[i], "no mask of that name in labelsTr");
+        rp_map_release(&images);
         rp_string_list_free(names, count);
+        if (status) return status;
     }
     if (!rp_path_is_directory(test)) return RP_OK;
     rp_status status = import_entries(test, &names, &count, err);

@@ -98,36 +98,56 @@ static rp_status check_splits(const rp_cohort *cohort, rp_cohort_problems *probl
     return status;
 }
 
+static int compare_spelling(const void *a, const void *b)
+{
+    const rp_cohort_patient *const *p = a, *const *q = b;
+    const int order = strcasecmp((*p)->id, (*q)->id);
+    return order ? order : *p < *q ? -1 : *p > *q;
+}
+
+/* Each is told of the first one that is spelt like it. */
 static rp_status check_spelling(const rp_cohort *cohort, rp_cohort_problems *problems,
                                 rp_error *err)
 {
+    const size_t count = cohort->patient_count;
+    RP_AUTOFREE const rp_cohort_patient **sorted = rp_alloc(count, sizeof *sorted);
+    if (!sorted) return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
+    for (size_t i = 0; i < count; i++) sorted[i] = &cohort->patients[i];
+    if (count) qsort(sorted, count, sizeof *sorted, compare_spelling);
     rp_status status = RP_OK;
-    for (size_t i = 0; !status && i < cohort->patient_count; i++)
-        for (size_t k = 0; !status && k < i; k++)
-            if (strcasecmp(cohort->patients[i].id, cohort->patients[k].id) == 0)
-                status = rp_cohort_problem_add(
-                    problems, cohort->patients[i].visits[0].row, "patient", true, err,
-                    "differs from the patient of row %zu in capitals only",
-                    cohort->patients[k].visits[0].row);
+    for (size_t i = 1, first = 0; !status && i < count; i++) {
+        if (strcasecmp(sorted[i]->id, sorted[first]->id) != 0)
+            first = i;
+        else
+            status = rp_cohort_problem_add(problems, sorted[i]->visits[0].row, "patient", true, err,
+                                           "differs from the patient of row %zu in capitals only",
+                                           sorted[first]->visits[0].row);
+    }
     return status;
 }
 
-static bool is_listed(const id_list *ids, const char *id)
-{
-    for (size_t i = 0; i < ids->count; i++)
-        if (strcmp(ids->items[i], id) == 0) return true;
-    return false;
-}
-
-rp_status check_patients(rp_cohort *cohort, const id_list *half_read, rp_cohort_problems *problems,
-                         rp_error *err)
+static rp_status check_each(rp_cohort *cohort, const rp_map *half_read,
+                            rp_cohort_problems *problems, rp_error *err)
 {
     rp_status status = RP_OK;
     for (size_t i = 0; !status && i < cohort->patient_count; i++) {
         rp_cohort_patient *p = &cohort->patients[i];
         qsort(p->visits, p->visit_count, sizeof *p->visits, compare_visits);
-        status = check_order(p, is_listed(half_read, p->id), problems, err);
+        status = check_order(p, rp_map_find(half_read, p->id) != RP_MAP_NONE, problems, err);
     }
+    return status;
+}
+
+rp_status check_patients(rp_cohort *cohort, const id_list *half_read, rp_cohort_problems *problems,
+                         rp_error *err)
+{
+    rp_map ids = {0};
+    bool complete = true;
+    for (size_t i = 0; complete && i < half_read->count; i++)
+        complete = rp_map_put(&ids, half_read->items[i], i);
+    rp_status status = complete ? check_each(cohort, &ids, problems, err)
+                                : rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
+    rp_map_release(&ids);
     if (!status) status = check_splits(cohort, problems, err);
     return status ? status : check_spelling(cohort, problems, err);
 }

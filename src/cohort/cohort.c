@@ -45,6 +45,7 @@ void rp_cohort_release(rp_cohort *cohort)
         rp_free(p->split);
     }
     rp_free(cohort->patients);
+    rp_map_release(&cohort->by_id);
     rp_string_list_free(cohort->clinical_columns, cohort->clinical_count);
     rp_free(cohort->path);
     *cohort = (rp_cohort){0};
@@ -88,18 +89,34 @@ static bool copy_visit(const rp_cohort_visit *from, size_t clinical, rp_cohort_v
     return complete && to->clinical;
 }
 
+size_t rp_cohort_find(const rp_cohort *cohort, const char *id)
+{
+    return rp_map_find(&cohort->by_id, id);
+}
+
+/* A map forgets nothing by itself. */
+static void remove_last(rp_cohort *cohort)
+{
+    rp_cohort_patient *last = &cohort->patients[--cohort->patient_count];
+    rp_map_release(&cohort->by_id);
+    for (size_t i = 0; i < cohort->patient_count; i++)
+        rp_map_put(&cohort->by_id, cohort->patients[i].id, i);
+    rp_free(last->id);
+    rp_free(last->split);
+}
+
 static rp_status find_or_make(rp_cohort *cohort, const char *id, rp_cohort_patient **patient,
                               rp_error *err)
 {
-    for (size_t i = 0; i < cohort->patient_count; i++)
-        if (strcmp(cohort->patients[i].id, id) == 0) {
-            *patient = &cohort->patients[i];
-            return RP_OK;
-        }
+    const size_t place = rp_cohort_find(cohort, id);
+    if (place != RP_MAP_NONE) {
+        *patient = &cohort->patients[place];
+        return RP_OK;
+    }
     rp_status status = grow(&cohort->patients, cohort->patient_count, sizeof **patient, err);
     if (status) return status;
     rp_cohort_patient made = {.id = rp_strdup(id), .split = rp_strdup("")};
-    if (!made.id || !made.split) {
+    if (!made.id || !made.split || !rp_map_put(&cohort->by_id, made.id, cohort->patient_count)) {
         rp_free(made.id);
         rp_free(made.split);
         return rp_fail(err, RP_ERR_MEMORY, "manifest: out of memory");
@@ -122,11 +139,7 @@ rp_status rp_cohort_add_visit(rp_cohort *cohort, const char *id, const rp_cohort
     if (status) {
         release_visit(&copy, cohort->clinical_count);
         /* A patient without visits would be a surprise to everybody. */
-        if (whose && whose->visit_count == 0) {
-            rp_free(whose->id);
-            rp_free(whose->split);
-            cohort->patient_count--;
-        }
+        if (whose && whose->visit_count == 0) remove_last(cohort);
         return status;
     }
     whose->visits[whose->visit_count++] = copy;
