@@ -136,6 +136,8 @@ typedef struct rp_adapt_options {
 } rp_adapt_options;
 
 void rp_adapt_defaults(rp_adapt_options *options);
+/** RP_ERR_ARGUMENT, naming the option, for one that is outside its range (learn_ranges.h). */
+rp_status rp_adapt_options_check(const rp_adapt_options *options, rp_error *err);
 
 typedef struct rp_adapt_curve {
     double *loss, *dice; /**< mean over each epoch's steps; rp_alloc'd */
@@ -158,8 +160,9 @@ void rp_adapt_curve_release(rp_adapt_curve *curve);
  * Intentional deep overfit learning: trains model (in place) on one image and lesion, the same pair
  * perturbed and repeated. Every step depends on (seed, step) alone, so that a resumed run equals an
  * uninterrupted one bit for bit, with any number of threads. On RP_ERR_CANCELLED a checkpoint has
- * been written (where a path is given). The checkpoint is removed by the caller once the final
- * model is on disk. image in HU; mask on any grid. RP_ERR_REFUSED: the mask is empty or covers
+ * been written (where a path is given); one that cannot be written is warned of, tried again at the
+ * next time, and ends nothing. The checkpoint is removed by the caller once the final model is on
+ * disk. image in HU; mask on any grid. RP_ERR_REFUSED: the mask is empty or covers
  * everything, or a checkpoint that belongs to another image, contour, starting model, program
  * version, instruction set or other options; RP_ERR_FORMAT: a damaged checkpoint;
  * RP_ERR_NUMERIC: divergence. After a failure the weights are those of the last step done.

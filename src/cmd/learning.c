@@ -1,6 +1,8 @@
 /* Options, model, checkpoint and memory plan of an adaptation. */
 #include "learning.h"
 
+#include "reprise/learn_ranges.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,17 +37,14 @@ static const struct argp_option learning_options[] = {
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
     {0}};
 
-void cmd_take_epochs(struct argp_state *state, const char *argument, int *epochs)
-{
-    if (!cmd_parse_int(argument, 1, 1000000, epochs))
-        argp_error(state, "--epochs takes a whole number from 1, not '%s'", argument);
-}
-
-void cmd_take_copies(struct argp_state *state, const char *argument, int *copies)
-{
-    if (!cmd_parse_int(argument, 1, 1000, copies))
-        argp_error(state, "--copies takes a whole number from 1 to 1000, not '%s'", argument);
-}
+#define TAKE(name, low, high)                                                                      \
+    void cmd_take_##name(struct argp_state *state, const char *argument, int *name)                \
+    {                                                                                              \
+        if (!cmd_parse_int(argument, low, high, name))                                             \
+            argp_error(state, "--" #name " takes a whole number from %d to %d, not '%s'", low,     \
+                       high, argument);                                                            \
+    }
+RP_RANGES_STEPS_WHOLE(TAKE)
 
 void cmd_take_crop(struct argp_state *state, const char *argument, int crop[3])
 {
@@ -155,7 +154,7 @@ rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *e
     memcpy(message, err->message, sizeof message);
     if (path && rp_path_exists(path))
         return rp_fail(err, status,
-                       "%s\nThe work so far is kept in %s: the same command with --resume "
+                       "%s. The work so far is kept in %s: the same command with --resume "
                        "continues it",
                        message, path);
     if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s; nothing was written", message);

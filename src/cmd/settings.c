@@ -1,6 +1,8 @@
 /* Settings from YAML, checked against a schema by libcyaml. */
 #include "cmd.h"
 
+#include "reprise/learn_ranges.h"
+
 #include <cyaml/cyaml.h>
 #include <math.h>
 #include <string.h>
@@ -165,36 +167,38 @@ static void take_ints(taking *t, const char *key, const int *from, int count, in
     }
 }
 
-#define TAKE_NUMBER(t, from, to, name, low, high)                                                  \
-    take_numbers(t, #name, (from)->name, 1, &(to)->name, (const double[2]){low, high})
-#define TAKE_INT(t, from, to, name, low, high)                                                     \
-    take_ints(t, #name, (from)->name, 1, &(to)->name, (const int[2]){low, high})
+#define TAKE_NUMBER(name, low, high)                                                               \
+    take_numbers(t, #name, from->name, 1, &to->name, (const double[2]){low, high});
+#define TAKE_WHOLE(name, low, high)                                                                \
+    take_ints(t, #name, from->name, 1, &to->name, (const int[2]){low, high});
+#define TAKE_THREE(name, low, high)                                                                \
+    take_ints(t, #name, from->name, 3, to->name, (const int[2]){low, high});
 
 static void take_network(taking *t, const file_network *from, rp_fcd_config *to)
 {
     t->group = "network";
-    TAKE_INT(t, from, to, first_filters, 1, 1024);
-    TAKE_INT(t, from, to, growth, 1, 256);
-    TAKE_INT(t, from, to, bottleneck_layers, 1, 64);
-    TAKE_NUMBER(t, from, to, dropout, 0.0, 0.99);
+    if (from->first_filters) to->first_filters = *from->first_filters;
+    if (from->growth) to->growth = *from->growth;
+    if (from->bottleneck_layers) to->bottleneck_layers = *from->bottleneck_layers;
+    if (from->dropout) to->dropout = *from->dropout;
     if (from->down_layers) {
         to->levels = (int)from->down_layers_count;
-        take_ints(t, "down_layers", from->down_layers, to->levels, to->down_layers,
-                  (const int[2]){1, 64});
-        for (int i = to->levels; i < RP_FCD_MAX_LEVELS; i++) to->down_layers[i] = 0;
+        for (int i = 0; i < RP_FCD_MAX_LEVELS; i++)
+            to->down_layers[i] = i < to->levels ? from->down_layers[i] : 0;
     }
     if (from->norm && !rp_norm_mode_parse(from->norm, &to->norm))
         out_of_range(t, "norm", "running, batch or instance");
     if (!t->status && rp_fcd_config_check(to, t->err))
-        t->status = rp_fail_in(t->err, RP_ERR_ARGUMENT, "%s: network", t->path);
+        t->status = rp_fail_in(t->err, RP_ERR_ARGUMENT, "%s", t->path);
 }
 
 static void take_preprocessing(taking *t, const file_preprocessing *from, rp_preprocessing *to)
 {
     t->group = "preprocessing";
-    TAKE_NUMBER(t, from, to, window_low_hu, -1024.0, 10000.0);
-    TAKE_NUMBER(t, from, to, window_high_hu, -1024.0, 10000.0);
-    take_numbers(t, "spacing_mm", from->spacing_mm, 3, to->spacing, (const double[2]){0.1, 50.0});
+    RP_RANGES_WINDOW(TAKE_NUMBER)
+#define TAKE_SPACING(name, low, high)                                                              \
+    take_numbers(t, #name "_mm", from->spacing_mm, 3, to->name, (const double[2]){low, high});
+    RP_RANGE_SPACING(TAKE_SPACING)
     if (to->window_high_hu <= to->window_low_hu)
         out_of_range(t, "window_high_hu", "above window_low_hu");
 }
@@ -202,68 +206,57 @@ static void take_preprocessing(taking *t, const file_preprocessing *from, rp_pre
 static void take_loss(taking *t, const char *group, const file_loss *from, rp_loss_weights *to)
 {
     t->group = group;
-    TAKE_NUMBER(t, from, to, cross_entropy, 0.0, 1e6);
-    TAKE_NUMBER(t, from, to, dual_cross_entropy, 0.0, 1e6);
-    TAKE_NUMBER(t, from, to, dice, 0.0, 1e6);
-    TAKE_NUMBER(t, from, to, dual_alpha, 1e-6, 1e6);
-    TAKE_NUMBER(t, from, to, dual_beta, 0.0, 1e6);
-    TAKE_NUMBER(t, from, to, dice_smooth, 0.0, 1e6);
-    if (to->cross_entropy + to->dual_cross_entropy + to->dice <= 0.0)
-        out_of_range(t, "cross_entropy", "above 0 where the other terms are 0");
+    RP_RANGES_LOSS(TAKE_NUMBER)
 }
 
 static void take_augmentation(taking *t, const char *group, const file_augmentation *from,
                               rp_augmentation *to)
 {
     t->group = group;
-    TAKE_NUMBER(t, from, to, brightness, 0.0, 0.9);
-    TAKE_NUMBER(t, from, to, rotation_degrees, 0.0, 180.0);
-    TAKE_NUMBER(t, from, to, shift_mm, 0.0, 500.0);
-    TAKE_NUMBER(t, from, to, scale, 0.0, 0.9);
-    TAKE_NUMBER(t, from, to, elastic_mm, 0.0, 50.0);
-    TAKE_NUMBER(t, from, to, elastic_scale_mm, 1.0, 500.0);
-    TAKE_NUMBER(t, from, to, noise, 0.0, 1.0);
+    RP_RANGES_AUGMENTATION(TAKE_NUMBER)
+    RP_RANGE_ELASTIC_SCALE(TAKE_NUMBER)
 }
 
-static void take_steps(taking *t, const char *group, const file_adapt *from, rp_adapt_options *to)
+/* Of the groups "adapt" and "train". */
+static void take_steps(taking *t, const char *const groups[3], const file_adapt *from,
+                       rp_adapt_options *to)
 {
-    t->group = group;
-    TAKE_INT(t, from, to, epochs, 1, 1000000);
-    TAKE_INT(t, from, to, copies, 1, 1000000);
-    take_ints(t, "crop", from->crop, 3, to->crop, (const int[2]){1, 4096});
-    TAKE_NUMBER(t, from, to, tumour_share, 0.0, 1.0);
-    TAKE_NUMBER(t, from, to, learning_rate, 1e-9, 10.0);
-    TAKE_NUMBER(t, from, to, power, 0.0, 10.0);
-    TAKE_NUMBER(t, from, to, dropout, -1.0, 0.99);
-    TAKE_NUMBER(t, from, to, checkpoint_seconds, 0.0, 1e9);
+    t->group = groups[0];
+    RP_RANGES_STEPS_WHOLE(TAKE_WHOLE)
+    RP_RANGES_STEPS(TAKE_NUMBER)
+    RP_RANGE_CHECKPOINT(TAKE_NUMBER)
+    RP_RANGE_CROP(TAKE_THREE)
     if (from->seed && *from->seed > INT64_MAX) out_of_range(t, "seed", "below 9223372036854775808");
     if (from->seed) to->seed = *from->seed;
+    if (from->loss) take_loss(t, groups[1], from->loss, &to->loss);
+    if (from->augmentation) take_augmentation(t, groups[2], from->augmentation, &to->augmentation);
+    /* What the library says of values that are each within their ranges. */
+    rp_error why = {0};
+    if (!t->status && rp_adapt_options_check(to, &why))
+        t->status = rp_fail(t->err, RP_ERR_ARGUMENT, "%s: %s.%s", t->path, groups[0], why.message);
+    t->group = groups[0];
 }
 
 static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
 {
-    take_steps(t, "adapt", from, to);
+    static const char *const groups[] = {"adapt", "adapt.loss", "adapt.augmentation"};
     if (from->prior_channel) to->prior_channel = *from->prior_channel;
-    if (from->loss) take_loss(t, "adapt.loss", from->loss, &to->loss);
-    if (from->augmentation)
-        take_augmentation(t, "adapt.augmentation", from->augmentation, &to->augmentation);
+    take_steps(t, groups, from, to);
 }
 
 static void take_train(taking *t, const file_adapt *from, rp_train_options *to)
 {
-    take_steps(t, "train", from, &to->base);
-    TAKE_INT(t, from, to, validate_every, 0, 1000000);
-    if (from->loss) take_loss(t, "train.loss", from->loss, &to->base.loss);
-    if (from->augmentation)
-        take_augmentation(t, "train.augmentation", from->augmentation, &to->base.augmentation);
+    static const char *const groups[] = {"train", "train.loss", "train.augmentation"};
+    take_steps(t, groups, from, &to->base);
+    RP_RANGE_VALIDATION(TAKE_WHOLE)
 }
 
 static void take_predict(taking *t, const file_predict *from, rp_predict_options *to)
 {
     t->group = "predict";
-    TAKE_NUMBER(t, from, to, threshold, 0.001, 0.999);
+    RP_RANGE_THRESHOLD(TAKE_NUMBER)
     if (from->all_components) to->all_components = *from->all_components;
-    take_ints(t, "tile", from->tile, 3, to->tile, (const int[2]){0, 4096});
+    RP_RANGE_TILE(TAKE_THREE)
 }
 
 static rp_status take_all(const char *path, const file_settings *from, cmd_settings *to,

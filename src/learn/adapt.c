@@ -163,14 +163,12 @@ static rp_status hash_pair(const rp_image *image, const rp_mask *mask,
 static rp_status fingerprint_watch(adaptation *a, rp_error *err)
 {
     const rp_adapt_watch *w = a->loop.options->watch;
-    rp_fingerprint *f = &a->loop.state.fingerprint;
-    char text[3 * RP_SHA256_HEX + 32], image[RP_SHA256_HEX], mask[RP_SHA256_HEX];
+    char image[RP_SHA256_HEX], mask[RP_SHA256_HEX];
     if (!w) return RP_OK;
-    rp_status status = hash_pair(w->image, w->mask, image, mask, err);
+    const rp_status status = hash_pair(w->image, w->mask, image, mask, err);
     if (status) return status;
-    snprintf(text, sizeof text, "%s %s %s %d", f->hash[0], image, mask, w->every);
-    f->name[0] = "image, or another one watched";
-    rp_sha256(text, strlen(text), f->hash[0]);
+    snprintf(a->loop.more, sizeof a->loop.more,
+             "watched image=%.16s\nwatched contour=%.16s\nwatch every=%d\n", image, mask, w->every);
     return RP_OK;
 }
 

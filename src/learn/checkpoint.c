@@ -15,9 +15,10 @@
 #define KEY_DICE "reprise.dice"
 #define KEY_VALIDATION "reprise.validation"
 #define KEY_FINGERPRINT "reprise.fingerprint."
-#define CHECKPOINT_VERSION "1"
+#define KEY_SETTINGS "reprise.settings"
+#define CHECKPOINT_VERSION "2" /* 1 held a hash of the settings alone */
 
-enum { FIXED_KEYS = 5, KEYS = FIXED_KEYS + RP_FINGERPRINT_PARTS };
+enum { FIXED_KEYS = 6, KEYS = FIXED_KEYS + RP_FINGERPRINT_PARTS };
 enum { NUMBER_ROOM = 32 }; /* "-0x1.fffffffffffffp-1022 " */
 
 /* The three sets of tensors; the moments of buffers are NULL. */
@@ -48,6 +49,7 @@ static bool fill_metadata(const rp_adapt_state *state, rp_key_value metadata[KEY
     metadata[3] = (rp_key_value){rp_strdup(KEY_DICE), numbers_text(state->dice, state->step)};
     metadata[4] = (rp_key_value){rp_strdup(KEY_VALIDATION),
                                  numbers_text(state->validation, state->validated)};
+    metadata[5] = (rp_key_value){rp_strdup(KEY_SETTINGS), rp_strdup(state->fingerprint.settings)};
     for (int i = 0; i < RP_FINGERPRINT_PARTS; i++)
         metadata[FIXED_KEYS + i] =
             (rp_key_value){rp_format(KEY_FINGERPRINT "%s", state->fingerprint.name[i]),
@@ -95,17 +97,22 @@ rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_
 static rp_status check_fingerprint(const char *path, const rp_tensor_file *file,
                                    const rp_fingerprint *expected, rp_error *err)
 {
+    char differing[700] = "";
     for (int i = 0; i < RP_FINGERPRINT_PARTS; i++) {
         RP_AUTOFREE char *key = rp_format(KEY_FINGERPRINT "%s", expected->name[i]);
         if (!key) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
         const char *hash = rp_tensor_file_metadata(file, key);
         if (!hash || strcmp(hash, expected->hash[i]) != 0)
-            return rp_fail(err, RP_ERR_REFUSED,
-                           "%s: this checkpoint belongs to another run: its %s differs. "
-                           "Continue it with what it was started with, or remove it to start anew",
-                           path, expected->name[i]);
+            rp_fingerprint_add(differing, sizeof differing, "%s", expected->name[i]);
     }
-    return RP_OK;
+    const char *settings = rp_tensor_file_metadata(file, KEY_SETTINGS);
+    rp_fingerprint_compare(settings ? settings : "", expected->settings, differing,
+                           sizeof differing);
+    if (!differing[0]) return RP_OK;
+    return rp_fail(err, RP_ERR_REFUSED,
+                   "%s: this checkpoint belongs to another run, from which this one differs in: "
+                   "%s. Continue it with what it was started with, or remove it to start anew",
+                   path, differing);
 }
 
 /* Exactly `count` finite numbers. */
@@ -205,8 +212,16 @@ rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *
     rp_status status = rp_safetensors_read(path, &file, err);
     if (status) goto done;
     const char *version = rp_tensor_file_metadata(&file, KEY_VERSION);
-    if (!version || strcmp(version, CHECKPOINT_VERSION) != 0) {
+    if (!version) {
         status = rp_fail(err, RP_ERR_FORMAT, "%s: not a checkpoint of this program", path);
+        goto done;
+    }
+    if (strcmp(version, CHECKPOINT_VERSION) != 0) {
+        status = rp_fail(err, RP_ERR_FORMAT,
+                         "%s: a checkpoint of another version of this program (its format is "
+                         "%.20s, not " CHECKPOINT_VERSION
+                         "): continue it with that version, or remove it to start anew",
+                         path, version);
         goto done;
     }
     status = check_fingerprint(path, &file, &state->fingerprint, err);

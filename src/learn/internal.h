@@ -14,6 +14,9 @@ rp_status rp_working_mask(const rp_preprocessing *p, const rp_mask *mask, const 
  *  Moves the grid of `working`, which is of no use afterwards. */
 rp_status rp_deliver(const rp_grid *grid, rp_image *working, rp_image *out, rp_error *err);
 
+/** RP_ERR_ARGUMENT, naming the option, for what is outside its range (learn_ranges.h). */
+rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err);
+
 /** Image and contour on the working grid. RP_ERR_REFUSED: the contour is empty, holds no voxel of
  *  that grid, or covers everything. Both outputs are the caller's to release, after errors too. */
 rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,
@@ -31,13 +34,20 @@ rp_status rp_tensor_check(const char *path, const char *name, const rp_named_ten
 
 /* ---- checkpoints of an adaptation -------------------------------------------------------- */
 
-enum { RP_FINGERPRINT_PARTS = 6 };
+enum { RP_FINGERPRINT_PARTS = 3 };
 
 /** What a checkpoint belongs to, part by part, so that a refusal can name what differs. */
 typedef struct rp_fingerprint {
     const char *name[RP_FINGERPRINT_PARTS];
     char hash[RP_FINGERPRINT_PARTS][RP_SHA256_HEX];
+    char *settings; /**< "name=value" and a line end each: every option that changes a bit of the
+                         result, and none that does not; rp_alloc'd */
 } rp_fingerprint;
+
+/** Adds to a list of what differs, with commas between; cut where it does not fit. */
+void rp_fingerprint_add(char *list, size_t size, const char *format, ...) RP_PRINTF(3, 4);
+/** Adds every setting of which two lists differ, with both values. */
+void rp_fingerprint_compare(const char *there, const char *here, char *list, size_t size);
 
 /** Everything that the next step depends on. */
 typedef struct rp_adapt_state {

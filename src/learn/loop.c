@@ -1,8 +1,8 @@
 /* Steps, progress, checkpoints and the curve of a training. */
 #include "loop.h"
-#include "reprise/kernels.h"
 
 #include <inttypes.h>
+#include <libgen.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,71 +13,7 @@ rp_status rp_loop_check(const rp_loop *loop, rp_error *err)
     if (config->in_channels != loop->channels)
         return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
                        config->in_channels);
-    if (o->epochs < 1 || o->epochs > 1000000 || o->copies < 1 || o->copies > 1000)
-        return rp_fail(err, RP_ERR_ARGUMENT,
-                       "%d epochs of %d copies: 1 to 1000000 and 1 to 1000 are possible", o->epochs,
-                       o->copies);
-    if (!(o->tumour_share >= 0.0 && o->tumour_share <= 1.0))
-        return rp_fail(err, RP_ERR_ARGUMENT, "the share of tumour crops is %g; it must be 0 to 1",
-                       o->tumour_share);
-    if (!(o->learning_rate > 0.0 && o->learning_rate <= 10.0) ||
-        !(o->power >= 0.0 && o->power <= 100.0))
-        return rp_fail(err, RP_ERR_ARGUMENT,
-                       "a learning rate of %g with a decay power of %g is impossible",
-                       o->learning_rate, o->power);
-    if (!(o->dropout < 1.0))
-        return rp_fail(err, RP_ERR_ARGUMENT, "a dropout rate of %g is not below 1", o->dropout);
-    return RP_OK;
-}
-
-/* ---- what the checkpoint belongs to ------------------------------------------------------ */
-
-static rp_status hash_weights(rp_fcd *net, char hash[RP_SHA256_HEX], rp_error *err)
-{
-    const size_t count = rp_fcd_parameter_count(net);
-    const size_t room = RP_SHA256_HEX - 1;
-    RP_AUTOFREE char *all = rp_alloc(count * room + 1, 1);
-    if (!all) return rp_fail(err, RP_ERR_MEMORY, "no memory to fingerprint the model");
-    for (size_t i = 0; i < count; i++) {
-        char one[RP_SHA256_HEX];
-        const rp_parameter *parameter = rp_fcd_parameter(net, i);
-        rp_sha256(parameter->value, parameter->count * sizeof *parameter->value, one);
-        memcpy(all + i * room, one, room);
-    }
-    rp_sha256(all, count * room, hash);
-    return RP_OK;
-}
-
-/* Every option that changes a bit of the result, and none that does not. */
-static char *options_text(const rp_adapt_options *o, const rp_fcd_config *c)
-{
-    const rp_augmentation *a = &o->augmentation;
-    char layers[RP_FCD_MAX_LEVELS * 12 + 1] = "";
-    for (int i = 0, used = 0; i < c->levels; i++)
-        used += snprintf(layers + used, sizeof layers - (size_t)used, "%d ", c->down_layers[i]);
-    return rp_format(
-        "%d %d  %d %d %d  %a %a %a  %a %a %a %a %a %a  %a %a %a %a %a %a %a  %a %" PRIu64
-        "  %d %d %d %d %d %s %d %a %s",
-        o->epochs, o->copies, o->crop[0], o->crop[1], o->crop[2], o->tumour_share, o->learning_rate,
-        o->power, o->loss.cross_entropy, o->loss.dual_cross_entropy, o->loss.dice,
-        o->loss.dual_alpha, o->loss.dual_beta, o->loss.dice_smooth, a->brightness,
-        a->rotation_degrees, a->shift_mm, a->scale, a->elastic_mm, a->elastic_scale_mm, a->noise,
-        o->dropout, o->seed, c->in_channels, c->classes, c->first_filters, c->growth, c->levels,
-        layers, c->bottleneck_layers, c->dropout, rp_norm_mode_name(c->norm));
-}
-
-static rp_status complete_fingerprint(rp_loop *loop, rp_error *err)
-{
-    rp_fingerprint *f = &loop->state.fingerprint;
-    const char *kernels = rp_kernels_get()->name;
-    const char *names[] = {"starting model", "options", "program", "instruction set"};
-    memcpy(f->name + 2, names, sizeof names);
-    RP_AUTOFREE char *options = options_text(loop->options, rp_fcd_config_of(loop->model->net));
-    if (!options) return rp_fail(err, RP_ERR_MEMORY, "no memory to fingerprint the options");
-    rp_sha256(options, strlen(options), f->hash[3]);
-    rp_sha256(RP_VERSION, strlen(RP_VERSION), f->hash[4]);
-    rp_sha256(kernels, strlen(kernels), f->hash[5]);
-    return hash_weights(loop->model->net, f->hash[2], err);
+    return rp_adapt_options_check(o, err);
 }
 
 /* ---- set-up ------------------------------------------------------------------------------ */
@@ -99,11 +35,21 @@ rp_status rp_loop_create(rp_loop *loop, const int size[3], rp_error *err)
     return status;
 }
 
+/* What is wrong from the beginning is not for a warning. */
+static rp_status check_folder(const char *path, rp_error *err)
+{
+    RP_AUTOFREE char *copy = rp_strdup(path);
+    if (!copy) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (rp_path_is_directory(dirname(copy))) return RP_OK;
+    return rp_fail(err, RP_ERR_IO, "%s: cannot write: there is no such folder", path);
+}
+
 rp_status rp_loop_start(rp_loop *loop, rp_error *err)
 {
     const rp_adapt_options *o = loop->options;
     if (!o->checkpoint_path) return RP_OK;
-    rp_status status = complete_fingerprint(loop, err);
+    rp_status status = check_folder(o->checkpoint_path, err);
+    if (!status) status = rp_fingerprint_complete(loop, err);
     if (!status && o->resume && rp_path_exists(o->checkpoint_path))
         status = rp_checkpoint_read(o->checkpoint_path, &loop->state, err);
     return status;
@@ -115,6 +61,7 @@ void rp_loop_release(rp_loop *loop)
     rp_adam_destroy(loop->state.adam);
     rp_free(loop->state.loss);
     rp_free(loop->state.dice);
+    rp_free(loop->state.fingerprint.settings);
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
@@ -153,7 +100,11 @@ static double mean(const double *values, uint64_t first, uint64_t count)
 static void report(const rp_loop *loop, const rp_progress *progress)
 {
     const rp_adapt_state *state = &loop->state;
-    if (!progress || !progress->report || state->step == 0) return;
+    if (!progress || !progress->report) return;
+    if (state->step == 0) { /* the first step may take long */
+        rp_progress_report(progress, loop->stage, 0.0, (double)state->steps, "");
+        return;
+    }
     const uint64_t all = loop->steps_per_epoch, epoch = (state->step - 1) / all;
     const uint64_t first = epoch * all, count = state->step - first;
     char note[96];
@@ -166,17 +117,34 @@ static void report(const rp_loop *loop, const rp_progress *progress)
 static rp_status save(rp_loop *loop, rp_error *err)
 {
     loop->last_checkpoint = rp_seconds();
-    return loop->options->checkpoint_path
-               ? rp_checkpoint_write(loop->options->checkpoint_path, &loop->state, err)
-               : RP_OK;
+    if (!loop->options->checkpoint_path) return RP_OK;
+    const rp_status status = rp_checkpoint_write(loop->options->checkpoint_path, &loop->state, err);
+    if (!status) loop->unsaved = false;
+    return status;
+}
+
+/* A disk that is full, or gone for a while, must not end hours of work: the run goes on, and the
+ * next time may do better. */
+static void try_to_save(rp_loop *loop)
+{
+    rp_error why = {0};
+    if (save(loop, &why) == RP_OK) return;
+    if (!loop->unsaved)
+        rp_log(RP_LOG_WARNING, "%s; the work goes on without a checkpoint, which is tried again",
+               why.message);
+    loop->unsaved = true;
 }
 
 static rp_status stop(rp_loop *loop, rp_error *err)
 {
-    const rp_status status = save(loop, err);
-    return status ? status
-                  : rp_fail(err, RP_ERR_CANCELLED, "stopped after step %" PRIu64 " of %" PRIu64,
-                            loop->state.step, loop->state.steps);
+    rp_error why = {0};
+    if (save(loop, &why) == RP_OK)
+        return rp_fail(err, RP_ERR_CANCELLED, "stopped after step %" PRIu64 " of %" PRIu64,
+                       loop->state.step, loop->state.steps);
+    return rp_fail(err, RP_ERR_CANCELLED,
+                   "stopped after step %" PRIu64 " of %" PRIu64
+                   ", and no checkpoint of it could be written (%s)",
+                   loop->state.step, loop->state.steps, why.message);
 }
 
 /* One step with what follows it. */
@@ -188,7 +156,7 @@ static rp_status advance(rp_loop *loop, const rp_progress *progress, rp_error *e
     if (loop->stepped) status = loop->stepped(loop->context, err);
     if (!status && (loop->state.step == loop->state.steps ||
                     rp_seconds() - loop->last_checkpoint >= loop->options->checkpoint_seconds))
-        status = save(loop, err);
+        try_to_save(loop);
     return status;
 }
 
@@ -202,7 +170,12 @@ static rp_status run(rp_loop *loop, const rp_progress *progress, rp_error *err)
         if (rp_progress_cancelled(progress)) return stop(loop, err);
         status = advance(loop, progress, err);
     }
-    return status == RP_ERR_CANCELLED ? stop(loop, err) : status;
+    if (status == RP_ERR_CANCELLED) return stop(loop, err);
+    if (status == RP_ERR_IO) try_to_save(loop); /* what follows a step failed, not the step */
+    if (!status && loop->unsaved)
+        rp_log(RP_LOG_WARNING, "%s: no checkpoint of the last steps could be written",
+               loop->options->checkpoint_path);
+    return status;
 }
 
 rp_status rp_loop_run(rp_loop *loop, const rp_progress *progress, rp_error *err)

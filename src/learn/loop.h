@@ -20,17 +20,21 @@ typedef struct rp_loop {
      *  cancelled it finds its work undone when the run is resumed. */
     rp_status (*stepped)(void *context, rp_error *err);
     void *context;
+    char more[256]; /**< further settings for the fingerprint, "name=value" and a line end each */
 
     rp_adapt_state state;
     rp_session *session;
     double last_checkpoint;
+    bool unsaved; /**< the last checkpoint could not be written */
 } rp_loop;
 
 /** RP_ERR_ARGUMENT or RP_ERR_UNSUPPORTED in words for options that cannot be. */
 rp_status rp_loop_check(const rp_loop *loop, rp_error *err);
 /** Session for crops of this size (x, y, z), Adam, room for the curve. */
 rp_status rp_loop_create(rp_loop *loop, const int size[3], rp_error *err);
-/** Completes the fingerprint, whose first two parts are the caller's, and resumes where asked. */
+/** Third hash and settings of the fingerprint, whose first two hashes are the caller's. */
+rp_status rp_fingerprint_complete(rp_loop *loop, rp_error *err);
+/** Completes the fingerprint and resumes where asked. */
 rp_status rp_loop_start(rp_loop *loop, rp_error *err);
 /** All steps that are left, with the options' dropout in force. */
 rp_status rp_loop_run(rp_loop *loop, const rp_progress *progress, rp_error *err);

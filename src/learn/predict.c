@@ -1,5 +1,6 @@
 /* Prediction: the whole volume in one pass, or blended tiles under a memory budget. */
 #include "internal.h"
+#include "reprise/learn_ranges.h"
 
 #include <math.h>
 #include <string.h>
@@ -367,9 +368,11 @@ static rp_status check_options(const rp_fcd_config *config, const rp_predict_opt
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "the model was adapted with the baseline contour as a second input: it "
                        "needs that contour (the prior) to contour an image");
-    if (!(options->threshold > 0.0 && options->threshold < 1.0))
-        return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",
-                       options->threshold);
+#define THRESHOLD(name, low, high)                                                                 \
+    if (!(options->name >= (low) && options->name <= (high)))                                      \
+        return rp_fail(err, RP_ERR_ARGUMENT, "a threshold of %g does not lie between 0 and 1",     \
+                       options->name);
+    RP_RANGE_THRESHOLD(THRESHOLD)
     if (options->prior && !(options->prior_reach_mm > 0.0))
         return rp_fail(err, RP_ERR_ARGUMENT, "a reach of %g mm is not above 0",
                        options->prior_reach_mm);

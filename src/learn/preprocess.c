@@ -1,4 +1,5 @@
 #include "internal.h"
+#include "reprise/learn_ranges.h"
 
 #include <math.h>
 
@@ -10,15 +11,20 @@ void rp_preprocessing_defaults(rp_preprocessing *p)
 
 rp_status rp_preprocessing_check(const rp_preprocessing *p, rp_error *err)
 {
-    if (!isfinite(p->window_low_hu) || !isfinite(p->window_high_hu) ||
-        !(p->window_low_hu < p->window_high_hu))
+#define WINDOW(name, low, high)                                                                    \
+    if (!(p->name >= (low) && p->name <= (high)))                                                  \
+        return rp_fail(err, RP_ERR_ARGUMENT, #name " is %g; it must be %g to %g", p->name, low,    \
+                       high);
+    RP_RANGES_WINDOW(WINDOW)
+    if (!(p->window_low_hu < p->window_high_hu))
         return rp_fail(err, RP_ERR_ARGUMENT, "a window of %g..%g HU is impossible",
                        p->window_low_hu, p->window_high_hu);
-    for (int a = 0; a < 3; a++)
-        if (!(p->spacing[a] >= 0.05 && p->spacing[a] <= 100.0))
-            return rp_fail(err, RP_ERR_ARGUMENT,
-                           "a working grid of %g x %g x %g mm is outside 0.05..100 mm",
-                           p->spacing[0], p->spacing[1], p->spacing[2]);
+#define SPACING(name, low, high)                                                                   \
+    if (!(p->name[a] >= (low) && p->name[a] <= (high)))                                            \
+        return rp_fail(err, RP_ERR_ARGUMENT,                                                       \
+                       "a working grid of %g x %g x %g mm is outside %g..%g mm", p->name[0],       \
+                       p->name[1], p->name[2], low, high);
+    for (int a = 0; a < 3; a++) RP_RANGE_SPACING(SPACING)
     return RP_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Where a step's crop lies and how it is perturbed. */
 #include "sample.h"
+#include "internal.h"
 #include "lattice.h"
 
 #include <string.h>
@@ -15,38 +16,6 @@ enum {
 /* Mean over positions of the sum of squared weights of the cubic B-spline along one axis: the
  * value at 0 of the B-spline of degree 7. */
 static const double SPLINE_POWER = 151.0 / 315.0;
-
-static bool within(double value, double low, double high)
-{
-    return value >= low && value <= high; /* false for NaN */
-}
-
-rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err)
-{
-    const struct {
-        const char *name;
-        double value, low, high;
-    } ranges[] = {{"brightness", a->brightness, 0.0, 0.95},
-                  {"rotation in degrees", a->rotation_degrees, 0.0, 180.0},
-                  {"shift in mm", a->shift_mm, 0.0, 1000.0},
-                  {"scale", a->scale, 0.0, 0.9},
-                  {"noise", a->noise, 0.0, 1.0},
-                  {"elastic displacement in mm", a->elastic_mm, 0.0, 100.0}};
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!within(ranges[i].value, ranges[i].low, ranges[i].high))
-            return rp_fail(err, RP_ERR_ARGUMENT, "augmentation: %s is %g; it must be %g to %g",
-                           ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
-    if (a->elastic_mm > 0.0 && !within(a->elastic_scale_mm, 5.0, 10000.0))
-        return rp_fail(err, RP_ERR_ARGUMENT,
-                       "augmentation: the elastic scale is %g mm; it must be 5 to 10000",
-                       a->elastic_scale_mm);
-    if (a->elastic_mm > 0.3 * a->elastic_scale_mm)
-        return rp_fail(err, RP_ERR_ARGUMENT,
-                       "augmentation: an elastic displacement of %g mm at a scale of %g mm folds "
-                       "space; at most 0.3 of the scale is allowed",
-                       a->elastic_mm, a->elastic_scale_mm);
-    return RP_OK;
-}
 
 static void lattice_shape(rp_lattice *lattice, const int size[3], const double spacing[3],
                           const rp_augmentation *a)

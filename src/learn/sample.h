@@ -39,9 +39,6 @@ typedef struct rp_sampler {
     size_t scratch_slice;
 } rp_sampler;
 
-/** RP_ERR_ARGUMENT in words for values out of range. */
-rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err);
-
 /** image and mask are borrowed and share a grid; the mask holds at least one voxel. */
 rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_mask *mask,
                           const rp_adapt_options *options, rp_error *err);

@@ -2,6 +2,7 @@
 #include "loop.h"
 #include "prefetch.h"
 #include "reprise/kernels.h"
+#include "reprise/learn_ranges.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -129,12 +130,17 @@ static rp_status validate(training *t, uint64_t epoch, rp_error *err)
     }
     if (status) return status;
     state->validated += record_length(t);
+    status = write_best(t, err);
+    if (status) { /* done again, and written, where the run is resumed */
+        state->validated -= record_length(t);
+        return status;
+    }
     char note[64];
     snprintf(note, sizeof note, "epoch %" PRIu64 " mean Dice %.3f", epoch,
              mean_dice(record + 1, t->validation_count));
     rp_progress_report(t->progress, "validate", (double)t->validation_count,
                        (double)t->validation_count, note);
-    return write_best(t, err);
+    return RP_OK;
 }
 
 static rp_status stepped(void *context, rp_error *err)
@@ -154,9 +160,11 @@ static rp_status check(const training *t, rp_error *err)
 {
     const double *wanted = t->loop.model->preprocessing.spacing;
     if (t->case_count == 0) return rp_fail(err, RP_ERR_ARGUMENT, "no case to train on");
-    if (t->given->validate_every < 0)
-        return rp_fail(err, RP_ERR_ARGUMENT, "validation every %d epochs is impossible",
-                       t->given->validate_every);
+#define VALIDATION(name, low, high)                                                                \
+    if (t->given->name < (low) || t->given->name > (high))                                         \
+        return rp_fail(err, RP_ERR_ARGUMENT, "validation every %d epochs is impossible",           \
+                       t->given->name);
+    RP_RANGE_VALIDATION(VALIDATION)
     for (size_t i = 0; i < t->case_count + t->validation_count; i++) {
         const rp_train_case *one =
             i < t->case_count ? &t->cases[i] : &t->validation[i - t->case_count];
@@ -216,10 +224,10 @@ static rp_status fingerprint_cases(training *t, rp_error *err)
 {
     rp_fingerprint *f = &t->loop.state.fingerprint;
     const size_t count = t->case_count + t->validation_count;
-    char text[96];
-    snprintf(text, sizeof text, " %zu %zu every %d", t->case_count, t->validation_count,
-             t->given->validate_every);
-    f->name[0] = "list of images, or the rhythm of validation,";
+    char text[64];
+    snprintf(text, sizeof text, " %zu %zu", t->case_count, t->validation_count);
+    snprintf(t->loop.more, sizeof t->loop.more, "validate_every=%d\n", t->given->validate_every);
+    f->name[0] = "list of images";
     f->name[1] = "list of contours";
     rp_status status = hash_list(t, count, false, text, f->hash[0], err);
     return status ? status : hash_list(t, count, true, "", f->hash[1], err);

@@ -410,10 +410,10 @@ static void test_checkpoint_of_another_run(void **state)
     assert_int_equal(train(p, &model, &o, &w, &curve, &err), RP_ERR_CANCELLED);
     rp_model_release(&model);
     o.validate_every = 2;
-    expect_failure(p, &o, RP_ERR_REFUSED, "validation");
+    expect_failure(p, &o, RP_ERR_REFUSED, "in: validate_every (3 there, 2 here). ");
     o.validate_every = 3;
     o.base.seed++;
-    expect_failure(p, &o, RP_ERR_REFUSED, "options");
+    expect_failure(p, &o, RP_ERR_REFUSED, "in: seed (");
 }
 
 /* Validation changes neither weights nor what the model says of its origin. */
