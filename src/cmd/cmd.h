@@ -84,11 +84,17 @@ size_t cmd_memory_budget(const cmd_common *common);
 
 /* ---- progress and interruption (progress.c) ---------------------------------------------- */
 
-/* Installs SIGINT/SIGTERM handlers on first use. A rewritten line with rate and time left on a
- * terminal, plain lines every few seconds otherwise, nothing when quiet. */
+/* Installs handlers of SIGINT, SIGTERM, SIGHUP and SIGXCPU on first use. A rewritten line with rate
+ * and time left on a terminal, never wider than that, plain lines every few seconds otherwise,
+ * nothing when quiet. */
 const rp_progress *cmd_progress(const cmd_common *common);
-/* Ends the current line, so that a message may follow. */
+/* What goes on from now on, "reading PATH", shown where it takes longer than a second and a half
+ * and nothing is reported meanwhile; NULL: nothing that may take long. */
+void cmd_doing(const char *format, ...) RP_PRINTF(1, 2);
+/* Ends the current line and whatever was going on, so that a message may follow. */
 void cmd_progress_end(void);
+/* Of cmd_common_apply: whether progress is shown at all. */
+void cmd_progress_quiet(bool quiet);
 bool cmd_interrupted(void);
 /* Sink for the library's log: warnings and errors to stderr. */
 void cmd_log(rp_log_level level, const char *line, void *context);
@@ -98,6 +104,8 @@ void cmd_log(rp_log_level level, const char *line, void *context);
 /* From now on whatever is printed to stdout and stderr goes there without control characters
  * (rp_text_show) other than line ends and tabs. False when memory is short. */
 bool cmd_filter_streams(void);
+/* Whether whoever read stdout has closed it. */
+bool cmd_reader_left(void);
 /* To the begin of the terminal's line, which is cleared: past the filter of stderr. */
 void cmd_rewrite_line(void);
 /* A text of a file, or a name of one, so that it takes one line: the text itself, or where it holds

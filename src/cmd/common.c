@@ -18,6 +18,7 @@ static const struct argp_option common_options[] = {
     {"cpu", KEY_CPU, "NAME", 0, "Kernels: ref, avx2, avx512 or neon (default: the best there are)",
      0},
     {"quiet", 'q', NULL, 0, "No progress", 0},
+    {NULL, 'h', NULL, OPTION_HIDDEN, NULL, 0},
     {0}};
 
 static error_t parse_common(int key, char *argument, struct argp_state *state)
@@ -38,6 +39,9 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
     case 'q':
         common->quiet = true;
         return 0;
+    case 'h': /* as --help, which argp knows by itself */
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -47,6 +51,7 @@ const struct argp cmd_common_argp = {.options = common_options, .parser = parse_
 
 rp_status cmd_common_apply(const cmd_common *common, rp_error *err)
 {
+    cmd_progress_quiet(common->quiet);
     rp_threads_set(common->threads);
     return common->cpu ? rp_kernels_select(common->cpu, err) : RP_OK;
 }

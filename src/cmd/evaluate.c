@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include "evaluate.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -292,24 +292,40 @@ static pid_t spawn_case(const evaluate_run *run, const evaluate_patient *p, int 
     return child;
 }
 
-/* Results are read back afterwards, so a child's exit code does not matter. */
-static void run_side_by_side(const evaluate_run *run, int jobs)
+/* Those that have ended are taken out; a signal to this process is passed on. */
+static int still_running(pid_t *cases, int count)
 {
-    const rp_progress *progress = cmd_progress(&run->arguments->common);
-    size_t next = 0, done = 0;
-    int running = 0;
-    while ((next < run->patient_count && !cmd_interrupted()) || running > 0) {
-        while (running < jobs && next < run->patient_count && !cmd_interrupted())
-            if (spawn_case(run, &run->patients[next++], jobs) > 0) running++;
-        if (running == 0) continue;
-        if (wait(NULL) > 0) {
-            running--;
-            done++;
-        } else if (errno != EINTR) {
-            break;
-        }
-        rp_progress_report(progress, "patients", (double)done, (double)run->patient_count, "");
+    int left = 0;
+    for (int i = 0; i < count; i++) {
+        if (cmd_interrupted()) kill(cases[i], SIGTERM);
+        /* Results are read back afterwards, so a case's exit code does not matter. */
+        if (waitpid(cases[i], NULL, WNOHANG) == 0) cases[left++] = cases[i];
     }
+    return left;
+}
+
+static rp_status run_side_by_side(const evaluate_run *run, int jobs, rp_error *err)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    const rp_progress *progress = cmd_progress(&run->arguments->common);
+    RP_AUTOFREE pid_t *cases = rp_alloc((size_t)jobs, sizeof *cases);
+    size_t next = 0;
+    int running = 0;
+    if (!cases) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    while ((next < run->patient_count && !cmd_interrupted()) || running > 0) {
+        while (running < jobs && next < run->patient_count && !cmd_interrupted()) {
+            cases[running] = spawn_case(run, &run->patients[next++], jobs);
+            if (cases[running] > 0) running++;
+        }
+        const int before = running;
+        running = still_running(cases, running);
+        if (running < before)
+            rp_progress_report(progress, "patients", (double)(next - (size_t)running),
+                               (double)run->patient_count, "");
+        else
+            nanosleep(&pause, NULL);
+    }
+    return RP_OK;
 }
 
 /* ---- all of them -------------------------------------------------------------------------------
@@ -368,8 +384,8 @@ static rp_status perform(evaluate_run *run, rp_error *err)
         strcpy(run->registers, "none");
     if (strcmp(run->registers, "none") == 0 && !a->no_registration && !a->only)
         fputs("reprise: elastix is not installed: registration is left out\n", stderr);
-    if (a->jobs > 1) run_side_by_side(run, a->jobs);
-    status = run_cases(run, err);
+    if (a->jobs > 1) status = run_side_by_side(run, a->jobs, err);
+    if (!status) status = run_cases(run, err);
     if (status == RP_ERR_CANCELLED)
         return rp_fail(err, status,
                        "stopped; finished patients are kept in %s: the same command continues",

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -21,19 +22,33 @@ static bool start_program(char *const arguments[], int output, pid_t *child)
     else
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawnp(child, arguments[0], &actions, NULL, arguments, environ);
+    /* What this program ignores is its own affair. */
+    sigset_t defaults;
+    posix_spawnattr_t attributes;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGXFSZ);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    const int failed = posix_spawnp(child, arguments[0], &actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return !failed;
 }
 
-/* Its exit code, -1 where it was killed. */
+/* Its exit code, -1 where it was killed. Asked again and again, for a signal to this program has to
+ * reach the other, and would not end a wait. */
 static int wait_for_program(pid_t child)
 {
+    const struct timespec pause = {.tv_nsec = 20000000};
     int ended = -1;
-    while (waitpid(child, &ended, 0) < 0) {
+    pid_t got;
+    while ((got = waitpid(child, &ended, WNOHANG)) == 0) {
         if (cmd_interrupted()) kill(child, SIGTERM);
+        nanosleep(&pause, NULL);
     }
-    return WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
+    return got == child && WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
 }
 
 /* Runs a program without output; its exit code, -1 where it could not be run or was killed. */

@@ -140,6 +140,7 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
     *ct = (cmd_ct){.path = path};
     if (!options) options = &none;
     rp_status status;
+    cmd_doing("reading %s", path);
     if (!rp_path_exists(path))
         status = rp_fail(err, RP_ERR_IO, "%s: no such file or folder", path);
     else if (rp_path_is_directory(path))
@@ -153,6 +154,7 @@ rp_status cmd_ct_load(const char *path, const cmd_ct_options *options, const rp_
     else
         status = rp_fail(err, RP_ERR_FORMAT, "%s: neither DICOM nor NIfTI", path);
     if (!status) status = check_values(ct, err);
+    cmd_doing(NULL);
     if (status) {
         cmd_ct_release(ct);
         return status;
@@ -326,6 +328,7 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     rp_status status = cmd_split_roi(spec, &file, &roi, err);
     if (status) return status;
     if (!options) options = &none;
+    cmd_doing("reading %s", file);
     if (rp_path_is_directory(file))
         status =
             rp_fail(err, RP_ERR_FORMAT, "%s: a folder, not an RTSTRUCT, SEG or NIfTI file", file);
@@ -340,6 +343,7 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
     const bool gone = !status && options->allow_empty && rp_mask_count(&contour->mask) == 0;
     if (!status && !gone) status = input_check_extent(file, ct, &contour->mask, err);
     if (!status) status = rp_sha256_file(file, contour->sha256, err);
+    cmd_doing(NULL);
     if (status)
         cmd_contour_release(contour);
     else

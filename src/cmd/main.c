@@ -1,7 +1,9 @@
 /* The table of commands. */
 #include "cmd.h"
 
+#include <signal.h>
 #include <string.h>
+#include <strings.h>
 
 static const cmd_entry commands[] = {
     {"assess", "adapt to the baseline, contour the follow-up, measure and classify", cmd_assess},
@@ -50,10 +52,29 @@ static const cmd_entry *find_command(const char *name)
     return NULL;
 }
 
+/* The command that was meant: one that begins so, or the one that differs in the fewest letters,
+ * and not in too many. */
+static const char *likeness(const char *name)
+{
+    const size_t length = strlen(name), allowed = (length + 2) / 3;
+    const char *best = NULL;
+    size_t fewest = allowed + 1;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const char *other = commands[i].name;
+        const bool begins = length > 1 && strncasecmp(other, name, length) == 0;
+        const size_t apart = begins ? 0 : rp_letters_apart(name, other);
+        if (apart < fewest) best = other;
+        if (apart < fewest) fewest = apart;
+    }
+    return best;
+}
+
 static int unknown(const char *name)
 {
-    fprintf(stderr, "reprise: there is no command '%s'; 'reprise --help' lists them\n",
-            cmd_shown(name));
+    const char *meant = likeness(name);
+    fprintf(stderr, "reprise: there is no command '%s'", cmd_shown(name));
+    if (meant) fprintf(stderr, "; did you mean '%s'?", meant);
+    fputs(meant ? " 'reprise --help' lists them\n" : "; 'reprise --help' lists them\n", stderr);
     return CMD_USAGE;
 }
 
@@ -93,16 +114,30 @@ static int dispatch(int argc, char **argv)
     return command ? run_command(command, argc - 1, argv + 1) : unknown(name);
 }
 
+/* What the parent may have left otherwise, and what would end the program without a word: writing
+ * to a pipe that nobody reads, or beyond the limit on file sizes, are errors of the call. */
+static void settle_signals(void)
+{
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     argp_program_version = "reprise " RP_VERSION;
     argp_err_exit_status = CMD_USAGE;
     rp_log_set_sink(cmd_log, NULL);
+    settle_signals();
     if (!cmd_filter_streams()) return CMD_FAILED;
     const int code = dispatch(argc, argv);
     cmd_release_outputs(code != CMD_DONE);
     /* Output that did not arrive (a full disk behind a redirection) is a failure. */
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    if (cmd_reader_left()) { /* "| head" has seen enough: the usual end */
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
     fputs("reprise: standard output: cannot be written\n", stderr);
     return code == CMD_DONE ? CMD_FAILED : code;
 }

@@ -4,7 +4,6 @@
 #include "node.h"
 
 #include <malloc.h>
-#include <signal.h>
 #include <string.h>
 
 enum { KEY_PORT = 1, KEY_OUT, KEY_AET, KEY_FROM, KEY_BIND, KEY_ONCE, KEY_IDLE, KEY_TIMEOUT };
@@ -108,7 +107,6 @@ int cmd_receive(int argc, char **argv)
     rp_receive_summary summary = {0};
     const rp_receive_sinks sinks = {on_listening, on_stored, &a};
     if (argp_parse(&parser, argc, argv, 0, NULL, &a)) return CMD_USAGE;
-    signal(SIGPIPE, SIG_IGN); /* a lost connection is an error like others */
     mallopt(M_ARENA_MAX, 4);  /* threads come and go: 64 MiB of address space for each would stay */
     const rp_progress *progress = cmd_progress(&a.common);
     rp_status status = cmd_common_apply(&a.common, &err);

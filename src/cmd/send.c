@@ -3,7 +3,6 @@
 
 #include "node.h"
 
-#include <signal.h>
 #include <string.h>
 
 enum { KEY_TO = 1, KEY_CALLED, KEY_CALLING, KEY_ECHO, KEY_RETRIES, KEY_TIMEOUT, KEY_TLS_HOST };
@@ -142,7 +141,6 @@ int cmd_send(int argc, char **argv)
     send_arguments a = {.how = {.calling_aet = "REPRISE", .retries = 2}};
     rp_error err = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &a)) return CMD_USAGE;
-    signal(SIGPIPE, SIG_IGN); /* a lost connection is an error like others */
     rp_status status = cmd_common_apply(&a.common, &err);
     if (!status) status = a.echo ? ask(&a, &err) : send_files(&a, &err);
     return status ? cmd_fail(&err) : CMD_DONE;

@@ -14,11 +14,14 @@ typedef struct filter {
     size_t begun_length;
 } filter;
 
+static bool reader_left;
+
 static bool write_all(int descriptor, const char *bytes, size_t size)
 {
     while (size > 0) {
         const ssize_t written = write(descriptor, bytes, size);
         if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EPIPE && descriptor == STDOUT_FILENO) reader_left = true;
         if (written <= 0) return false;
         bytes += written;
         size -= (size_t)written;
@@ -97,6 +100,11 @@ bool cmd_filter_streams(void)
     stdout = to;
     stderr = errors;
     return true;
+}
+
+bool cmd_reader_left(void)
+{
+    return reader_left;
 }
 
 void cmd_rewrite_line(void)
