@@ -178,12 +178,13 @@ static void show_doing(double now)
 
 /* ---- silent steps ------------------------------------------------------------------------ */
 
+/* Counted from what was shown last, or from the start: several short silences are a long one. */
 static void look_after(double now)
 {
     if (now - meter.last < (meter.terminal ? 1.0 : patience)) return;
     if (meter.stage[0]) {
-        if (now - meter.start > patience && (meter.terminal || !meter.printed)) show_stage(now);
-    } else if (meter.doing[0] && now - meter.doing_start > patience) {
+        if (meter.terminal || !meter.printed) show_stage(now);
+    } else if (meter.doing[0]) {
         if (meter.terminal || !meter.doing_printed) show_doing(now);
     }
 }
@@ -227,7 +228,7 @@ void cmd_doing(const char *format, ...)
         end_line();
     }
     meter.stage[0] = '\0';
-    meter.doing_start = meter.last = rp_seconds();
+    meter.doing_start = rp_seconds();
     meter.doing_printed = false;
     pthread_mutex_unlock(&meter.lock);
 }
@@ -238,7 +239,7 @@ static void begin_stage(const char *stage, double done, double now)
 {
     if (meter.printed) end_line();
     snprintf(meter.stage, sizeof meter.stage, "%s", stage);
-    meter.start = meter.last = now;
+    meter.start = now;
     meter.first_done = done;
     meter.printed = false;
     start_watching();
@@ -256,9 +257,9 @@ static void report(void *context, const char *stage, double done, double total, 
     meter.total = total;
     snprintf(meter.note, sizeof meter.note, "%s", note ? note : "");
     /* A stage that was over in no time is not worth a line. */
-    const double pause = meter.terminal ? 0.1 : meter.printed ? 5.0 : patience;
+    const double pause = !meter.printed ? 1.0 : meter.terminal ? 0.1 : 5.0;
     const bool last = total > 0 && done >= total && (meter.printed || now - meter.start > 1.0);
-    if (last || now - meter.last >= pause) show_stage(now);
+    if (last || (now - meter.last >= pause && !(total > 0 && done >= total))) show_stage(now);
     if (total > 0 && done >= total) {
         end_line();
         meter.stage[0] = '\0';
@@ -280,6 +281,7 @@ void cmd_progress_quiet(bool quiet)
 {
     const char *kind = getenv("TERM");
     meter.quiet = quiet;
+    if (!(meter.last > 0.0)) meter.last = rp_seconds();
     meter.terminal = isatty(STDERR_FILENO) && !(kind && strcmp(kind, "dumb") == 0);
 }
 
