@@ -36,6 +36,8 @@ typedef struct rp_seg {
     size_t frame_count;
     rp_seg_segment *segments; /**< without the background of a label map */
     size_t segment_count;
+    size_t unplaced_frames; /**< tell no position, but the image that they were drawn on */
+    rp_remarks remarks;     /**< what is odd about the file */
     rp_seg_pixels *pixels;
 } rp_seg;
 
@@ -44,9 +46,9 @@ bool rp_seg_probe(const char *path);
 /**
  * Reads the whole object. Frames may come in any order, be fewer than the slices, overlap, and
  * begin within a byte; native, deflated, RLE, JPEG 2000 and what DCMTK decodes. RP_ERR_FORMAT:
- * damaged, truncated, frames without a position in the patient (slides, projections), of differing
- * orientation or spacing, or of a segment that is not described. RP_ERR_UNSUPPORTED: a transfer
- * syntax that cannot be decoded.
+ * damaged, truncated, frames without a position in the patient (slides, projections) or a source
+ * image, of differing orientation or spacing, two of one segment in one place, or of a segment that
+ * is not described. RP_ERR_UNSUPPORTED: a transfer syntax that cannot be decoded.
  */
 rp_status rp_seg_read(const char *path, rp_seg *seg, rp_error *err);
 void rp_seg_release(rp_seg *seg);
@@ -55,13 +57,21 @@ rp_status rp_seg_find_segment(const rp_seg *seg, const char *path_for_messages,
                               const char *name_or_number, const rp_seg_segment **segment,
                               rp_error *err);
 
+/** Puts frames that tell no position of their own where the slices lie that they refer to; nothing
+ *  where all have one. RP_ERR_REFUSED: the series lacks an image that is referred to, or has slices
+ *  of another size or orientation. */
+rp_status rp_seg_place(rp_seg *seg, const rp_dicom_series *series, rp_error *err);
+
 /**
  * The grid of the frames themselves, of all segments: slices ascending along the normal, from the
  * first frame to the last. The spacing of the slices is SpacingBetweenSlices where every gap is a
- * multiple of it, else the smallest gap; of a single frame, SliceThickness will do. RP_ERR_FORMAT:
- * gaps that are no multiples; RP_ERR_UNSUPPORTED: frames shifted against each other (gantry tilt).
+ * multiple of it, else SliceThickness likewise, else the smallest gap; of a single frame,
+ * SliceThickness will do. RP_ERR_FORMAT: gaps that are no multiples, frames without a position, or,
+ * without either attribute, two frames alone or frames more than 10 mm apart: what lies between
+ * them cannot be told; RP_ERR_UNSUPPORTED: frames shifted against each other (gantry tilt).
+ * remarks (may be NULL): where the spacing is not what the object says, or frames stand apart.
  */
-rp_status rp_seg_grid(const rp_seg *seg, rp_grid *grid, rp_error *err);
+rp_status rp_seg_grid(const rp_seg *seg, rp_grid *grid, rp_remarks *remarks, rp_error *err);
 
 /** Options of rp_seg_to_mask; zero-initialise for the defaults. */
 typedef struct rp_seg_mask_options {
@@ -77,9 +87,9 @@ typedef struct rp_seg_report {
 
 /**
  * The segment on a grid. Frames whose pixels lie on voxels of the grid (within 0.05 voxels, in
- * whatever direction they run) are copied; otherwise the segment goes through its own grid (see
- * rp_seg_grid) and rp_mask_resample. Slices without a frame are empty. options may be NULL. The
- * mask may come out empty.
+ * whatever direction they run), and are known to be as thick, are copied; otherwise the segment
+ * goes through its own grid (see rp_seg_grid) and rp_mask_resample. Slices without a frame are
+ * empty. options may be NULL. The mask may come out empty.
  */
 rp_status rp_seg_to_mask(const rp_seg *seg, const rp_seg_segment *segment,
                          const rp_seg_mask_options *options, const rp_grid *grid, rp_mask *mask,

@@ -40,8 +40,11 @@ typedef struct input_segment {
     const rp_seg_segment *segment;
     double fraction; /* as in rp_seg_mask_options */
 } input_segment;
+/* Frames without a position, onto the slices of the CT that they refer to. */
+rp_status input_place_seg(const char *file, rp_seg *seg, const cmd_ct *ct, rp_error *err);
 /* On the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty. */
-rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask, rp_error *err);
+rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask,
+                         rp_remarks *remarks, rp_error *err);
 rp_status input_check_seg(const char *file, const rp_seg *seg, const cmd_ct *ct,
                           const cmd_contour_options *options, bool *other_series, rp_error *err);
 rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,

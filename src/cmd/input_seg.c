@@ -14,8 +14,10 @@ bool cmd_is_seg_name(const char *path)
     return length >= tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
-rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask, rp_error *err)
+rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask,
+                         rp_remarks *remarks, rp_error *err)
 {
+    const rp_remarks *of_file = &from->seg->remarks;
     const rp_seg_mask_options how = {.fraction = from->fraction};
     const char *name = from->segment->name;
     rp_seg_report report;
@@ -29,8 +31,11 @@ rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *m
                        from->file, name, ct->path);
     }
     if (outside > most_lost * (inside + outside))
-        rp_log(RP_LOG_WARNING, "%s: %.0f%% of the segment \"%s\" lie outside the image", from->file,
-               100.0 * outside / (inside + outside), name);
+        rp_remark_add(remarks, "contour_outside",
+                      "%.0f%% of the segment \"%s\" lie outside the image.",
+                      100.0 * outside / (inside + outside), name);
+    for (size_t i = 0; i < of_file->count; i++)
+        rp_remark_add(remarks, of_file->items[i].key, "%s", of_file->items[i].text);
     return RP_OK;
 }
 
@@ -42,6 +47,18 @@ rp_status input_check_seg(const char *file, const rp_seg *seg, const cmd_ct *ct,
     return input_check_belongs(&origin, ct, options, other_series, err);
 }
 
+rp_status input_place_seg(const char *file, rp_seg *seg, const cmd_ct *ct, rp_error *err)
+{
+    if (seg->unplaced_frames && !ct->is_dicom)
+        return rp_fail(
+            err, RP_ERR_REFUSED,
+            "%s: its frames tell no position, only the DICOM images that they were drawn "
+            "on, and %s is none",
+            file, ct->path);
+    rp_status status = rp_seg_place(seg, &ct->series, err);
+    return status ? rp_fail_in(err, status, "%s", file) : RP_OK;
+}
+
 rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
                          const cmd_contour_options *options, cmd_contour *contour, rp_error *err)
 {
@@ -50,7 +67,8 @@ rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
     rp_status status = rp_seg_read(file, &seg, err);
     if (!status) status = input_check_seg(file, &seg, ct, options, &contour->other_series, err);
     if (!status) status = rp_seg_find_segment(&seg, file, name, &from.segment, err);
-    if (!status) status = input_seg_mask(&from, ct, &contour->mask, err);
+    if (!status) status = input_place_seg(file, &seg, ct, err);
+    if (!status) status = input_seg_mask(&from, ct, &contour->mask, &contour->remarks, err);
     if (!status && rp_mask_count(&contour->mask) == 0 && !options->allow_empty)
         status = rp_fail(err, RP_ERR_REFUSED, "%s: the segment \"%s\" is empty", file,
                          from.segment->name);
@@ -73,10 +91,11 @@ rp_status input_read_seg(const char *file, const char *name, double fraction, rp
     rp_status status = rp_seg_read(file, &seg, err);
     if (!status) status = rp_seg_find_segment(&seg, file, name, &segment, err);
     if (!status) {
-        status = rp_seg_grid(&seg, &grid, err);
+        status = rp_seg_grid(&seg, &grid, &seg.remarks, err);
         if (!status) status = rp_seg_to_mask(&seg, segment, &options, &grid, mask, NULL, err);
         if (status) rp_fail_in(err, status, "%s", file);
     }
+    if (!status) cmd_tell(file, &seg.remarks);
     rp_seg_release(&seg);
     return status;
 }

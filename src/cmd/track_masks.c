@@ -253,7 +253,10 @@ static rp_status add_segment(loader *l, const rp_seg *seg, const rp_seg_segment 
     rp_mask mask;
     if (!is_asked_for(l->row->rois, segment->name, segment->number)) return RP_OK;
     const input_segment from = {.file = l->row->mask, .seg = seg, .segment = segment};
-    rp_status status = input_seg_mask(&from, l->ct, &mask, l->err);
+    rp_remarks remarks = {0};
+    rp_status status = input_seg_mask(&from, l->ct, &mask, &remarks, l->err);
+    if (!status) cmd_tell(l->row->mask, &remarks);
+    rp_remarks_release(&remarks);
     if (status) return status;
     if (rp_mask_count(&mask) == 0) {
         rp_log(RP_LOG_WARNING, "%s: the segment '%s' is empty and was passed over", l->row->mask,
@@ -280,6 +283,7 @@ static rp_status load_seg(loader *l)
     cmd_find_label(l->row->mask, &seg.header, l->out->label);
     if (!status)
         status = input_check_seg(l->row->mask, &seg, l->ct, &options, &other_series, l->err);
+    if (!status) status = input_place_seg(l->row->mask, &seg, l->ct, l->err);
     for (size_t i = 0; !status && i < seg.segment_count; i++)
         status = add_segment(l, &seg, &seg.segments[i], owner);
     rp_seg_release(&seg);

@@ -231,4 +231,13 @@ std::string Charset::text(DcmItem &item, const DcmTagKey &tag)
     return utf8(text_of(item, tag));
 }
 
+void remark_guessed_names(const char *kind, rp_remarks &remarks)
+{
+    rp_remark_add(
+        &remarks, "character_set",
+        "Names of %s hold letters that the character set which the file declares does not "
+        "explain: they were guessed (UTF-8 or Latin-1) and may be wrong.",
+        kind);
+}
+
 } // namespace rp_dicom

@@ -98,6 +98,9 @@ class Charset
     bool guessed_ = false;
 };
 
+/** kind: whose names, such as "ROIs". */
+void remark_guessed_names(const char *kind, rp_remarks &remarks);
+
 /** A date (DA) as YYYYMMDD, also from the old form YYYY.MM.DD; any other text as it stands. */
 std::string date_of(DcmItem &item, const DcmTagKey &tag);
 

@@ -137,10 +137,7 @@ static void remark(const Content &content, bool guessed, rp_remarks &remarks)
         rp_remark_add(&remarks, "contours_without_roi",
                       "Lists of contours that belong to no ROI of the file were passed over: %zu.",
                       content.stray);
-    if (guessed)
-        rp_remark_add(&remarks, "character_set",
-                      "Names of ROIs hold letters that the character set which the file declares "
-                      "does not explain: they were guessed (UTF-8 or Latin-1) and may be wrong.");
+    if (guessed) remark_guessed_names("ROIs", remarks);
 }
 
 /* ---- into the C structs ------------------------------------------------------------------------

@@ -11,10 +11,14 @@
 namespace rp_dicom
 {
 
-/** One frame: its segment (0 in a label map) and where its first pixel lies, LPS mm. */
+/** One frame: its segment (0 in a label map) and where its first pixel lies, LPS mm, or which image
+ * it was drawn on. */
 struct SegFrame {
     int segment = 0;
     double position[3] = {};
+    bool placed = false;
+    std::string source_uid;
+    int source_frame = 0; /**< from 1; 0: the image is one slice */
 };
 
 /** How the values of the frames lie in memory. */
@@ -49,6 +53,7 @@ struct rp_seg_pixels {
     rp_dicom::SegCoding coding;
     double frame[3][3] = {}; /**< columns: along a row, along a column, normal */
     double spacing[2] = {};  /**< row, column, as PixelSpacing */
+    bool oriented = false;   /**< frame and spacing are known */
     double between = 0;      /**< SpacingBetweenSlices; 0: absent */
     double thickness = 0;    /**< SliceThickness; 0: absent */
     double full = 1;         /**< MaximumFractionalValue */

@@ -10,7 +10,9 @@ namespace rp_dicom
 
 static const double voxel_tolerance = 0.05;
 static const double shift_tolerance_mm = 0.1;
+static const double thickness_tolerance = 0.05;
 static const double same_position_mm = 0.001;
+static const double largest_silent_gap_mm = 10; /* of slices that tell nothing of their spacing */
 /* Of positions that are rounded text. */
 static const double step_tolerance_share = 0.02, step_tolerance_mm = 0.02;
 static const int most_slices = 8192;
@@ -28,6 +30,16 @@ static void place(const rp_seg_pixels &p, const SegFrame &frame, double at[3])
     }
 }
 
+static rp_status check_placed(const rp_seg_pixels &p, rp_error *err)
+{
+    for (const SegFrame &frame : p.frames)
+        if (!frame.placed || !p.oriented)
+            return rp_fail(err, RP_ERR_FORMAT,
+                           "its frames tell no position, only the images that they were drawn on: "
+                           "name those (--image, --reference)");
+    return RP_OK;
+}
+
 static bool is_multiple(double gap, double step)
 {
     const double count = std::round(gap / step);
@@ -35,18 +47,65 @@ static bool is_multiple(double gap, double step)
                              std::max(step_tolerance_mm, step_tolerance_share * step);
 }
 
-/** The spacing that every gap is a multiple of; 0 where there is none. */
-static double step_of(const rp_seg_pixels &p, const std::vector<double> &heights)
+/** Where the spacing of slices was taken from. */
+enum class From { nothing, between, thickness, gap };
+
+struct Step {
+    double mm = 0;
+    From from = From::nothing;
+    double gap = 0; /**< the smallest distance between frames; 0: one frame */
+};
+
+/** The first of what the object says that every gap is a multiple of; else the smallest gap. */
+static Step step_of(const rp_seg_pixels &p, const std::vector<double> &heights)
 {
+    Step step;
     std::vector<double> gaps;
     for (size_t i = 1; i < heights.size(); i++) gaps.push_back(heights[i] - heights[i - 1]);
-    if (gaps.empty()) return p.between > 0 ? p.between : std::max(p.thickness, 0.0);
-    for (const double step : {p.between, *std::min_element(gaps.begin(), gaps.end())})
-        if (step > same_position_mm && std::all_of(gaps.begin(), gaps.end(), [&](double gap) {
-                return is_multiple(gap, step);
+    if (!gaps.empty()) step.gap = *std::min_element(gaps.begin(), gaps.end());
+    const std::pair<double, From> candidates[] = {
+        {p.between, From::between}, {p.thickness, From::thickness}, {step.gap, From::gap}};
+    for (const auto &candidate : candidates) {
+        const double mm = candidate.first;
+        if (!(mm > same_position_mm) || !std::all_of(gaps.begin(), gaps.end(), [&](double gap) {
+                return is_multiple(gap, mm);
             }))
-            return step;
-    return 0;
+            continue;
+        step.mm = mm;
+        step.from = candidate.second;
+        return step;
+    }
+    return step;
+}
+
+/** Frames alone do not tell whether slices lie between them. */
+static bool is_guess(const rp_seg_pixels &p, const Step &step, size_t heights)
+{
+    const bool silent = !(p.between > 0) && !(p.thickness > 0);
+    return step.from == From::gap && silent && (heights == 2 || step.gap > largest_silent_gap_mm);
+}
+
+static void remark_step(const rp_seg_pixels &p, const Step &step, rp_remarks *remarks)
+{
+    const bool apart = step.gap > 1.5 * step.mm;
+    if (step.from == From::between && p.thickness > 0 && step.mm > 2 * p.thickness)
+        rp_remark_add(remarks, "seg_spacing",
+                      "Slices of the segmentation are %.2f mm thick and said to lie %.2f mm apart: "
+                      "what lies between them counts as filled.",
+                      p.thickness, step.mm);
+    else if (step.from == From::thickness && apart)
+        rp_remark_add(
+            remarks, "seg_spacing",
+            "Frames of the segmentation lie %.2f mm apart or more and tell no spacing of "
+            "slices: each stands for its slice thickness of %.2f mm, and what lies between "
+            "is empty.",
+            step.gap, step.mm);
+    else if (step.from == From::gap)
+        rp_remark_add(
+            remarks, "seg_spacing",
+            "The segmentation does not tell the spacing of its slices (their thickness is "
+            "%.2f mm): the smallest distance of its frames, %.2f mm, was taken.",
+            p.thickness, step.mm);
 }
 
 static rp_status distinct_heights(const rp_seg_pixels &p, std::vector<double> &heights,
@@ -73,19 +132,38 @@ static rp_status distinct_heights(const rp_seg_pixels &p, std::vector<double> &h
     return RP_OK;
 }
 
-static rp_status own_grid(const rp_seg_pixels &p, rp_grid &grid, rp_error *err)
+/** Of frames that have a place. */
+static rp_status find_step(const rp_seg_pixels &p, const std::vector<double> &heights, Step &step,
+                           rp_error *err)
+{
+    step = step_of(p, heights);
+    if (!(step.mm > 0) && heights.size() == 1)
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "a single frame with neither SpacingBetweenSlices nor SliceThickness");
+    if (!(step.mm > 0))
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "the frames lie at uneven distances: they make no regular grid");
+    if (is_guess(p, step, heights.size()))
+        return rp_fail(
+            err, RP_ERR_FORMAT,
+            "its frames lie %.2f mm apart and tell neither SpacingBetweenSlices nor "
+            "SliceThickness, so that what lies between them is not known: name the image "
+            "that it was drawn on (--image, --reference)",
+            step.gap);
+    return RP_OK;
+}
+
+static rp_status own_grid(const rp_seg_pixels &p, rp_grid &grid, rp_remarks *remarks, rp_error *err)
 {
     std::vector<double> heights;
     const SegFrame *lowest = nullptr;
-    rp_status status = distinct_heights(p, heights, &lowest, err);
+    Step found;
+    rp_status status = check_placed(p, err);
+    if (!status) status = distinct_heights(p, heights, &lowest, err);
+    if (!status) status = find_step(p, heights, found, err);
     if (status) return status;
-    double step = step_of(p, heights);
-    if (!(step > 0) && heights.size() == 1)
-        return rp_fail(err, RP_ERR_FORMAT,
-                       "a single frame with neither SpacingBetweenSlices nor SliceThickness");
-    if (!(step > 0))
-        return rp_fail(err, RP_ERR_FORMAT,
-                       "the frames lie at uneven distances: they make no regular grid");
+    if (remarks) remark_step(p, found, remarks);
+    double step = found.mm;
     const double height = heights.back() - heights.front(), steps = std::round(height / step);
     if (!(steps < most_slices))
         return rp_fail(err, RP_ERR_FORMAT, "the frames lie %.0f mm apart", height);
@@ -194,16 +272,40 @@ static void copy_frame(const rp_seg_pixels &p, size_t frame, const Inside &insid
     report.frames_used++;
 }
 
+/** The distance of slices as far as the object itself tells it; else 0, and the grid may decide. */
+static double told_step(const rp_seg_pixels &p)
+{
+    std::vector<double> heights;
+    const SegFrame *lowest = nullptr;
+    if (distinct_heights(p, heights, &lowest, nullptr)) return 0;
+    const Step step = step_of(p, heights);
+    const bool adjacent = step.gap > 0 && step.gap < 1.5 * step.mm;
+    const bool told = step.from == From::between || (step.from == From::thickness && adjacent);
+    return told ? step.mm : 0;
+}
+
+/** Whether the grid's slices along the frame's normal lie that far apart. */
+static bool as_thick(double step, const Steps &steps, const rp_grid &grid)
+{
+    for (int a = 0; a < 3; a++)
+        if (step > 0 && !steps.column[a] && !steps.row[a])
+            return std::fabs(step - grid.spacing[a]) <= thickness_tolerance * step;
+    return true;
+}
+
 /** False, with the mask untouched, where pixels are no voxels of the grid. */
 static bool copy_frames(const rp_seg_pixels &p, const Inside &inside, rp_mask &mask,
                         rp_seg_report &report)
 {
     std::vector<Steps> steps(p.frames.size());
+    const double step = told_step(p);
     const auto belongs = [&](const SegFrame &frame) {
         return inside.type == RP_SEG_LABELMAP || unsigned(frame.segment) == inside.number;
     };
     for (size_t i = 0; i < p.frames.size(); i++)
-        if (belongs(p.frames[i]) && !steps_of(p, p.frames[i], mask.grid, steps[i])) return false;
+        if (belongs(p.frames[i]) && (!steps_of(p, p.frames[i], mask.grid, steps[i]) ||
+                                     !as_thick(step, steps[i], mask.grid)))
+            return false;
     for (size_t i = 0; i < p.frames.size(); i++)
         if (belongs(p.frames[i])) copy_frame(p, i, inside, steps[i], mask, report);
     return true;
@@ -242,7 +344,7 @@ static rp_status resample(const rp_seg_pixels &p, const Inside &inside, rp_mask 
 {
     rp_grid grid = {};
     OwnMask own, moved;
-    rp_status status = own_grid(p, grid, err);
+    rp_status status = own_grid(p, grid, nullptr, err);
     if (!status) status = rp_mask_init(&own.mask, &grid, err);
     if (!status && !copy_frames(p, inside, own.mask, report))
         status = rp_fail(err, RP_ERR_FORMAT, "the frames make no regular grid");
@@ -260,7 +362,8 @@ static rp_status to_mask(const rp_seg &seg, const rp_seg_segment &segment, doubl
     const rp_seg_pixels &p = *seg.pixels;
     Inside inside = {seg.type, unsigned(segment.number), 1};
     if (seg.type == RP_SEG_FRACTIONAL) inside.least = (fraction > 0 ? fraction : 0.5) * p.full;
-    rp_status status = rp_mask_init(&mask, &grid, err);
+    rp_status status = check_placed(p, err);
+    if (!status) status = rp_mask_init(&mask, &grid, err);
     if (!status && !copy_frames(p, inside, mask, report))
         status = resample(p, inside, mask, report, err);
     return status;
@@ -270,10 +373,12 @@ static rp_status to_mask(const rp_seg &seg, const rp_seg_segment &segment, doubl
 
 using namespace rp_dicom;
 
-extern "C" rp_status rp_seg_grid(const rp_seg *seg, rp_grid *grid, rp_error *err)
+extern "C" rp_status rp_seg_grid(const rp_seg *seg, rp_grid *grid, rp_remarks *remarks,
+                                 rp_error *err)
 {
     *grid = {};
-    return guarded("segmentation", err, [&] { return own_grid(*seg->pixels, *grid, err); });
+    return guarded("segmentation", err,
+                   [&] { return own_grid(*seg->pixels, *grid, remarks, err); });
 }
 
 extern "C" rp_status rp_seg_to_mask(const rp_seg *seg, const rp_seg_segment *segment,

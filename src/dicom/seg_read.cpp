@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <set>
+#include <tuple>
 
 namespace rp_dicom
 {
@@ -15,6 +17,7 @@ static const char *const label_map_uid = "1.2.840.10008.5.1.4.1.1.66.7";
 static const char *const background_code = "125040"; /* of DCM */
 static const int largest_side = 8192;
 static const double largest_number = 65535;
+static const double same_place_mm = 0.001;
 static const double largest_position_mm =
     1e6; /* as of slices: what stays below does not overflow */
 
@@ -22,6 +25,7 @@ static const double largest_position_mm =
 struct SegContent {
     std::vector<rp_seg_segment> segments;
     std::set<int> background; /**< of a label map */
+    bool guessed = false;     /**< letters of names */
     rp_seg_pixels pixels;
 };
 
@@ -97,6 +101,7 @@ static rp_status read_segments(const char *path, DcmItem &d, rp_seg_type type, S
             if (text_of(*code, DCM_CodeValue) == background_code)
                 content.background.insert(segment.number);
         }
+        content.guessed = content.guessed || set.guessed();
         if (type == RP_SEG_LABELMAP && content.background.count(segment.number)) continue;
         content.segments.push_back(segment);
     }
@@ -124,13 +129,23 @@ struct Groups {
 /** Orientation and spacing of a frame, of which all must have the same. */
 struct Plane {
     double orientation[6] = {}, spacing[2] = {}, between = 0, thickness = 0;
+    bool known = true; /**< orientation and spacing */
 };
 
+/** Neither orientation nor spacing: known is false, and the source image has to tell. */
 static rp_status read_plane(const char *path, size_t number, const Groups &groups, Plane &plane,
                             rp_error *err)
 {
     DcmItem *orientation = groups.group(DCM_PlaneOrientationSequence);
     DcmItem *measures = groups.group(DCM_PixelMeasuresSequence);
+    if (measures) {
+        number_of(*measures, DCM_SpacingBetweenSlices, plane.between);
+        number_of(*measures, DCM_SliceThickness, plane.thickness);
+    }
+    if (!orientation && groups.group(DCM_DerivationImageSequence)) {
+        plane.known = false;
+        return RP_OK;
+    }
     if (!orientation ||
         numbers_of(*orientation, DCM_ImageOrientationPatient, plane.orientation, 6) != Presence::ok)
         return rp_fail(err, RP_ERR_FORMAT,
@@ -140,13 +155,12 @@ static rp_status read_plane(const char *path, size_t number, const Groups &group
         !(plane.spacing[0] > 0 && plane.spacing[1] > 0))
         return rp_fail(err, RP_ERR_FORMAT, "%s: frame %zu: PixelSpacing is missing or malformed",
                        path, number);
-    number_of(*measures, DCM_SpacingBetweenSlices, plane.between);
-    number_of(*measures, DCM_SliceThickness, plane.thickness);
     return RP_OK;
 }
 
 static bool same_plane(const Plane &a, const Plane &b)
 {
+    if (a.known != b.known) return false;
     for (int i = 0; i < 6; i++)
         if (std::fabs(a.orientation[i] - b.orientation[i]) > 1e-4) return false;
     for (int i = 0; i < 2; i++)
@@ -154,13 +168,10 @@ static bool same_plane(const Plane &a, const Plane &b)
     return true;
 }
 
-static rp_status read_frame(const char *path, size_t number, const Groups &groups, rp_seg_type type,
-                            SegFrame &frame, rp_error *err)
+static rp_status read_position(const char *path, size_t number, DcmItem &group, SegFrame &frame,
+                               rp_error *err)
 {
-    DcmItem *position = groups.group(DCM_PlanePositionSequence);
-    DcmItem *segment = groups.group(DCM_SegmentIdentificationSequence);
-    if (!position ||
-        numbers_of(*position, DCM_ImagePositionPatient, frame.position, 3) != Presence::ok)
+    if (numbers_of(group, DCM_ImagePositionPatient, frame.position, 3) != Presence::ok)
         return rp_fail(err, RP_ERR_FORMAT,
                        "%s: frame %zu: ImagePositionPatient is missing or malformed", path, number);
     for (const double at : frame.position)
@@ -168,6 +179,36 @@ static rp_status read_frame(const char *path, size_t number, const Groups &group
             return rp_fail(err, RP_ERR_FORMAT,
                            "%s: frame %zu: ImagePositionPatient lies more than a kilometre away",
                            path, number);
+    frame.placed = true;
+    return RP_OK;
+}
+
+/** The first image that the frame was derived from. */
+static void read_source(const Groups &groups, SegFrame &frame)
+{
+    DcmItem *derivation = groups.group(DCM_DerivationImageSequence);
+    if (!derivation) return;
+    for (DcmItem *image : items_of(*derivation, DCM_SourceImageSequence)) {
+        frame.source_uid = text_of(*image, DCM_ReferencedSOPInstanceUID);
+        whole_of(*image, DCM_ReferencedFrameNumber, 1, 1e8, frame.source_frame);
+        if (!frame.source_uid.empty()) return;
+    }
+}
+
+static rp_status read_frame(const char *path, size_t number, const Groups &groups, rp_seg_type type,
+                            SegFrame &frame, rp_error *err)
+{
+    DcmItem *position = groups.group(DCM_PlanePositionSequence);
+    DcmItem *segment = groups.group(DCM_SegmentIdentificationSequence);
+    read_source(groups, frame);
+    if (position) {
+        const rp_status status = read_position(path, number, *position, frame, err);
+        if (status) return status;
+    } else if (frame.source_uid.empty()) {
+        return rp_fail(err, RP_ERR_FORMAT,
+                       "%s: frame %zu: tells neither ImagePositionPatient nor a source image", path,
+                       number);
+    }
     if (type == RP_SEG_LABELMAP) return RP_OK;
     if (!segment ||
         !whole_of(*segment, DCM_ReferencedSegmentNumber, 0, largest_number, frame.segment))
@@ -187,6 +228,20 @@ static rp_status count_frame(const char *path, size_t number, rp_seg_type type,
     if (known) return RP_OK;
     return rp_fail(err, RP_ERR_FORMAT, "%s: frame %zu: segment %d is not described", path, number,
                    frame.segment);
+}
+
+static rp_status keep_plane(const char *path, const Plane &plane, rp_seg_pixels &pixels,
+                            rp_error *err)
+{
+    File like_a_slice;
+    pixels.between = std::fabs(plane.between);
+    pixels.thickness = plane.thickness;
+    pixels.oriented = plane.known;
+    if (!plane.known) return RP_OK;
+    std::copy_n(plane.orientation, 6, like_a_slice.orientation);
+    std::copy_n(plane.spacing, 2, pixels.spacing);
+    const rp_status status = frame_of(like_a_slice, pixels.frame, err);
+    return status ? rp_fail_in(err, status, "%s", path) : RP_OK;
 }
 
 static rp_status read_frames(const char *path, DcmItem &d, rp_seg_type type, SegContent &content,
@@ -214,13 +269,25 @@ static rp_status read_frames(const char *path, DcmItem &d, rp_seg_type type, Seg
                            path);
         pixels.frames.push_back(frame);
     }
-    File like_a_slice;
-    std::copy_n(first.orientation, 6, like_a_slice.orientation);
-    std::copy_n(first.spacing, 2, pixels.spacing);
-    pixels.between = std::fabs(first.between);
-    pixels.thickness = first.thickness;
-    const rp_status status = frame_of(like_a_slice, pixels.frame, err);
-    return status ? rp_fail_in(err, status, "%s", path) : RP_OK;
+    return keep_plane(path, first, pixels, err);
+}
+
+/** Two frames of a segment in one place: another time, or tiles, which one of them would hide. */
+static rp_status refuse_twins(const char *path, const rp_seg_pixels &pixels, rp_error *err)
+{
+    std::map<std::tuple<int, long, long, long>, size_t> places;
+    for (size_t i = 0; i < pixels.frames.size(); i++) {
+        const SegFrame &frame = pixels.frames[i];
+        if (!frame.placed) continue;
+        long at[3];
+        for (int a = 0; a < 3; a++) at[a] = std::lround(frame.position[a] / same_place_mm);
+        const auto placed = places.emplace(std::make_tuple(frame.segment, at[0], at[1], at[2]), i);
+        if (!placed.second)
+            return rp_fail(err, RP_ERR_FORMAT,
+                           "%s: the frames %zu and %zu of a segment lie in one place", path,
+                           placed.first->second + 1, i + 1);
+    }
+    return RP_OK;
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */
@@ -260,14 +327,35 @@ static void read_references(DcmItem &d, rp_seg &seg)
     }
 }
 
+/** Derived from images that have a place in the patient, as far as it says. */
+static bool is_of_slices(DcmItem &own)
+{
+    for (DcmItem *derivation : items_of(own, DCM_DerivationImageSequence))
+        for (DcmItem *image : items_of(*derivation, DCM_SourceImageSequence)) {
+            const std::string sop_class = text_of(*image, DCM_ReferencedSOPClassUID);
+            if (sop_class.empty()) return true;
+            for (const char *known :
+                 {UID_CTImageStorage, UID_EnhancedCTImageStorage,
+                  UID_LegacyConvertedEnhancedCTImageStorage, UID_MRImageStorage,
+                  UID_EnhancedMRImageStorage, UID_LegacyConvertedEnhancedMRImageStorage,
+                  UID_PositronEmissionTomographyImageStorage, UID_EnhancedPETImageStorage,
+                  UID_LegacyConvertedEnhancedPETImageStorage})
+                if (sop_class == known) return true;
+        }
+    return false;
+}
+
 /** Slides and projections have no place in the patient. */
 static rp_status refuse_placeless(const char *path, DcmItem &d, rp_error *err)
 {
     for (DcmItem *shared : items_of(d, DCM_SharedFunctionalGroupsSequence))
         for (const DcmTagKey &tag : {DCM_PlaneOrientationSequence, DCM_PlanePositionSequence})
             if (!items_of(*shared, tag).empty()) return RP_OK;
-    for (DcmItem *own : items_of(d, DCM_PerFrameFunctionalGroupsSequence))
+    for (DcmItem *own : items_of(d, DCM_PerFrameFunctionalGroupsSequence)) {
         if (!items_of(*own, DCM_PlanePositionSequence).empty()) return RP_OK;
+        if (!items_of(*own, DCM_PlanePositionSlideSequence).empty()) break;
+        if (is_of_slices(*own)) return RP_OK;
+    }
     return rp_fail(err, RP_ERR_FORMAT,
                    "%s: its frames have no position in the patient (a slide or a projection)",
                    path);
@@ -276,6 +364,7 @@ static rp_status refuse_placeless(const char *path, DcmItem &d, rp_error *err)
 static void hand_over(SegContent &content, rp_seg &seg)
 {
     const size_t count = content.segments.size();
+    if (content.guessed) remark_guessed_names("segments", seg.remarks);
     seg.segments = static_cast<rp_seg_segment *>(rp_alloc(count, sizeof *seg.segments));
     if (!seg.segments) throw std::bad_alloc();
     memcpy(seg.segments, content.segments.data(), count * sizeof *seg.segments);
@@ -283,6 +372,8 @@ static void hand_over(SegContent &content, rp_seg &seg)
     seg.columns = content.pixels.coding.columns;
     seg.rows = content.pixels.coding.rows;
     seg.frame_count = content.pixels.coding.frames;
+    for (const SegFrame &frame : content.pixels.frames)
+        seg.unplaced_frames += !frame.placed || !content.pixels.oriented;
     seg.pixels = new rp_seg_pixels(std::move(content.pixels));
 }
 
@@ -301,15 +392,74 @@ static rp_status read_seg(const char *path, rp_seg &seg, rp_error *err)
     if (!status) status = read_coding(path, dataset, seg.type, content.pixels, err);
     if (!status) status = refuse_placeless(path, dataset, err);
     if (!status) status = read_frames(path, dataset, seg.type, content, err);
+    if (!status) status = refuse_twins(path, content.pixels, err);
     if (!status)
         status = read_seg_pixels(path, format, content.pixels.coding, content.pixels.bytes, err);
     if (!status) hand_over(content, seg);
     return status;
 }
 
+/* ---- frames without a position ----------------------------------------------------------- */
+
+/** The slice that a frame was drawn on; -1: none. */
+static int slice_of(const rp_dicom_series &series, const SegFrame &frame)
+{
+    for (int z = 0; z < series.image.grid.size[2]; z++) {
+        const int number = series.frame_numbers ? series.frame_numbers[z] : 0;
+        if (frame.source_uid == series.sop_uids[z] && (number == 0 || number == frame.source_frame))
+            return z;
+    }
+    return -1;
+}
+
+static rp_status place(rp_seg_pixels &pixels, const rp_dicom_series &series, rp_error *err)
+{
+    const rp_grid &grid = series.image.grid;
+    if (pixels.coding.columns != grid.size[0] || pixels.coding.rows != grid.size[1])
+        return rp_fail(
+            err, RP_ERR_REFUSED,
+            "its frames tell no position, and are of another size than the image's slices");
+    for (int a = 0; a < 2; a++)
+        for (int r = 0; r < 3; r++)
+            if (pixels.oriented && std::fabs(pixels.frame[r][a] - grid.direction[r][a]) > 1e-3)
+                return rp_fail(err, RP_ERR_REFUSED,
+                               "its frames tell no position, and are turned against the image's "
+                               "slices");
+    std::copy_n(&grid.direction[0][0], 9, &pixels.frame[0][0]);
+    pixels.spacing[0] = grid.spacing[1];
+    pixels.spacing[1] = grid.spacing[0];
+    pixels.between = grid.spacing[2];
+    pixels.oriented = true;
+    for (size_t i = 0; i < pixels.frames.size(); i++) {
+        SegFrame &frame = pixels.frames[i];
+        if (frame.placed) continue;
+        const int z = slice_of(series, frame);
+        if (z < 0)
+            return rp_fail(err, RP_ERR_REFUSED,
+                           "frame %zu tells no position, and the image that it refers to is not in "
+                           "the series",
+                           i + 1);
+        const double voxel[3] = {0, 0, double(z)};
+        rp_grid_to_world(&grid, voxel, frame.position);
+        frame.placed = true;
+    }
+    return RP_OK;
+}
+
 } // namespace rp_dicom
 
 using namespace rp_dicom;
+
+extern "C" rp_status rp_seg_place(rp_seg *seg, const rp_dicom_series *series, rp_error *err)
+{
+    if (!seg->unplaced_frames) return RP_OK;
+    return guarded("segmentation", err, [&] {
+        rp_status status = place(*seg->pixels, *series, err);
+        if (!status) status = refuse_twins("segmentation", *seg->pixels, err);
+        if (!status) seg->unplaced_frames = 0;
+        return status;
+    });
+}
 
 extern "C" const char *rp_seg_type_name(rp_seg_type type)
 {
@@ -332,6 +482,7 @@ extern "C" rp_status rp_seg_read(const char *path, rp_seg *seg, rp_error *err)
 extern "C" void rp_seg_release(rp_seg *seg)
 {
     rp_free(seg->segments);
+    rp_remarks_release(&seg->remarks);
     delete seg->pixels;
     *seg = {};
 }

@@ -27,7 +27,8 @@ def code(value, scheme, meaning):
     return [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)]
 
 
-def write_seg(path, number, segments, patient="HIDDEN-ID", frame_of_reference=None):
+def write_seg(path, number, segments, patient="HIDDEN-ID", frame_of_reference=None,
+              change=lambda ds: None):
     """segments: {name: mask [z][y][x]} on h's series of that number, frames from the top down."""
     ds = h.new_file(path, SEG, f"{h.UID}{number}.7")
     h.identity(ds, patient, "20240110")
@@ -46,6 +47,7 @@ def write_seg(path, number, segments, patient="HIDDEN-ID", frame_of_reference=No
             position = [h.ORIGIN[0], h.ORIGIN[1], h.ORIGIN[2] + z * h.SPACING[0]]
             ds.PerFrameFunctionalGroupsSequence.append(item(
                 PlanePositionSequence=[item(ImagePositionPatient=position)],
+                DerivationImageSequence=[item(SourceImageSequence=[h.image_reference(number, z)])],
                 SegmentIdentificationSequence=[item(ReferencedSegmentNumber=index)]))
     ds.SharedFunctionalGroupsSequence = [item(
         PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
@@ -59,6 +61,7 @@ def write_seg(path, number, segments, patient="HIDDEN-ID", frame_of_reference=No
     raw = np.packbits(np.concatenate(bits), bitorder="little").tobytes()
     ds.PixelData = raw + bytes(len(raw) % 2)
     ds["PixelData"].VR = "OB"
+    change(ds)
     ds.save_as(path, write_like_original=False)
     return path
 
@@ -210,6 +213,91 @@ def conversion(t):
           nowhere)
 
 
+def measures_of(ds):
+    return ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+
+
+def without_spacing(ds):
+    del measures_of(ds).SpacingBetweenSlices
+
+
+def without_any_spacing(ds):
+    without_spacing(ds)
+    del measures_of(ds).SliceThickness
+
+
+def without_positions(ds):
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        del frame.PlanePositionSequence
+    del ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+
+
+def other_slices(step):
+    """Frames on every n-th slice, as thick as that."""
+    def change(ds):
+        measures_of(ds).SpacingBetweenSlices = measures_of(ds).SliceThickness = step * h.SPACING[0]
+    return change
+
+
+def lesions_of(volumes, *words, within=0.01):
+    """That measure finds lesions of these volumes and says the words."""
+    def expect(done):
+        got = [lesion["volume_cc"] for lesion in json.loads(done.stdout)["lesions"]]
+        fits = len(got) == len(volumes) and np.allclose(sorted(got), sorted(volumes), rtol=within)
+        return ([] if fits else [f"{got}, not {volumes}"]) + [
+            f"lacks {word!r}: {done.stderr}" for word in words if word not in done.stderr]
+    return expect
+
+
+def places(t):
+    """What frames say of where they lie, and what lies between them."""
+    far, voxel_cc = np.zeros_like(t.ball), np.prod(h.SPACING) / 1000
+    far[1], far[8] = t.ball[5], t.ball[5]
+    one = t.ball[5].sum() * voxel_cc
+    path, measure = t.path("places.dcm"), ("measure", "--json")
+    write_seg(path, 1, {"A": far}, change=without_spacing)
+    t.good("two far frames are two lesions", *measure, f"--mask={path}",
+           expect=lesions_of([one, one], "28.00 mm apart"))
+    t.good("so they are on their image", *measure, f"--mask={path}", f"--image={t.ct}",
+           expect=lesions_of([one, one]))
+    write_seg(path, 1, {"A": far}, change=without_any_spacing)
+    t.bad("two frames that tell nothing", FAILED, "what lies between", *measure, f"--mask={path}")
+    write_seg(path, 1, {"A": t.ball}, change=without_spacing)
+    t.good("thickness will do", *measure, f"--mask={path}",
+           expect=lambda done: [done.stderr] if done.stderr else lesions_of([t.ball.sum() * voxel_cc])(done))
+    write_seg(path, 1, {"A": t.ball}, change=without_positions)
+    t.good("frames placed by their source", *measure, f"--mask={path}", f"--image={t.ct}",
+           expect=lesions_of([t.ball.sum() * voxel_cc]))
+    t.good("as they are for convert", "convert", path, t.path("placed.nii"), "--reference", t.ct)
+    got = np.asarray(nibabel.load(t.path("placed.nii")).dataobj).transpose(2, 1, 0)
+    t.report("where they were drawn", [] if np.array_equal(got, t.ball) else ["elsewhere"])
+    part = h.write_series(t.path("part"), 1)
+    for name in sorted(os.listdir(part))[5:]:
+        os.remove(os.path.join(part, name))
+    t.bad("sources that are not there", REFUSED, "not in the series", *measure, f"--mask={path}",
+          f"--image={part}")
+    t.bad("sources without an image", FAILED, "--image", *measure, f"--mask={path}")
+    stacked = np.zeros_like(t.ball)
+    stacked[1:8:2] = t.ball[5]
+    write_seg(path, 1, {"A": stacked}, change=other_slices(2))
+    t.good("thick frames on thin slices are no slivers", *measure, f"--mask={path}", f"--image={t.ct}",
+           expect=lesions_of([8 * one], within=0.13))
+
+    def again(ds):
+        frames = ds.PerFrameFunctionalGroupsSequence
+        frames[1].PlanePositionSequence = frames[0].PlanePositionSequence
+
+    write_seg(path, 1, {"A": t.ball}, change=again)
+    t.bad("two frames in one place", FAILED, "in one place", *measure, f"--mask={path}")
+
+    def latin(ds):
+        ds.SpecificCharacterSet = "ISO_IR 100"
+
+    write_seg(path, 1, {"Läsion": t.ball}, change=latin)
+    t.good("a name in Latin-1", *measure, f"--mask={path}:Läsion",
+           expect=lesions_of([t.ball.sum() * voxel_cc]))
+
+
 def main():
     h.require_program()
     with tempfile.TemporaryDirectory() as folder:
@@ -218,6 +306,7 @@ def main():
         belongs(t)
         cohorts(t)
         conversion(t)
+        places(t)
         return t.finish()
 
 

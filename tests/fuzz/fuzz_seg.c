@@ -31,7 +31,7 @@ void fuzz_input(const uint8_t *data, size_t size)
     fuzz_check_error(status, &err, path);
     fuzz_check(status ? !seg.segments : seg.segment_count > 0,
                "there are segments, or there is an error");
-    const bool regular = !status && !rp_seg_grid(&seg, &own, NULL);
+    const bool regular = !status && !rp_seg_grid(&seg, &own, NULL, NULL);
     for (size_t i = 0; i < seg.segment_count && i < 4; i++) {
         rp_seg_find_segment(&seg, path, seg.segments[i].name, &found, NULL);
         if (regular && rp_grid_voxels(&own) > most_voxels) continue;

@@ -119,7 +119,7 @@ static void its_own_grid_is_that_of_the_frames(void **state)
     for (int i = 0; i < 3; i++) mask.data[rp_grid_index(&grid, 1 + i, 2, slices[i])] = 1;
     rp_seg seg = write_and_read(&f, &mask, NULL);
     assert_int_equal(seg.frame_count, 3);
-    assert_ok(rp_seg_grid(&seg, &own, &err), err);
+    assert_ok(rp_seg_grid(&seg, &own, NULL, &err), err);
     assert_int_equal(own.size[2], 6);
     assert_close(own.spacing[2], 2.5, 1e-9);
     rp_mask back = on_grid(&seg, &own, NULL);
@@ -321,7 +321,7 @@ static void use(const char *path, const rp_grid *grid)
     if (rp_seg_read(path, &seg, NULL)) return;
     if (!rp_seg_to_mask(&seg, &seg.segments[0], NULL, grid, &mask, NULL, NULL))
         rp_mask_release(&mask);
-    (void)rp_seg_grid(&seg, &own, NULL);
+    (void)rp_seg_grid(&seg, &own, NULL, NULL);
     rp_seg_release(&seg);
 }
 
