@@ -110,6 +110,9 @@ rp_status rp_mask_canonical(const rp_mask *mask, rp_mask *made, const rp_mask **
 rp_status rp_image_restore(rp_image *image, const rp_grid *stored, rp_error *err);
 rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err);
 
+/** The same values at the same places (corners to tolerance_mm), whatever order either is stored in. */
+bool rp_image_same(const rp_image *a, const rp_image *b, double tolerance_mm);
+
 /** The stored axis that runs between feet and head, across the axial planes. */
 int rp_grid_axial_axis(const rp_grid *grid);
 /** Angle between the axial plane of the grid and the patient's own, 0 to 55 degrees. */

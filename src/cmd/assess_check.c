@@ -88,7 +88,7 @@ rp_status assess_check_pair(assess *a, rp_error *err)
 {
     rp_status status = check_patient(a, err);
     if (!status) status = check_dates(a, err);
-    if (!status && strcmp(a->baseline_ct.sha256, a->followup_ct.sha256) == 0)
+    if (!status && rp_image_same(&a->baseline_ct.series.image, &a->followup_ct.series.image, 0.01))
         assess_flag_add(a, "same_image", "Baseline and follow-up are the same image.");
     return status;
 }

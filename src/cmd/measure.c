@@ -102,6 +102,9 @@ static void print_table(const measure_options *o, const measured *m)
 {
     printf("definition of the longest diameter: %s\n", rp_diameter_definition_name(o->definition));
     if (m->label[0]) printf("data: %s\n", m->label);
+    if (m->count && m->lesions[0].slice_axis != 2)
+        printf("slices: axial, counted along the file's %s axis\n",
+               m->lesions[0].slice_axis ? "second" : "first");
     if (m->count == 0)
         printf("no lesion: the mask is empty\n");
     else

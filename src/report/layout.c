@@ -88,8 +88,8 @@ static double scale_bar(double width_mm)
     return 0;
 }
 
-/* Slices evenly over the lesion, both end slices included, the measured one taken where one comes
- * near it; those nearest the head first. */
+/* Slices evenly over the lesion, counted from the feet, both end slices included, the measured one
+ * taken where one comes near it; then turned, so that those nearest the head come first. */
 static void choose_strip(const rp_grid *grid, const lesion_box *box, int measured,
                          rp_visit_layout *layout)
 {
@@ -98,14 +98,13 @@ static void choose_strip(const rp_grid *grid, const lesion_box *box, int measure
     int count = last - first + 1 < RP_STRIP_MAX ? last - first + 1 : RP_STRIP_MAX;
     int nearest = 0;
     for (int i = 0; i < count; i++) {
-        int slice =
-            count > 1 ? first + (int)lround((double)i * (last - first) / (count - 1)) : first;
+        int above = count > 1 ? (int)lround((double)i * (last - first) / (count - 1)) : 0;
+        int slice = grid->direction[2][axial] > 0 ? first + above : last - above;
         layout->strip[i] = slice;
         if (abs(slice - measured) < abs(layout->strip[nearest] - measured)) nearest = i;
     }
     layout->strip_count = count;
     if (measured >= first && measured <= last) layout->strip[nearest] = measured;
-    if (grid->direction[2][axial] <= 0) return;
     for (int i = 0; i < count / 2; i++) {
         int kept = layout->strip[i];
         layout->strip[i] = layout->strip[count - 1 - i];

@@ -275,3 +275,20 @@ rp_status rp_mask_restore(rp_mask *mask, const rp_grid *stored, rp_error *err)
     *mask = back;
     return RP_OK;
 }
+
+bool rp_image_same(const rp_image *a, const rp_image *b, double tolerance_mm)
+{
+    const rp_grid own = rp_grid_canonical(&a->grid), its = rp_grid_canonical(&b->grid);
+    if (!rp_grid_same(&own, &its, tolerance_mm)) return false;
+    const rp_orientation oa = rp_grid_orientation(&a->grid), ob = rp_grid_orientation(&b->grid);
+    const rp_strides sa = rp_orientation_strides(&oa, &a->grid),
+                     sb = rp_orientation_strides(&ob, &b->grid);
+    for (int z = 0; z < own.size[2]; z++)
+        for (int y = 0; y < own.size[1]; y++) {
+            const float *p = a->data + (ptrdiff_t)sa.first + y * sa.step[1] + z * sa.step[2];
+            const float *q = b->data + (ptrdiff_t)sb.first + y * sb.step[1] + z * sb.step[2];
+            for (int x = 0; x < own.size[0]; x++)
+                if (p[x * sa.step[0]] != q[x * sb.step[0]]) return false;
+        }
+    return true;
+}

@@ -39,6 +39,10 @@ static void check_all_orders(const rp_grid *grid)
         assert_memory_equal(seen->grid.size, grid->size, sizeof grid->size);
         assert_memory_equal(seen->grid.spacing, grid->spacing, sizeof grid->spacing);
         assert_true(rp_grid_same(&seen->grid, grid, 1e-4));
+        assert_true(rp_image_same(&stored, &image, 1e-4));
+        stored.data[voxels / 2]++;
+        assert_false(rp_image_same(&stored, &image, 1e-4));
+        stored.data[voxels / 2]--;
         assert_memory_equal(seen->data, image.data, voxels * sizeof *image.data);
         assert_memory_equal(seen_mask->data, mask.data, voxels);
         assert_ok(rp_image_copy(seen, &back, &err), err);
@@ -99,6 +103,33 @@ static void test_known_orientation(void **state)
                      rp_grid_index(&grid, 2, 16, 28));
 }
 
+/* Every allocation may fail: what was there stays, and nothing is lost. */
+static void test_allocation_failures(void **state)
+{
+    (void)state;
+    rp_error err;
+    const rp_grid grid = rp_grid_make(3, 4, 5, 1, 1, 1), turned = order_grid(&grid, 29);
+    rp_image image = numbered(&turned), made;
+    rp_mask mask = scattered_mask(&turned, 1, 2), made_mask;
+    const rp_image *seen;
+    const rp_mask *seen_mask;
+    rp_test_fail_allocation(1);
+    assert_int_equal(rp_image_canonical(&image, &made, &seen, &err), RP_ERR_MEMORY);
+    rp_test_fail_allocation(1);
+    assert_int_equal(rp_mask_canonical(&mask, &made_mask, &seen_mask, &err), RP_ERR_MEMORY);
+    rp_test_fail_allocation(1);
+    assert_int_equal(rp_image_restore(&image, &turned, &err), RP_ERR_MEMORY);
+    rp_test_fail_allocation(1);
+    assert_int_equal(rp_mask_restore(&mask, &turned, &err), RP_ERR_MEMORY);
+    rp_test_fail_allocation(0);
+    assert_non_null(image.data);
+    assert_non_null(mask.data);
+    assert_null(made.data);
+    assert_null(made_mask.data);
+    rp_image_release(&image);
+    rp_mask_release(&mask);
+}
+
 static void test_plane(void **state)
 {
     (void)state;
@@ -154,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_all_orders),
         cmocka_unit_test(test_known_orientation),
         cmocka_unit_test(test_plane),
+        cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_components_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
