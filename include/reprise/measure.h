@@ -43,9 +43,9 @@ typedef struct rp_lesion {
     double slice_position_lps[3]; /**< centre of the stored slice's first voxel */
     double long_axis_lps[2][3];   /**< end points */
     double short_axis_lps[2][3];
-    rp_point2
-        long_axis_index[2]; /**< the same in fractional voxel index along the slice's two
-                                 stored axes, in their order (x and y where slice_axis is 2) */
+    /** The same in fractional voxel index along the slice's two stored axes, in the file's order:
+     *  x and y where slice_axis is 2. */
+    rp_point2 long_axis_index[2];
     rp_point2 short_axis_index[2];
     int first_slice, last_slice;
     double centroid_lps[3];

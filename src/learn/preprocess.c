@@ -95,17 +95,18 @@ rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, 
     if (!status) status = rp_grid_check(&image->grid, err);
     if (!status) status = apply_window(p, image, &windowed, err);
     if (status) goto done;
-    const rp_grid working = rp_working_grid(p, &image->grid);
-    if (rp_grid_same(&working, &windowed.grid, 1e-6)) {
+    const rp_grid canonical = windowed.grid;
+    windowed.grid = in_place(&canonical);
+    const rp_grid there = rp_grid_respaced(&windowed.grid, p->spacing);
+    if (rp_grid_same(&there, &windowed.grid, 1e-6)) {
         *out = windowed;
+        out->grid = canonical;
         windowed = (rp_image){0};
         goto done;
     }
-    windowed.grid = in_place(&windowed.grid);
-    const rp_grid there = rp_grid_respaced(&windowed.grid, p->spacing);
     status = smooth_for_spacing(&windowed, p->spacing, err);
     if (!status) status = rp_image_resample(&windowed, &there, 0.0f, out, err);
-    if (!status) out->grid = working;
+    if (!status) out->grid = rp_grid_respaced(&canonical, p->spacing);
 done:
     rp_image_release(&windowed);
     return status;
@@ -114,14 +115,15 @@ done:
 rp_status rp_working_mask(const rp_preprocessing *p, const rp_mask *mask, const rp_grid *grid,
                           rp_mask *out, rp_error *err)
 {
-    const rp_grid working = rp_working_grid(p, grid);
-    if (!rp_grid_same(&mask->grid, grid, 1e-2)) return rp_mask_resample(mask, &working, out, err);
-    const rp_mask on_image = {*grid, mask->data}, *canonical;
+    const rp_grid own = rp_grid_canonical(&mask->grid), image = rp_grid_canonical(grid);
+    const rp_grid working = rp_grid_respaced(&image, p->spacing);
+    if (!rp_grid_same(&own, &image, 1e-2)) return rp_mask_resample(mask, &working, out, err);
+    const rp_mask *canonical;
     rp_mask made;
     *out = (rp_mask){0};
-    rp_status status = rp_mask_canonical(&on_image, &made, &canonical, err);
+    rp_status status = rp_mask_canonical(mask, &made, &canonical, err);
     if (status) return status;
-    const rp_mask here = {in_place(&canonical->grid), canonical->data};
+    const rp_mask here = {in_place(&image), canonical->data};
     const rp_grid there = rp_grid_respaced(&here.grid, p->spacing);
     status = rp_mask_resample(&here, &there, out, err);
     if (!status) out->grid = working;
