@@ -83,6 +83,8 @@ typedef struct rp_seg_report {
     size_t frames_used;
     size_t outside_voxels; /**< inside the segment, but not on the grid */
     bool resampled;        /**< frames lie on another grid; otherwise every voxel was copied */
+    size_t own_voxels;     /**< where it was resampled: the segment's on its own grid, */
+    double own_mm3;        /**< and their volume; else 0 */
 } rp_seg_report;
 
 /**

@@ -52,6 +52,15 @@ double rp_grid_voxel_mm3(const rp_grid *grid);
 rp_status rp_grid_check(const rp_grid *grid, rp_error *err);
 /** True if sizes match and every corner voxel's centre lies within tolerance_mm of the other's. */
 bool rp_grid_same(const rp_grid *a, const rp_grid *b, double tolerance_mm);
+/** The largest distance between corner voxels of the same index; of a's size. */
+double rp_grid_apart_mm(const rp_grid *a, const rp_grid *b);
+typedef enum rp_grid_relation {
+    RP_GRID_SAME,
+    RP_GRID_REORDERED, /**< the same voxels in space, stored along other axes or the other way */
+    RP_GRID_OTHER
+} rp_grid_relation;
+/** Tolerance as of rp_grid_same. */
+rp_grid_relation rp_grid_relate(const rp_grid *a, const rp_grid *b, double tolerance_mm);
 void rp_grid_to_world(const rp_grid *grid, const double index[3], double world_lps[3]);
 void rp_grid_from_world(const rp_grid *grid, const double world_lps[3], double index[3]);
 /** Grid over the same physical box (voxel edges) and direction with other spacing; each size is
@@ -133,6 +142,12 @@ void rp_mask_release(rp_mask *mask);
 void rp_labels_release(rp_labels *labels);
 
 size_t rp_mask_count(const rp_mask *mask);
+/** Voxels of the mask whose centres lie more than half a voxel outside the grid's outermost
+ * centres.
+ */
+size_t rp_mask_count_outside(const rp_mask *mask, const rp_grid *grid);
+/** Mean position of the mask's voxels; false when it is empty. */
+bool rp_mask_centroid(const rp_mask *mask, double world_lps[3]);
 /** Mask of one label value. */
 rp_status rp_labels_select(const rp_labels *labels, int32_t label, rp_mask *out, rp_error *err);
 /** Mask of all the values together. */
@@ -149,7 +164,15 @@ bool rp_mask_bounds(const rp_mask *mask, int low[3], int high[3]);
  *  than half a voxel read as `outside`, nearer ones repeat the border. */
 rp_status rp_image_resample(const rp_image *image, const rp_grid *target, float outside,
                             rp_image *out, rp_error *err);
-/** Trilinear on the indicator, threshold >= 0.5; outside is 0. Identical grids copy. */
+/**
+ * Every part (26 neighbours) by itself, so that it keeps its volume: trilinear on its indicator,
+ * averaged over target voxels that are larger than the mask's; inside from the highest value down
+ * until the part's volume within the target is reached to half a voxel, but all above 0.75 and none
+ * below 0.25. Of equal values those first that have more of the part round them (what is halfway
+ * between inside and outside goes both ways). Does not depend on the order of the axes in memory.
+ * Outside is 0. Grids that are the same within 0.001 mm copy. A part of less than half a target
+ * voxel is lost.
+ */
 rp_status rp_mask_resample(const rp_mask *mask, const rp_grid *target, rp_mask *out, rp_error *err);
 /** Separable Gaussian, sigma in voxels per axis (0: axis untouched), borders repeat. In place. */
 rp_status rp_smooth(float *data, const int size[3], const double sigma_voxels[3], rp_error *err);

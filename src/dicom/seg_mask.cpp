@@ -311,25 +311,6 @@ static bool copy_frames(const rp_seg_pixels &p, const Inside &inside, rp_mask &m
     return true;
 }
 
-static size_t count_outside(const rp_mask &mask, const rp_grid &grid)
-{
-    size_t outside = 0, at = 0;
-    for (int z = 0; z < mask.grid.size[2]; z++)
-        for (int y = 0; y < mask.grid.size[1]; y++)
-            for (int x = 0; x < mask.grid.size[0]; x++, at++) {
-                if (!mask.data[at]) continue;
-                const double voxel[3] = {double(x), double(y), double(z)};
-                double world[3], index[3];
-                rp_grid_to_world(&mask.grid, voxel, world);
-                rp_grid_from_world(&grid, world, index);
-                bool in = true;
-                for (int a = 0; a < 3; a++)
-                    in = in && index[a] >= -0.5 && index[a] <= grid.size[a] - 0.5;
-                outside += !in;
-            }
-    return outside;
-}
-
 /** Given back also when an exception passes. */
 struct OwnMask {
     rp_mask mask = {};
@@ -350,8 +331,10 @@ static rp_status resample(const rp_seg_pixels &p, const Inside &inside, rp_mask 
         status = rp_fail(err, RP_ERR_FORMAT, "the frames make no regular grid");
     if (!status) status = rp_mask_resample(&own.mask, &mask.grid, &moved.mask, err);
     if (status) return status;
-    report.outside_voxels = count_outside(own.mask, mask.grid);
+    report.outside_voxels = rp_mask_count_outside(&own.mask, &mask.grid);
     report.resampled = true;
+    report.own_voxels = rp_mask_count(&own.mask);
+    report.own_mm3 = double(report.own_voxels) * rp_grid_voxel_mm3(&grid);
     std::swap(mask, moved.mask);
     return RP_OK;
 }

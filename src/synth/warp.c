@@ -190,22 +190,6 @@ static void collect_surface(const rp_mask *m, const int low[3], const int high[3
             }
 }
 
-static void centroid(const rp_mask *m, double centre[3])
-{
-    double sum[3] = {0, 0, 0}, count = 0;
-    for (int z = 0; z < m->grid.size[2]; z++)
-        for (int y = 0; y < m->grid.size[1]; y++)
-            for (int x = 0; x < m->grid.size[0]; x++)
-                if (m->data[rp_grid_index(&m->grid, x, y, z)]) {
-                    sum[0] += x;
-                    sum[1] += y;
-                    sum[2] += z;
-                    count++;
-                }
-    for (int i = 0; i < 3; i++) sum[i] /= count;
-    rp_grid_to_world(&m->grid, sum, centre);
-}
-
 rp_status star_shape_make(const rp_mask *lesion, star_shape *shape, rp_error *err)
 {
     int low[3], high[3];
@@ -218,7 +202,7 @@ rp_status star_shape_make(const rp_mask *lesion, star_shape *shape, rp_error *er
     /* A whole voxel diagonal: linear interpolation of the mask reaches so far. */
     double margin = sqrt(sp[0] * sp[0] + sp[1] * sp[1] + sp[2] * sp[2]);
     double volume = (double)voxels * rp_grid_voxel_mm3(&lesion->grid);
-    centroid(lesion, shape->centre);
+    rp_mask_centroid(lesion, shape->centre);
     collect_surface(lesion, low, high, shape->centre, margin, points, &count);
     shape_job job = {shape, points, count, fmax(2 * margin, 0.3 * cbrt(volume * 3 / (4 * M_PI)))};
     rp_parallel_for(SHAPE_ROWS + 1, shape_row, &job);

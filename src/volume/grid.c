@@ -85,10 +85,9 @@ void rp_grid_from_world(const rp_grid *grid, const double world_lps[3], double i
     }
 }
 
-bool rp_grid_same(const rp_grid *a, const rp_grid *b, double tolerance_mm)
+double rp_grid_apart_mm(const rp_grid *a, const rp_grid *b)
 {
-    for (int axis = 0; axis < 3; axis++)
-        if (a->size[axis] != b->size[axis]) return false;
+    double most = 0;
     for (int corner = 0; corner < 8; corner++) {
         double index[3], at_a[3], at_b[3], squared = 0;
         for (int axis = 0; axis < 3; axis++)
@@ -96,9 +95,26 @@ bool rp_grid_same(const rp_grid *a, const rp_grid *b, double tolerance_mm)
         rp_grid_to_world(a, index, at_a);
         rp_grid_to_world(b, index, at_b);
         for (int r = 0; r < 3; r++) squared += (at_a[r] - at_b[r]) * (at_a[r] - at_b[r]);
-        if (!(sqrt(squared) <= tolerance_mm)) return false;
+        if (!isnan(most) && !(sqrt(squared) <= most)) most = sqrt(squared); /* NaN stays */
     }
-    return true;
+    return most;
+}
+
+static bool same_size(const rp_grid *a, const rp_grid *b)
+{
+    return a->size[0] == b->size[0] && a->size[1] == b->size[1] && a->size[2] == b->size[2];
+}
+
+bool rp_grid_same(const rp_grid *a, const rp_grid *b, double tolerance_mm)
+{
+    return same_size(a, b) && rp_grid_apart_mm(a, b) <= tolerance_mm;
+}
+
+rp_grid_relation rp_grid_relate(const rp_grid *a, const rp_grid *b, double tolerance_mm)
+{
+    if (rp_grid_same(a, b, tolerance_mm)) return RP_GRID_SAME;
+    const rp_grid one = rp_grid_canonical(a), other = rp_grid_canonical(b);
+    return rp_grid_same(&one, &other, tolerance_mm) ? RP_GRID_REORDERED : RP_GRID_OTHER;
 }
 
 rp_grid rp_grid_respaced(const rp_grid *grid, const double spacing[3])

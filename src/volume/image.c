@@ -110,6 +110,26 @@ rp_status rp_labels_any(const rp_labels *labels, rp_mask *out, rp_error *err)
     return RP_OK;
 }
 
+bool rp_mask_centroid(const rp_mask *mask, double world_lps[3])
+{
+    const rp_grid *g = &mask->grid;
+    double sum[3] = {0, 0, 0};
+    size_t count = 0;
+    for (int z = 0; z < g->size[2]; z++)
+        for (int y = 0; y < g->size[1]; y++)
+            for (int x = 0; x < g->size[0]; x++) {
+                if (!mask->data[rp_grid_index(g, x, y, z)]) continue;
+                sum[0] += x;
+                sum[1] += y;
+                sum[2] += z;
+                count++;
+            }
+    if (!count) return false;
+    for (int a = 0; a < 3; a++) sum[a] /= (double)count;
+    rp_grid_to_world(g, sum, world_lps);
+    return true;
+}
+
 static void include_row(const uint8_t *row, int nx, int y, int z, int low[3], int high[3])
 {
     int first = 0, last = nx - 1;

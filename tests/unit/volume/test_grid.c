@@ -120,6 +120,28 @@ static void test_same(void **state)
     assert_false(rp_grid_same(&a, &b, 1e9));
 }
 
+static void test_relations(void **state)
+{
+    (void)state;
+    rp_grid a = rp_grid_make(12, 10, 8, 0.9, 1.1, 2.5), b;
+    set_direction(&a, 0.3, 0.1, -0.2, true);
+    a.origin[0] = -123.4;
+    for (int way = 0; way < 48; way++) {
+        b = stored_otherwise(&a, way);
+        assert_int_equal(rp_grid_relate(&a, &b, 1e-3), way ? RP_GRID_REORDERED : RP_GRID_SAME);
+        b.origin[2] += 0.3;
+        assert_int_equal(rp_grid_relate(&a, &b, 0.2), RP_GRID_OTHER);
+        assert_int_equal(rp_grid_relate(&a, &b, 0.4), way ? RP_GRID_REORDERED : RP_GRID_SAME);
+    }
+    b = a;
+    b.size[0]++;
+    assert_int_equal(rp_grid_relate(&a, &b, 100), RP_GRID_OTHER);
+    b = rp_grid_make(12, 10, 8, 0.9, 1.1, 2.5); /* x mirrored about its first voxel */
+    a = b;
+    b.direction[0][0] = -1;
+    assert_close(rp_grid_apart_mm(&a, &b), 2 * 11 * 0.9, 1e-9);
+}
+
 static void test_respaced_keeps_the_box(void **state)
 {
     (void)state;
@@ -155,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_round_trip_any_orientation),
         cmocka_unit_test(test_bad_grids),
         cmocka_unit_test(test_same),
+        cmocka_unit_test(test_relations),
         cmocka_unit_test(test_respaced_keeps_the_box),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,12 @@ static void test_labels_to_masks(void **state)
     assert_memory_equal(mask.data, ((const uint8_t[4]){0, 1, 0, 1}), 4);
     assert_int_equal(rp_mask_count(&mask), 2);
     rp_mask_release(&mask);
+    assert_ok(
+        rp_labels_select_region(&labels, (const int32_t[2]){300, labels.data[1]}, 2, &mask, &err),
+        err);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(mask.data[i], labels.data[i] == 300 || labels.data[i] == labels.data[1]);
+    rp_mask_release(&mask);
     assert_ok(rp_labels_any(&labels, &mask, &err), err);
     assert_memory_equal(mask.data, ((const uint8_t[4]){0, 1, 1, 1}), 4);
     rp_mask_release(&mask);
@@ -105,6 +111,25 @@ static void test_bounds(void **state)
     rp_mask_release(&mask);
 }
 
+static void test_centroid_and_outside(void **state)
+{
+    (void)state;
+    rp_error err;
+    rp_grid grid = rp_grid_make(9, 8, 7, 1, 2, 3), other = rp_grid_make(3, 8, 20, 1, 2, 1.5);
+    rp_mask mask;
+    double at[3];
+    assert_ok(rp_mask_init(&mask, &grid, &err), err);
+    assert_false(rp_mask_centroid(&mask, at));
+    for (int x = 1; x < 5; x++) mask.data[rp_grid_index(&grid, x, 4, 5)] = 1;
+    assert_true(rp_mask_centroid(&mask, at));
+    assert_true(at[0] == 2.5 && at[1] == 8 && at[2] == 15);
+    assert_int_equal(rp_mask_count_outside(&mask, &grid), 0);
+    assert_int_equal(rp_mask_count_outside(&mask, &other), 2); /* x of 3 and 4; it ends at 2.5 */
+    other.origin[0] = 0.5;
+    assert_int_equal(rp_mask_count_outside(&mask, &other), 1); /* at the very edge is within */
+    rp_mask_release(&mask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_labels_to_masks),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_centroid_and_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,4 +46,26 @@ static inline void set_direction(rp_grid *grid, double az, double ax, double ay,
     memcpy(grid->direction, product, sizeof product);
 }
 
+/* The same voxels in space in each of 48 ways: axis a of the new one is axis order[a] of the old
+ * one, turned round where flip says so. */
+static inline rp_grid stored_otherwise(const rp_grid *g, int way)
+{
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    const int *order = orders[way / 8], flip = way % 8;
+    rp_grid out = *g;
+    double first[3] = {0, 0, 0};
+    for (int a = 0; a < 3; a++) {
+        const int from = order[a];
+        const bool turned = flip >> a & 1;
+        out.size[a] = g->size[from];
+        out.spacing[a] = g->spacing[from];
+        if (turned) first[from] = g->size[from] - 1;
+        for (int r = 0; r < 3; r++)
+            out.direction[r][a] = turned ? -g->direction[r][from] : g->direction[r][from];
+    }
+    rp_grid_to_world(g, first, out.origin);
+    return out;
+}
+
 #endif
