@@ -186,6 +186,7 @@ rp_status cmd_contour_load(const char *spec, const cmd_ct *ct, const cmd_contour
 void cmd_contour_release(cmd_contour *contour);
 /* Whether a .dcm to be written is a SEG by its name ("...seg.dcm"). */
 bool cmd_is_seg_name(const char *path);
+double cmd_mask_cc(const rp_mask *mask);
 /* True for what has a grid of its own: NIfTI and SEG. */
 bool cmd_mask_probe(const char *file);
 /* A NIfTI mask, label selecting one value (NULL: the only one), or a segment of a SEG by name or

@@ -1,5 +1,5 @@
 /* reprise compare-masks: a predicted mask held against a reference. */
-#include "cmd.h"
+#include "input.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,11 +150,6 @@ static rp_status load_side(const compare_options *o, side *s, cmd_ct *ct, rp_err
     return o->image ? load_on_image(o, file, s, ct, err) : load_mask(file, roi, s, err);
 }
 
-static double volume_cc(const rp_mask *mask)
-{
-    return (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid) / 1000.0;
-}
-
 static rp_status refuse_grid(const side *p, const side *r, rp_error *err)
 {
     const rp_grid *a = &p->mask.grid, *b = &r->mask.grid;
@@ -169,19 +164,15 @@ static rp_status refuse_grid(const side *p, const side *r, rp_error *err)
 
 static rp_status match_grids(const compare_options *o, side *p, const side *r, rp_error *err)
 {
-    rp_mask moved = {0};
-    if (rp_grid_same(&p->mask.grid, &r->mask.grid, 1e-2)) return RP_OK;
+    rp_remarks odd = {0};
+    const rp_grid *grid = &r->mask.grid;
+    if (rp_grid_same(&p->mask.grid, grid, 1e-2)) return RP_OK;
     if (!o->resample) return refuse_grid(p, r, err);
-    rp_status status = rp_mask_resample(&p->mask, &r->mask.grid, &moved, err);
-    if (status) return status;
     p->resampled = true;
-    p->cc_before = volume_cc(&p->mask);
-    rp_mask_release(&p->mask);
-    p->mask = moved;
-    if (p->cc_before > 0.0 && rp_mask_count(&moved) == 0)
-        return rp_fail(err, RP_ERR_REFUSED, "%s: the mask lies outside the grid of %s", p->spec,
-                       r->spec);
-    return RP_OK;
+    p->cc_before = cmd_mask_cc(&p->mask);
+    rp_status status = input_put_on(p->spec, &p->mask, grid, r->spec, &odd, err);
+    cmd_tell_all(p->spec, &odd);
+    return status;
 }
 
 static rp_status load(const compare_options *o, compared *c, rp_error *err)

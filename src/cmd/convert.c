@@ -29,7 +29,8 @@ typedef struct convert_options {
 
 static const struct argp_option options[] = {
     {"reference", KEY_REFERENCE, "CT", 0,
-     "The image that an RTSTRUCT or SEG belongs to; of a series to be written, patient and study",
+     "The image that a contour belongs to and on whose grid it is put; of a series to be written, "
+     "patient and study",
      0},
     {"series", KEY_SERIES, "UID", 0, "Which series of a DICOM folder", 0},
     {"as", KEY_AS, "KIND", 0,
@@ -380,10 +381,8 @@ static rp_status convert(const convert_options *o, form to, const char **usage, 
     if (status) return status;
     if (from == FORM_MODEL) return model_to_model(o, file, err);
     if (from == FORM_SERIES) return series_to_nifti(o, err);
-    if (from == FORM_RTSTRUCT || to == FORM_RTSTRUCT || to == FORM_SEG)
-        return through_reference(o, to, err);
-    if (from == FORM_SEG)
-        return o->reference ? through_reference(o, to, err) : seg_to_nifti(file, roi, o, err);
+    if (to != FORM_SERIES && o->reference) return through_reference(o, to, err);
+    if (from == FORM_SEG) return seg_to_nifti(file, roi, o, err);
     return to == FORM_NIFTI ? nifti_to_nifti(file, roi, o->out, err) : nifti_to_series(o, err);
 }
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 
 #include "import.h"
+#include "input.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -83,56 +84,59 @@ rp_status import_entries(const char *folder, char ***names, size_t *count, rp_er
     return RP_OK;
 }
 
-static void judge(const rp_nifti_info *image, const rp_labels *labels, int value, char why[512])
+static void judge(const rp_nifti_info *image, const rp_mask *mask, const char *roi, char why[512])
 {
-    const size_t voxels = rp_grid_voxels(&labels->grid);
-    const int *a = image->grid.size, *b = labels->grid.size;
-    bool found = false;
-    for (size_t i = 0; i < voxels && !found; i++) found = labels->data[i] == value;
+    const int *a = image->grid.size, *b = mask->grid.size;
     if (memcmp(a, b, sizeof image->grid.size) != 0)
         snprintf(why, 512, "the mask has %dx%dx%d voxels, the image %dx%dx%d", b[0], b[1], b[2],
                  a[0], a[1], a[2]);
-    else if (!rp_grid_same(&image->grid, &labels->grid, 0.5 * image->grid.spacing[0]))
-        snprintf(why, 512, "the mask lies elsewhere than the image, by their headers");
-    else if (!found)
-        snprintf(why, 512, "no voxel of the mask has the value %d", value);
+    else if (input_lies_elsewhere(&mask->grid, &image->grid, 0.25))
+        snprintf(why, 512,
+                 "the mask lies elsewhere than the image, by their headers: voxels of the same "
+                 "index up to %.1f mm apart",
+                 rp_grid_apart_mm(&mask->grid, &image->grid));
+    else if (rp_mask_count(mask) == 0)
+        snprintf(why, 512, "no voxel of the mask has the value %s", roi);
 }
 
-rp_status import_check_pair(const char *image, const char *mask, int value, char why[512],
+/* Where the two do not fit, *why says so in words. */
+static rp_status check_pair(const char *image, const char *mask, const char *roi, char why[512],
                             rp_error *err)
 {
     rp_error reason = {0};
     rp_nifti_info info;
-    rp_labels labels = {0};
+    rp_mask inside = {0};
+    rp_remarks odd = {0};
     why[0] = '\0';
     rp_status status = RP_OK;
     if (!rp_path_exists(image) || !rp_path_exists(mask)) {
         snprintf(why, 512, "%s does not exist", rp_path_exists(image) ? mask : image);
         return RP_OK;
     }
-    status = rp_nifti_info_read(image, &info, NULL, &reason);
-    if (!status) status = rp_nifti_read_labels(mask, &labels, NULL, &reason);
+    status = rp_nifti_info_read(image, &info, &odd, &reason);
+    cmd_tell_all(image, &odd);
+    if (!status) status = input_read_region(mask, roi, &inside, &odd, &reason);
+    cmd_tell_all(mask, &odd);
     if (status == RP_ERR_MEMORY) return rp_fail(err, status, "%s", reason.message);
     if (status)
         snprintf(why, 512, "%.500s", reason.message);
     else
-        judge(&info, &labels, value, why);
-    rp_labels_release(&labels);
+        judge(&info, &inside, roi, why);
+    rp_mask_release(&inside);
     return RP_OK;
 }
 
 rp_status import_pair(import_job *job, const char *id, const char *image, const char *mask,
-                      int value, rp_error *err)
+                      const char *roi, rp_error *err)
 {
-    char why[512], roi[16];
-    rp_status status = import_check_pair(image, mask, value, why, err);
+    char why[512];
+    rp_status status = check_pair(image, mask, roi, why, err);
     if (status) return status;
     if (why[0]) {
         import_leave_out(job, id, "%s", why);
         return RP_OK;
     }
-    snprintf(roi, sizeof roi, "%d", value);
-    rp_cohort_visit v = {.image = (char *)image, .contour = (char *)mask, .roi = roi};
+    rp_cohort_visit v = {.image = (char *)image, .contour = (char *)mask, .roi = (char *)roi};
     return rp_cohort_add_visit(&job->cohort, id, &v, NULL, err);
 }
 

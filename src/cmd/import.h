@@ -27,12 +27,10 @@ rp_status import_phantom(import_job *job, rp_error *err);
 
 /* Tells that something of the folder was not taken, and why. */
 void import_leave_out(import_job *job, const char *what, const char *format, ...) RP_PRINTF(3, 4);
-/* Whether the mask is on the image's grid and has the value; where not, *why says so in words. */
-rp_status import_check_pair(const char *image, const char *mask, int value, char why[512],
-                            rp_error *err);
-/* The patient's only visit: adds it, or leaves it out when its mask does not fit. */
+/* The patient's only visit: adds it, or leaves it out when its mask is not on the image's grid or
+ * has none of the values of the ROI ("1", or "1+2" for a region). */
 rp_status import_pair(import_job *job, const char *id, const char *image, const char *mask,
-                      int value, rp_error *err);
+                      const char *roi, rp_error *err);
 /* For qsort of strings: numbers within them count as numbers. */
 int import_compare_names(const void *a, const void *b);
 /* Entries of a folder, sorted so, without those that begin with a dot. Free with

@@ -1,6 +1,7 @@
 /* 3D-IRCADb: folders of a patient's DICOM slices, and for each structure a folder of DICOM slices
  * that are 0 outside it and 255 inside. */
 #include "import.h"
+#include "input.h"
 #include "origin.h"
 
 #include <math.h>
@@ -36,19 +37,18 @@ static rp_status add_structure(const char *folder, const cmd_ct *ct, rp_mask *wh
 {
     const cmd_ct_options options = {.allow_non_ct = true, .allow_mixed_patients = true};
     cmd_ct slices = {0};
-    rp_mask mask = {0}, placed = {0};
+    rp_mask mask = {0};
+    rp_remarks odd = {0};
     rp_status status = cmd_ct_load(folder, &options, NULL, &slices, why);
     if (!status) status = rp_mask_init(&mask, &slices.series.image.grid, why);
     if (!status && !threshold(&slices.series.image, &mask))
         status = rp_fail(why, RP_ERR_FORMAT, "%s: all voxels are alike", folder);
-    if (!status) status = rp_mask_resample(&mask, &ct->series.image.grid, &placed, why);
-    if (!status && rp_mask_count(&placed) == 0)
-        status = rp_fail(why, RP_ERR_REFUSED, "%s: lies outside the patient's image", folder);
-    const size_t voxels = status ? 0 : rp_grid_voxels(&placed.grid);
-    for (size_t i = 0; i < voxels; i++) whole->data[i] |= placed.data[i];
+    if (!status) status = input_put_on(folder, &mask, &ct->series.image.grid, ct->path, &odd, why);
+    cmd_tell_all(folder, &odd);
+    const size_t voxels = status ? 0 : rp_grid_voxels(&mask.grid);
+    for (size_t i = 0; i < voxels; i++) whole->data[i] |= mask.data[i];
     cmd_ct_release(&slices);
     rp_mask_release(&mask);
-    rp_mask_release(&placed);
     return status == RP_ERR_MEMORY ? rp_fail(err, status, "%s", why->message) : RP_OK;
 }
 

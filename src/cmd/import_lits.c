@@ -36,7 +36,7 @@ static rp_status add_volume(import_job *job, char *const *paths, size_t count, c
                             int value, rp_error *err)
 {
     size_t copies, volumes;
-    char id[32];
+    char id[32], roi[16];
     const int number = number_of(volume, "volume-");
     const char *mask = find(paths, count, "segmentation-", number, &copies);
     const char *first = find(paths, count, "volume-", number, &volumes);
@@ -51,7 +51,8 @@ static rp_status add_volume(import_job *job, char *const *paths, size_t count, c
         return RP_OK;
     }
     snprintf(id, sizeof id, "lits-%d", number);
-    return import_pair(job, id, volume, mask, value, err);
+    snprintf(roi, sizeof roi, "%d", value);
+    return import_pair(job, id, volume, mask, roi, err);
 }
 
 rp_status import_lits(import_job *job, rp_error *err)

@@ -9,7 +9,7 @@
 typedef struct dataset {
     import_job *job;
     const rp_json *json;
-    int value;        /* of the lesion */
+    char values[64];  /* of the lesion: "1", or "1+2" for a region */
     int channel;      /* the CT's */
     char ending[32];  /* ".nii.gz" */
     char file[4096];  /* dataset.json, for messages */
@@ -18,24 +18,40 @@ typedef struct dataset {
 
 /* ---- which label ------------------------------------------------------------------------- */
 
-/* The decathlon maps values to names, nnU-Net 2 names to values. False for a region of several
- * values and for what is neither. */
-static bool label_at(const rp_json *labels, size_t i, const char **name, int *value)
+/* A label is a value, or a region of several: "1", "1+2". */
+typedef struct label {
+    const char *name;
+    char values[64];
+} label;
+
+static bool add_value(label *l, int64_t value)
+{
+    const size_t length = strlen(l->values);
+    if (value < 0 || value > INT32_MAX) return false;
+    const int more = snprintf(l->values + length, sizeof l->values - length, "%s%d",
+                              length ? "+" : "", (int)value);
+    return more > 0 && length + (size_t)more < sizeof l->values;
+}
+
+/* The decathlon maps values to names, nnU-Net 2 names to values or to lists of them. */
+static bool label_at(const rp_json *labels, size_t i, label *l)
 {
     const char *key = rp_json_key_at(labels, i);
     const rp_json *child = rp_json_at(labels, i);
     const char *text = rp_json_as_string(child);
     int64_t number;
+    int value;
+    *l = (label){.name = key};
     if (!key || !child) return false;
-    if (text && cmd_parse_int(key, 0, INT32_MAX, value)) {
-        *name = text;
-        return true;
+    if (text && cmd_parse_int(key, 0, INT32_MAX, &value)) {
+        l->name = text;
+        return add_value(l, value);
     }
-    *name = key;
-    if (text) return cmd_parse_int(text, 0, INT32_MAX, value);
-    if (!rp_json_as_int(child, &number) || number < 0 || number > INT32_MAX) return false;
-    *value = (int)number;
-    return true;
+    if (text) return cmd_parse_int(text, 0, INT32_MAX, &value) && add_value(l, value);
+    if (rp_json_as_int(child, &number)) return add_value(l, number);
+    for (size_t k = 0; k < rp_json_length(child); k++)
+        if (!rp_json_as_int(rp_json_at(child, k), &number) || !add_value(l, number)) return false;
+    return l->values[0];
 }
 
 static bool sounds_like_lesion(const char *name)
@@ -48,37 +64,37 @@ static bool sounds_like_lesion(const char *name)
     return false;
 }
 
-static void list_label(dataset *d, const char *name, int value)
+static void list_label(dataset *d, const label *l)
 {
     const size_t length = strlen(d->others);
-    snprintf(d->others + length, sizeof d->others - length, "%s%.40s (%d)", length ? ", " : "",
-             name, value);
+    snprintf(d->others + length, sizeof d->others - length, "%s%.40s (%s)", length ? ", " : "",
+             l->name, l->values);
 }
 
 /* Asked for, or the only one, or the only one whose name says that it is a lesion. */
 static rp_status choose_label(dataset *d, rp_error *err)
 {
     const rp_json *labels = rp_json_get(d->json, "labels");
-    const char *wanted = d->job->label, *name;
-    int value, wanted_value = -1, any = 0, lesions = 0, asked = 0;
-    int last = 0, lesion = 0, asked_value = 0;
-    if (wanted && !cmd_parse_int(wanted, 1, INT32_MAX, &wanted_value)) wanted_value = -1;
+    const char *wanted = d->job->label;
+    int any = 0, lesions = 0, asked = 0;
+    label l, last = {0}, lesion = {0}, asked_for = {0};
     for (size_t i = 0; labels && i < rp_json_length(labels); i++) {
-        if (!label_at(labels, i, &name, &value) || value == 0 || strcmp(name, "ignore") == 0)
+        if (!label_at(labels, i, &l) || strcmp(l.values, "0") == 0 || strcmp(l.name, "ignore") == 0)
             continue;
-        list_label(d, name, value);
+        list_label(d, &l);
         any++;
-        last = value;
-        if (sounds_like_lesion(name)) {
+        last = l;
+        if (sounds_like_lesion(l.name)) {
             lesions++;
-            lesion = value;
+            lesion = l;
         }
-        if (wanted && (value == wanted_value || strcasecmp(name, wanted) == 0)) {
+        if (wanted && (strcmp(l.values, wanted) == 0 || strcasecmp(l.name, wanted) == 0)) {
             asked++;
-            asked_value = value;
+            asked_for = l;
         }
     }
-    d->value = wanted ? asked_value : lesions == 1 ? lesion : last;
+    const label *taken = wanted ? &asked_for : lesions == 1 ? &lesion : &last;
+    memcpy(d->values, taken->values, sizeof d->values);
     const bool clear = wanted ? asked == 1 : lesions == 1 || (lesions == 0 && any == 1);
     if (clear) return RP_OK;
     if (wanted)
@@ -150,7 +166,7 @@ static rp_status add_case(dataset *d, const char *image, const char *mask, rp_er
     RP_AUTOFREE char *id = case_name(d, mask);
     if (!image_path || !mask_path || !id)
         return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", d->file);
-    return import_pair(d->job, id, image_path, mask_path, d->value, err);
+    return import_pair(d->job, id, image_path, mask_path, d->values, err);
 }
 
 /* {"image": ..., "label": ...}; nnU-Net 2 has {"images": [...], "label": ...}. */

@@ -28,8 +28,29 @@ rp_status input_check_roi(const input_roi *from, const cmd_ct *ct,
  * whose tilted gantry was resampled, contours of the acquired slices are filled there first. */
 rp_status input_fill_roi(const input_roi *from, const cmd_ct *ct, rp_mask *mask,
                          rp_remarks *remarks, rp_error *err);
-/* Onto the grid of the CT. */
-rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err);
+
+/* ---- input_mask.c: masks that have a grid of their own ---- */
+
+/* Of a NIfTI label map, the values "1", or "1+2" as one; it may be empty. */
+rp_status input_read_region(const char *file, const char *label, rp_mask *mask, rp_remarks *remarks,
+                            rp_error *err);
+/* How a mask's voxels lie to an image's; what files round is the same. */
+rp_grid_relation input_relate(const rp_grid *mask, const rp_grid *image);
+/* Whether the mask has the image's matrix, but by its header voxels of the same index lie more than
+ * so many of the image's (smallest) voxels apart. */
+bool input_lies_elsewhere(const rp_grid *mask, const rp_grid *image, double most_voxels);
+/* RP_ERR_REFUSED where the mask has the image's matrix, another place, and a header that says
+ * nothing (1 mm or R, A, S from the origin on); "mask_elsewhere" where it says something. */
+rp_status input_check_header(const char *file, const rp_mask *mask, const rp_grid *image,
+                             rp_remarks *remarks, rp_error *err);
+/* Puts the mask on the grid of an image, which has a name for messages, after
+ * input_check_header. RP_ERR_REFUSED: it lies outside. Told where it was not on that grid:
+ * "mask_resampled" (with what became of the volume), "mask_partly_outside", "mask_parts_changed";
+ * the same voxels in another order are no matter for a remark. */
+rp_status input_put_on(const char *file, rp_mask *mask, const rp_grid *grid, const char *image,
+                       rp_remarks *remarks, rp_error *err);
+/* Adds "mask_partly_outside". */
+void input_tell_outside(double outside, double all, rp_remarks *remarks);
 /* Neither nothing nor more than half of the image. */
 rp_status input_check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask,
                              rp_error *err);
@@ -42,7 +63,8 @@ typedef struct input_segment {
 } input_segment;
 /* Frames without a position, onto the slices of the CT that they refer to. */
 rp_status input_place_seg(const char *file, rp_seg *seg, const cmd_ct *ct, rp_error *err);
-/* On the grid of the CT. RP_ERR_REFUSED where all of it lies outside; it may be empty. */
+/* On the grid of the CT; remarks as of input_put_on. RP_ERR_REFUSED where all of it lies outside;
+ * it may be empty. */
 rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask,
                          rp_remarks *remarks, rp_error *err);
 rp_status input_check_seg(const char *file, const rp_seg *seg, const cmd_ct *ct,

@@ -4,31 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_error *err)
-{
-    const rp_grid *grid = &ct->series.image.grid;
-    const double tolerance =
-        0.01 * fmin(grid->spacing[0], fmin(grid->spacing[1], grid->spacing[2]));
-    if (rp_grid_same(&mask->grid, grid, fmax(tolerance, 1e-3))) {
-        mask->grid = *grid;
-        return RP_OK;
-    }
-    rp_mask moved = {0};
-    const double before_cc = (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid) / 1000.0;
-    rp_status status = rp_mask_resample(mask, grid, &moved, err);
-    if (status) return status;
-    const double after_cc = (double)rp_mask_count(&moved) * rp_grid_voxel_mm3(grid) / 1000.0;
-    rp_mask_release(mask);
-    *mask = moved;
-    if (before_cc > 0.0 && after_cc == 0.0)
-        return rp_fail(err, RP_ERR_REFUSED, "%s: the mask lies outside the image %s", file,
-                       ct->path);
-    if (after_cc < 0.9 * before_cc)
-        rp_log(RP_LOG_WARNING, "%s: %.0f%% of the mask was lost on the image's grid", file,
-               100.0 * (1.0 - after_cc / before_cc));
-    return RP_OK;
-}
-
 bool cmd_mask_probe(const char *file)
 {
     return rp_nifti_probe(file) || rp_seg_probe(file);
@@ -49,8 +24,8 @@ static bool parse_values(const char *label, int32_t *values, size_t most, size_t
     return true;
 }
 
-static rp_status read_region(const char *file, const char *label, rp_mask *mask,
-                             rp_remarks *remarks, rp_error *err)
+rp_status input_read_region(const char *file, const char *label, rp_mask *mask, rp_remarks *remarks,
+                            rp_error *err)
 {
     int32_t values[64];
     size_t count;
@@ -62,10 +37,6 @@ static rp_status read_region(const char *file, const char *label, rp_mask *mask,
     rp_status status = rp_nifti_read_labels(file, &labels, remarks, err);
     if (!status) status = rp_labels_select_region(&labels, values, count, mask, err);
     rp_labels_release(&labels);
-    if (!status && rp_mask_count(mask) == 0) {
-        rp_mask_release(mask);
-        status = rp_fail(err, RP_ERR_ARGUMENT, "%s: no voxel has the label %s", file, label);
-    }
     return status;
 }
 
@@ -92,6 +63,151 @@ rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_r
 {
     if (!rp_nifti_probe(file) && rp_seg_probe(file))
         return input_read_seg(file, label, 0.0, mask, err);
-    return label ? read_region(file, label, mask, remarks, err)
-                 : read_one_mask(file, mask, remarks, err);
+    if (!label) return read_one_mask(file, mask, remarks, err);
+    rp_status status = input_read_region(file, label, mask, remarks, err);
+    if (status || rp_mask_count(mask) > 0) return status;
+    rp_mask_release(mask);
+    return rp_fail(err, RP_ERR_ARGUMENT, "%s: no voxel has the label %s", file, label);
+}
+
+/* ---- on the grid of an image ------------------------------------------------------------- */
+
+double cmd_mask_cc(const rp_mask *mask)
+{
+    return (double)rp_mask_count(mask) * rp_grid_voxel_mm3(&mask->grid) / 1000.0;
+}
+
+static double smallest(const rp_grid *grid)
+{
+    return fmin(grid->spacing[0], fmin(grid->spacing[1], grid->spacing[2]));
+}
+
+static bool same_matrix(const rp_grid *a, const rp_grid *b)
+{
+    return memcmp(a->size, b->size, sizeof a->size) == 0;
+}
+
+rp_grid_relation input_relate(const rp_grid *mask, const rp_grid *image)
+{
+    return rp_grid_relate(mask, image, fmax(0.01 * smallest(image), 1e-3));
+}
+
+bool input_lies_elsewhere(const rp_grid *mask, const rp_grid *image, double most_voxels)
+{
+    return same_matrix(mask, image) && input_relate(mask, image) != RP_GRID_SAME &&
+           rp_grid_apart_mm(mask, image) > most_voxels * smallest(image);
+}
+
+/* What writers leave that were given no geometry, and what is read where a file tells none: from
+ * the origin on, along R, A and S or with voxels of 1 mm. */
+static bool is_nowhere(const rp_grid *g)
+{
+    bool unit = true;
+    for (int a = 0; a < 3; a++) {
+        if (g->origin[a] != 0) return false;
+        unit &= g->spacing[a] == 1;
+        for (int b = 0; b < 3; b++)
+            if (a != b && g->direction[a][b] != 0) return false;
+    }
+    return unit ||
+           (g->direction[0][0] == -1 && g->direction[1][1] == -1 && g->direction[2][2] == 1);
+}
+
+/* Where the lesion lies by its own header and by its place in the image's matrix. */
+static double moved_mm(const rp_mask *mask, const rp_grid *image)
+{
+    rp_mask as_image = *mask;
+    double here[3], there[3], square = 0;
+    as_image.grid = *image;
+    if (!rp_mask_centroid(mask, here) || !rp_mask_centroid(&as_image, there)) return 0;
+    for (int r = 0; r < 3; r++) square += (here[r] - there[r]) * (here[r] - there[r]);
+    return sqrt(square);
+}
+
+rp_status input_check_header(const char *file, const rp_mask *mask, const rp_grid *image,
+                             rp_remarks *remarks, rp_error *err)
+{
+    if (!input_lies_elsewhere(&mask->grid, image, 0)) return RP_OK;
+    if (is_nowhere(&mask->grid))
+        return rp_fail(
+            err, RP_ERR_REFUSED,
+            "%s: the mask has the image's matrix (%d x %d x %d), but its header does not "
+            "say where it lies, unlike the image's: save it with the image's header",
+            file, image->size[0], image->size[1], image->size[2]);
+    rp_remark_add(
+        remarks, "mask_elsewhere",
+        "The mask has the image's matrix (%d x %d x %d), but its header puts it "
+        "elsewhere: voxels of the same index lie up to %.1f mm apart, the lesion's centre "
+        "%.1f mm. It was taken as its header says; check that it was made for this image.",
+        image->size[0], image->size[1], image->size[2], rp_grid_apart_mm(&mask->grid, image),
+        moved_mm(mask, image));
+    return RP_OK;
+}
+
+/* A word about parts that were too small for the image's voxels, or joined in them. */
+static rp_status tell_parts(const rp_mask *before, const rp_mask *after, rp_remarks *remarks,
+                            rp_error *err)
+{
+    rp_labels labels = {0};
+    int32_t was = 0, is = 0;
+    rp_status status = rp_mask_components(before, 26, &labels, &was, NULL, err);
+    rp_labels_release(&labels);
+    if (!status) status = rp_mask_components(after, 26, &labels, &is, NULL, err);
+    rp_labels_release(&labels);
+    if (!status && was != is)
+        rp_remark_add(remarks, "mask_parts_changed",
+                      "On that grid the mask has %d parts instead of %d: some were too small "
+                      "for its voxels, or joined or fell apart.",
+                      is, was);
+    return status;
+}
+
+void input_tell_outside(double outside, double all, rp_remarks *remarks)
+{
+    rp_remark_add(remarks, "mask_partly_outside",
+                  "%.1f%% of the mask lie outside the image and were left out: volume, and perhaps "
+                  "diameter, are too small.",
+                  fmax(0.1, 100 * outside / all));
+}
+
+static void tell_resampled(const rp_mask *before, const rp_mask *after, rp_remarks *remarks)
+{
+    const rp_grid *b = &before->grid, *a = &after->grid;
+    const double was = cmd_mask_cc(before), is = cmd_mask_cc(after);
+    const size_t outside = rp_mask_count_outside(before, a);
+    rp_remark_add(remarks, "mask_resampled",
+                  "The mask was put on another grid: %d x %d x %d voxels of %.4g x %.4g x %.4g "
+                  "mm became %d x %d x %d of %.4g x %.4g x %.4g mm, %.3f cc became %.3f cc "
+                  "(%+.1f%%).",
+                  b->size[0], b->size[1], b->size[2], b->spacing[0], b->spacing[1], b->spacing[2],
+                  a->size[0], a->size[1], a->size[2], a->spacing[0], a->spacing[1], a->spacing[2],
+                  was, is, was > 0 ? 100 * (is / was - 1) : 0);
+    if (outside) input_tell_outside((double)outside, (double)rp_mask_count(before), remarks);
+}
+
+rp_status input_put_on(const char *file, rp_mask *mask, const rp_grid *grid, const char *image,
+                       rp_remarks *remarks, rp_error *err)
+{
+    const rp_grid_relation relation = input_relate(&mask->grid, grid);
+    if (relation == RP_GRID_SAME) {
+        mask->grid = *grid;
+        return RP_OK;
+    }
+    rp_mask moved = {0};
+    rp_status status = input_check_header(file, mask, grid, remarks, err);
+    if (!status) status = rp_mask_resample(mask, grid, &moved, err);
+    if (!status && rp_mask_count(mask) > 0 && rp_mask_count(&moved) == 0)
+        status =
+            rp_fail(err, RP_ERR_REFUSED, "%s: the mask lies outside the image %s", file, image);
+    if (!status && relation == RP_GRID_OTHER) {
+        tell_resampled(mask, &moved, remarks);
+        status = tell_parts(mask, &moved, remarks, err);
+    }
+    if (status) {
+        rp_mask_release(&moved);
+        return status;
+    }
+    rp_mask_release(mask);
+    *mask = moved;
+    return RP_OK;
 }

@@ -4,9 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* Of a segment that lies on a grid in part, the share that may be lost without a word. */
-static const double most_lost = 0.1;
-
 bool cmd_is_seg_name(const char *path)
 {
     static const char ending[] = "seg.dcm";
@@ -14,12 +11,21 @@ bool cmd_is_seg_name(const char *path)
     return length >= tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
+/* A segment whose frames have their own grid. */
+static void tell_resampled(double before_cc, const rp_mask *mask, rp_remarks *remarks)
+{
+    const double cc = cmd_mask_cc(mask);
+    rp_remark_add(remarks, "mask_resampled",
+                  "The segment's frames lie between the image's voxels and were put on its grid: "
+                  "%.3f cc became %.3f cc (%+.1f%%).",
+                  before_cc, cc, before_cc > 0 ? 100 * (cc / before_cc - 1) : 0);
+}
+
 rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *mask,
                          rp_remarks *remarks, rp_error *err)
 {
     const rp_remarks *of_file = &from->seg->remarks;
     const rp_seg_mask_options how = {.fraction = from->fraction};
-    const char *name = from->segment->name;
     rp_seg_report report;
     rp_status status =
         rp_seg_to_mask(from->seg, from->segment, &how, &ct->series.image.grid, mask, &report, err);
@@ -28,12 +34,12 @@ rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *m
     if (inside == 0.0 && outside > 0.0) {
         rp_mask_release(mask);
         return rp_fail(err, RP_ERR_REFUSED, "%s: the segment \"%s\" lies outside the image %s",
-                       from->file, name, ct->path);
+                       from->file, from->segment->name, ct->path);
     }
-    if (outside > most_lost * (inside + outside))
-        rp_remark_add(remarks, "contour_outside",
-                      "%.0f%% of the segment \"%s\" lie outside the image.",
-                      100.0 * outside / (inside + outside), name);
+    if (report.resampled) tell_resampled(report.own_mm3 / 1000.0, mask, remarks);
+    if (outside > 0.0)
+        input_tell_outside(outside, report.resampled ? (double)report.own_voxels : inside + outside,
+                           remarks);
     for (size_t i = 0; i < of_file->count; i++)
         rp_remark_add(remarks, of_file->items[i].key, "%s", of_file->items[i].text);
     return RP_OK;

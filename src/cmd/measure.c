@@ -57,7 +57,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         o->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument '%s'", argument);
+        argp_error(state, "unexpected argument '%s': a mask goes behind --mask", argument);
         return 0;
     case ARGP_KEY_END:
         if (!o->mask) argp_error(state, "--mask is missing");
@@ -94,7 +94,9 @@ static rp_status load_labels(const measure_options *o, measured *m, rp_error *er
     status = cmd_ct_load(o->image, NULL, cmd_progress(&o->common), &m->ct, err);
     cmd_add_label(m->label, m->ct.label);
     if (!status && !rp_grid_same(&m->labels.grid, &m->ct.series.image.grid, 0.01))
-        status = rp_fail(err, RP_ERR_REFUSED, "%s: not on the grid of %s", o->mask, o->image);
+        status = rp_fail(err, RP_ERR_REFUSED,
+                         "%s: not on the grid of %s; without --labels a mask is put there", o->mask,
+                         o->image);
     return status;
 }
 

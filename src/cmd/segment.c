@@ -1,5 +1,5 @@
 /* reprise segment: contours the lesion in one image with a model. */
-#include "cmd.h"
+#include "input.h"
 #include "origin.h"
 
 #include <string.h>
@@ -213,6 +213,23 @@ static rp_status save(const segment_arguments *a, const rp_model *model, const c
     return RP_OK;
 }
 
+/* The contour of another visit: its grid may be another, its place hardly. */
+static rp_status load_prior(const segment_arguments *a, const cmd_ct *ct, cmd_ct *prior_ct,
+                            rp_mask *prior, rp_error *err)
+{
+    rp_remarks odd = {0};
+    const rp_grid *grid = &ct->series.image.grid;
+    rp_status status =
+        cmd_mask_load(a->prior, a->prior_image, cmd_progress(&a->common), prior_ct, prior, err);
+    if (status) return status;
+    if (!a->prior_image) status = input_check_header(a->prior, prior, grid, &odd, err);
+    if (!status && rp_mask_count_outside(prior, grid) == rp_mask_count(prior))
+        rp_remark_add(&odd, "prior_outside",
+                      "The prior lies outside the image: no component is near it.");
+    cmd_tell_all(a->prior, &odd);
+    return status;
+}
+
 static rp_status perform(const segment_arguments *a, rp_error *err)
 {
     cmd_ct ct = {0}, prior_ct = {0};
@@ -229,9 +246,7 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     if (!status) status = rp_model_read(a->model, &model, err);
     if (!status && a->has_norm) rp_fcd_set_norm(model.net, a->norm);
     if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &ct, err);
-    if (!status && a->prior)
-        status = cmd_mask_load(a->prior, a->prior_image, cmd_progress(&a->common), &prior_ct,
-                               &prior, err);
+    if (!status && a->prior) status = load_prior(a, &ct, &prior_ct, &prior, err);
     cmd_add_label(ct.label, prior_ct.label);
     if (a->prior) predict.prior = &prior;
     if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)

@@ -13,6 +13,7 @@ typedef struct loader {
     const track_row *row;
     const cmd_ct *ct;
     track_masks *out;
+    rp_remarks *remarks; /* on the row's mask */
     rp_error *err;
     bool foreign; /* an ROI belongs to another image; err says why */
 } loader;
@@ -60,6 +61,12 @@ static bool is_asked_for(const char *rois, const char *name, int number)
     return false;
 }
 
+static rp_status place(loader *l, rp_mask *mask)
+{
+    return input_put_on(l->row->mask, mask, &l->ct->series.image.grid, l->ct->path, l->remarks,
+                        l->err);
+}
+
 /* ---- NIfTI ------------------------------------------------------------------------------- */
 
 typedef struct values {
@@ -96,7 +103,7 @@ static rp_status add_labels(loader *l, const rp_labels *labels, const values *v)
         if (!is_asked_for(l->row->rois, name, v->items[i])) continue;
         status = rp_labels_select(labels, v->items[i], &mask, l->err);
         if (status) break;
-        status = input_place(l->row->mask, &mask, l->ct, l->err);
+        status = place(l, &mask);
         if (!status) status = add(l, &mask, name);
         rp_mask_release(&mask);
     }
@@ -110,7 +117,7 @@ static rp_status add_components(loader *l, rp_mask *mask)
     int32_t count = 0;
     size_t *sizes = NULL;
     const double voxel_cc = rp_grid_voxel_mm3(&l->ct->series.image.grid) / 1000.0;
-    rp_status status = input_place(l->row->mask, mask, l->ct, l->err);
+    rp_status status = place(l, mask);
     if (!status) status = rp_mask_components(mask, 26, &parts, &count, &sizes, l->err);
     for (int32_t i = 1; !status && i <= count; i++) {
         char name[16];
@@ -134,9 +141,7 @@ static rp_status load_nifti(loader *l)
 {
     rp_labels labels;
     rp_mask mask;
-    rp_remarks odd = {0};
-    rp_status status = rp_nifti_read_labels(l->row->mask, &labels, &odd, l->err);
-    cmd_tell_all(l->row->mask, &odd);
+    rp_status status = rp_nifti_read_labels(l->row->mask, &labels, l->remarks, l->err);
     if (status) return status;
     const values v = find_values(&labels);
     cmd_find_label(l->row->mask, NULL, l->out->label);
@@ -253,10 +258,7 @@ static rp_status add_segment(loader *l, const rp_seg *seg, const rp_seg_segment 
     rp_mask mask;
     if (!is_asked_for(l->row->rois, segment->name, segment->number)) return RP_OK;
     const input_segment from = {.file = l->row->mask, .seg = seg, .segment = segment};
-    rp_remarks remarks = {0};
-    rp_status status = input_seg_mask(&from, l->ct, &mask, &remarks, l->err);
-    if (!status) cmd_tell(l->row->mask, &remarks);
-    rp_remarks_release(&remarks);
+    rp_status status = input_seg_mask(&from, l->ct, &mask, l->remarks, l->err);
     if (status) return status;
     if (rp_mask_count(&mask) == 0) {
         rp_log(RP_LOG_WARNING, "%s: the segment '%s' is empty and was passed over", l->row->mask,
@@ -309,7 +311,9 @@ static rp_status check_names(const loader *l)
 rp_status track_masks_load(const track_options *options, const track_row *row, const cmd_ct *ct,
                            track_masks *masks, rp_error *err)
 {
-    loader l = {.options = options, .row = row, .ct = ct, .out = masks, .err = err};
+    rp_remarks odd = {0};
+    loader l = {
+        .options = options, .row = row, .ct = ct, .out = masks, .remarks = &odd, .err = err};
     rp_status status;
     *masks = (track_masks){0};
     masks->found = rp_alloc(RP_TRACK_MOST, sizeof *masks->found);
@@ -330,6 +334,7 @@ rp_status track_masks_load(const track_options *options, const track_row *row, c
         status = rp_fail(err, RP_ERR_FORMAT, "%s: no RTSTRUCT, SEG or NIfTI mask", row->mask);
     if (!status) status = check_names(&l);
     if (!status) status = rp_sha256_file(row->mask, masks->sha256, err);
+    cmd_tell_all(row->mask, &odd);
     if (status) track_masks_release(masks);
     return status;
 }

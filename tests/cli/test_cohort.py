@@ -275,7 +275,23 @@ def import_nnunet(p):
     dataset(p, "D", labels={"0": "b", "1": "t"}, modality={"1": "CT"},
             training=[{"image": "./imagesTr/case_1.nii.gz", "label": "./labelsTr/case_1.nii.gz"}])
     p.run(0, "import", "nnunet", "D", "--out", "v1.csv", says=("1 patients",))
-    for broken in b"", b"{", b"[]", b'{"labels": 3}', b'{"labels": {"0": "b"}}':
+    # Regions of several values, as nnU-Net documents them.
+    whole = h.voxels()[1].copy()
+    whole[:5] *= 2
+    h.write_nifti(p.path("D/labelsTr/case_1.nii.gz"), whole)
+    regions = {"background": 0, "whole": [1, 2], "core": [2], "far": [1, 7, 3]}
+    dataset(p, "D", channel_names={"1": "CT"}, labels=regions, regions_class_order=[2, 1, 3])
+    p.run(1, "import", "nnunet", "D", "--out", "x.csv", says=("whole (1+2), core (2), far (1+7+3)",))
+    for label, roi, inside in ("whole", "1+2", whole > 0), ("core", "2", whole == 2), ("1+2", "1+2", whole > 0):
+        out = f"{label}-region.csv"
+        p.run(0, "import", "nnunet", "D", "--label", label, "--out", out, says=(": 2 patients" if roi == "1+2" else ": 1 patients",))
+        row = p.rows(out)[0]
+        p.require(row["roi"] == roi, row)
+        p.run(0, "convert", f"{row['contour']}:{roi}", f"{label}.nii.gz")
+        got = h.nibabel.load(p.path(f"{label}.nii.gz")).get_fdata().transpose(2, 1, 0)
+        p.require((got == inside).all(), (label, got.sum(), inside.sum()))
+    for broken in (b"", b"{", b"[]", b'{"labels": 3}', b'{"labels": ["a"]}', b'{"labels": {"0": "b"}}',
+                   b'{"labels": {"a": [], "b": [1, "x"], "c": [-1]}}'):
         h.write(p.path("D/dataset.json"), broken)
         p.run(1, "import", "nnunet", "D", "--out", "b.csv", says=("D/dataset.json",))
     os.remove(p.path("D/dataset.json"))

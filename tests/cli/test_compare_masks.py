@@ -31,11 +31,12 @@ class Tester(h.Checks):
     def run(self, reference, prediction, *more):
         return h.run("compare-masks", f"--reference={reference}", f"--prediction={prediction}", *more)
 
-    def json(self, name, *arguments, expect):
-        """expect(result) gives a list of faults."""
+    def json(self, name, *arguments, expect, told=()):
+        """expect(result) gives a list of faults; told: what the warnings say, which else there are none of."""
         done = self.run(*arguments, "--json")
         faults = list(done.faults)
-        if done.returncode or done.stderr.strip():
+        faults += [f"no warning says {words!r}: {done.stderr}" for words in told if words not in done.stderr]
+        if done.returncode or (done.stderr.strip() and not told):
             faults.append(f"exit code {done.returncode}: {done.stderr}")
         else:
             faults += expect(json.loads(done.stdout))
@@ -157,7 +158,7 @@ def other_grids(t):
     t.bad("another grid", pair, REFUSED, "elsewhere.nii.gz", "a.nii.gz", "--resample")
     t.json("another grid, resampled", t.a, moved, "--resample", expect=lambda r: differences(
         r, prediction__resampled=True, prediction__volume_before_cc=float(t.ball.sum()) * 0.064,
-        reference__resampled=False))
+        reference__resampled=False), told=("put on another grid", "(+0.0%)", "2.0 mm apart"))
     told = t.run(t.a, moved, "--resample").stdout
     t.report("resampling is told", [] if "put on the reference's grid" in told else [told])
     t.json("the same grid is not resampled", t.a, t.b, "--resample",
