@@ -145,7 +145,7 @@ def rtstructs(t):
           "drawn.dcm", "--image")
     t.bad("ROI that does not exist", ["--reference", drawn + ":Three", "--prediction", t.a,
                                       f"--image={series}"], FAILED, "drawn.dcm", "Three")
-    other = h.write_rtstruct(t.path("other.dcm"), 1, patient="X")
+    other = h.write_rtstruct(t.path("other.dcm"), 1, patient="OTHER")
     t.bad("contour of another patient", ["--reference", other, "--prediction", t.a,
                                          f"--image={series}"], REFUSED, "other.dcm", "patient")
     t.bad("image that nothing needs", ["--reference", t.a, "--prediction", t.b,
