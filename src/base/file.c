@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Not worth asking what memory is available. */
+enum { LITTLE_BYTES = 1 << 28 };
+
 /* Counts down to the write that fails; 0 means that the hook is off. */
 static atomic_long writes_left;
 
@@ -54,6 +57,12 @@ rp_status rp_file_read(const char *path, uint8_t **data, size_t *size, rp_error 
         goto done;
     }
     size_t wanted = (size_t)info.st_size, have = 0;
+    const size_t available = wanted < LITTLE_BYTES ? 0 : rp_memory_available("");
+    if (available && wanted > available) { /* what the kernel would promise and not keep */
+        status = rp_fail(err, RP_ERR_MEMORY, "%s: %zu bytes, of which memory has room for %zu",
+                         path, wanted, available);
+        goto done;
+    }
     buffer = rp_alloc(wanted + 1, 1);
     if (!buffer) {
         status = rp_fail(err, RP_ERR_MEMORY, "%s: no memory for %zu bytes", path, wanted);

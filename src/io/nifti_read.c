@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* Decompressed to see the header. More than a stored deflate block (65535 bytes): those appear
  * whole or not at all. */
@@ -13,6 +14,9 @@ enum { START_BYTES = 128 << 10 };
 enum { DEFLATE_RATIO = 1032 };
 /* Allowed behind the voxels. */
 enum { SLACK_BYTES = 1 << 20 };
+/* Not worth asking what is available. */
+enum { LITTLE_BYTES = 1 << 28 };
+static const double GIB = 1024.0 * 1024.0 * 1024.0;
 
 /* ---- the file in memory ------------------------------------------------------------------ */
 
@@ -44,6 +48,24 @@ static rp_status check_length(const nifti_file *file, size_t size, const char *u
                    file->path, needed, unit, size);
 }
 
+static rp_status check_packed_length(const nifti_file *file, size_t packed, rp_error *err)
+{
+    return packed < SIZE_MAX / DEFLATE_RATIO
+               ? check_length(file, packed * DEFLATE_RATIO, "at most ", err)
+               : RP_OK;
+}
+
+/* A header may ask for anything, and few compressed bytes may make a great many. */
+static rp_status check_memory(const nifti_file *file, rp_error *err)
+{
+    const size_t needed = bytes_needed(&file->header) + voxels_of(&file->header) * sizeof(float);
+    const size_t available = rp_memory_available("");
+    if (needed < LITTLE_BYTES || !available || needed <= available) return RP_OK;
+    return rp_fail(err, RP_ERR_MEMORY,
+                   "%s: to be read it takes %.1f GiB of memory, and %.1f GiB are available",
+                   file->path, (double)needed / GIB, (double)available / GIB);
+}
+
 /* Replaces the compressed bytes. How much may come out is told by the header at their beginning. */
 static rp_status decompress(nifti_file *file, rp_error *err)
 {
@@ -55,8 +77,8 @@ static rp_status decompress(nifti_file *file, rp_error *err)
         status =
             rp_fail(err, RP_ERR_FORMAT, "%s: the gzip data are damaged or truncated", file->path);
     if (!status) status = rp_nifti_header_parse(file->path, start, START_BYTES, &file->header, err);
-    if (!status && file->size < SIZE_MAX / DEFLATE_RATIO)
-        status = check_length(file, file->size * DEFLATE_RATIO, "at most ", err);
+    if (!status) status = check_packed_length(file, file->size, err);
+    if (!status) status = check_memory(file, err);
     if (!status)
         status = rp_gunzip(file->path, file->bytes, file->size,
                            bytes_needed(&file->header) + SLACK_BYTES, &plain, &plain_size, err);
@@ -121,36 +143,91 @@ static bool is_voxels_of_pair(const char *path)
     return found;
 }
 
-static rp_status open_file(const char *path, nifti_file *file, rp_remarks *remarks, rp_error *err)
+static rp_status refuse_pair(const char *path, rp_error *err)
 {
-    *file = (nifti_file){.path = path};
-    if (is_voxels_of_pair(path))
-        return rp_fail(err, RP_ERR_UNSUPPORTED,
-                       "%s: the voxels of a pair of .hdr and .img; only single files are read: "
-                       "convert the pair to .nii",
-                       path);
-    rp_status status = rp_file_read(path, &file->bytes, &file->size, err);
-    if (status) return status;
-    bool gzip = rp_gzip_probe(file->bytes, file->size);
-    if (gzip) status = decompress(file, err);
+    if (!is_voxels_of_pair(path)) return RP_OK;
+    return rp_fail(err, RP_ERR_UNSUPPORTED,
+                   "%s: the voxels of a pair of .hdr and .img; only single files are read: "
+                   "convert the pair to .nii",
+                   path);
+}
+
+/* What the header says, of a file that is long enough. */
+static rp_status describe(nifti_file *file, bool gzip, rp_remarks *remarks, rp_error *err)
+{
     const rp_nifti_header *h = &file->header;
     rp_nifti_info *info = &file->info;
-    if (!status) status = rp_nifti_header_parse(path, file->bytes, file->size, &file->header, err);
-    if (!status) status = check_length(file, file->size, "", err);
-    if (!status) status = rp_nifti_header_grid(path, h, &info->grid, &info->geometry, remarks, err);
+    rp_status status =
+        rp_nifti_header_grid(file->path, h, &info->grid, &info->geometry, remarks, err);
     if (!status && rp_grid_check(&info->grid, err))
-        status = rp_fail_in(err, RP_ERR_FORMAT, "%s", path);
-    if (status) {
-        close_file(file);
-        return status;
-    }
+        status = rp_fail_in(err, RP_ERR_FORMAT, "%s", file->path);
     info->version = h->version;
     info->swapped = h->swapped;
     info->gzip = gzip;
     info->datatype = h->datatype;
     info->scl_slope = h->scl_slope;
     info->scl_inter = h->scl_inter;
-    return RP_OK;
+    return status;
+}
+
+static rp_status open_file(const char *path, nifti_file *file, rp_remarks *remarks, rp_error *err)
+{
+    *file = (nifti_file){.path = path};
+    rp_status status = refuse_pair(path, err);
+    if (!status) status = rp_file_read(path, &file->bytes, &file->size, err);
+    if (status) return status;
+    const bool gzip = rp_gzip_probe(file->bytes, file->size);
+    if (gzip) status = decompress(file, err);
+    if (!status) status = rp_nifti_header_parse(path, file->bytes, file->size, &file->header, err);
+    if (!status) status = check_length(file, file->size, "", err);
+    if (!status && !gzip) status = check_memory(file, err);
+    if (!status) status = describe(file, gzip, remarks, err);
+    if (status) close_file(file);
+    return status;
+}
+
+/* Whether a gzip file of one member ends as one that holds what the header asks for: its last four
+ * bytes are its length (RFC 1952), those of a truncated file are anything. */
+static bool ends_as_told(const char *path, size_t size, size_t needed)
+{
+    uint8_t end[4];
+    FILE *file = fopen(path, "rb");
+    const bool read = file && fseek(file, (long)size - 4, SEEK_SET) == 0 &&
+                      fread(end, 1, sizeof end, file) == sizeof end;
+    if (file) fclose(file);
+    const uint32_t length =
+        (uint32_t)end[0] | (uint32_t)end[1] << 8 | (uint32_t)end[2] << 16 | (uint32_t)end[3] << 24;
+    return read && length - (uint32_t)needed <= SLACK_BYTES;
+}
+
+/* From the first bytes and the length alone. Not sure: only reading it all can tell. */
+static rp_status look_at_file(const char *path, nifti_file *file, bool *sure, rp_remarks *remarks,
+                              rp_error *err)
+{
+    struct stat info;
+    uint8_t *start = NULL, magic[3] = {0};
+    size_t size;
+    *file = (nifti_file){.path = path};
+    *sure = true;
+    rp_status status = refuse_pair(path, err);
+    if (!status) status = read_start(path, &start, &size, err);
+    if (status) {
+        rp_free(start);
+        return status;
+    }
+    FILE *again = fopen(path, "rb");
+    const bool known = again && fread(magic, 1, 3, again) == 3 && stat(path, &info) == 0;
+    if (again) fclose(again);
+    const bool gzip = known && rp_gzip_probe(magic, sizeof magic);
+    const size_t length = known ? (size_t)info.st_size : 0;
+    status = rp_nifti_header_parse(path, start, size, &file->header, err);
+    if (!status)
+        status =
+            gzip ? check_packed_length(file, length, err) : check_length(file, length, "", err);
+    if (!status && gzip) *sure = ends_as_told(path, length, bytes_needed(&file->header));
+    if (!status && *sure) status = describe(file, gzip, remarks, err);
+    rp_free(start);
+    return status;
 }
 
 bool rp_nifti_probe(const char *path)
@@ -189,7 +266,9 @@ rp_status rp_nifti_info_read(const char *path, rp_nifti_info *info, rp_remarks *
                              rp_error *err)
 {
     nifti_file file;
-    rp_status status = open_file(path, &file, remarks, err);
+    bool sure;
+    rp_status status = look_at_file(path, &file, &sure, remarks, err);
+    if (!status && !sure) status = open_file(path, &file, remarks, err);
     if (status) return status;
     *info = file.info;
     close_file(&file);
