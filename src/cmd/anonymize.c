@@ -182,6 +182,7 @@ static rp_status perform(const anonymize_arguments *a, const rp_anonymize_option
     rp_anonymize_report report = {0};
     rp_status status = cmd_prepare_folder(a->out, err);
     if (!status) status = rp_stage_begin(a->out, &stage, err);
+    cmd_doing("looking through what is to be anonymized");
     if (!status)
         status = rp_dicom_anonymize((const char *const *)a->paths, a->count, stage.temporary, how,
                                     cmd_progress(&a->common), &report, err);

@@ -160,6 +160,7 @@ rp_status assess_write(assess *a, rp_error *err)
     char *made[OUTPUTS] = {0};
     bool complete = true;
     rp_stage stage = {0};
+    cmd_doing("writing the results into %s", a->arguments->out);
     rp_status status = rp_stage_begin(a->arguments->out, &stage, err);
     for (int i = 0; i < OUTPUTS && !status; i++) {
         made[i] = rp_path_join(stage.temporary, outputs[i]);

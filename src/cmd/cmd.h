@@ -89,12 +89,13 @@ size_t cmd_memory_budget(const cmd_common *common);
  * nothing when quiet. */
 const rp_progress *cmd_progress(const cmd_common *common);
 /* What goes on from now on, "reading PATH", shown where it takes longer than a second and a half
- * and nothing is reported meanwhile; NULL: nothing that may take long. */
+ * and nothing is reported meanwhile; NULL: nothing that has a name. */
 void cmd_doing(const char *format, ...) RP_PRINTF(1, 2);
 /* Ends the current line and whatever was going on, so that a message may follow. */
 void cmd_progress_end(void);
-/* Of cmd_common_apply: whether progress is shown at all. */
-void cmd_progress_quiet(bool quiet);
+/* Of cmd_common_apply: from now on a silent step is told of, unless quiet, until cmd_progress_end or
+ * something is printed to stdout. */
+void cmd_progress_start(bool quiet);
 bool cmd_interrupted(void);
 /* Sink for the library's log: warnings and errors to stderr. */
 void cmd_log(rp_log_level level, const char *line, void *context);

@@ -51,7 +51,7 @@ const struct argp cmd_common_argp = {.options = common_options, .parser = parse_
 
 rp_status cmd_common_apply(const cmd_common *common, rp_error *err)
 {
-    cmd_progress_quiet(common->quiet);
+    cmd_progress_start(common->quiet);
     rp_threads_set(common->threads);
     return common->cpu ? rp_kernels_select(common->cpu, err) : RP_OK;
 }

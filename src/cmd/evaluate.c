@@ -256,6 +256,7 @@ static rp_status take_columns(evaluate_run *run, rp_error *err)
 static rp_status read_cohort(evaluate_run *run, rp_error *err)
 {
     rp_cohort_problems problems = {0};
+    cmd_doing("checking %s", run->arguments->manifest);
     rp_status status = cmd_cohort_read(run->arguments->manifest, &run->cohort, err);
     if (!status) status = choose_patients(run, &problems, err);
     if (!status) status = check_shown(run, err);

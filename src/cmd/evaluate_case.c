@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const double tolerances_mm[] = {2.0, 5.0};
-enum { PARTS = 9 };
+enum { PARTS = 9, PART_SETTINGS = 5 };
 
 /* What is in memory while a patient is worked on. */
 typedef struct work {
@@ -73,11 +73,47 @@ static rp_status make_parts(work *w, rp_error *err)
         hash_mask(&w->contour[v].mask, w->part[2 * v + 1]);
     }
     hash_text(w->run->model_sha256, w->part[4]);
-    hash_text(text, w->part[5]);
+    hash_text(text, w->part[PART_SETTINGS]);
     hash_text(RP_VERSION, w->part[6]);
     hash_text(rp_kernels_get()->name, w->part[7]);
     hash_text(w->run->registers, w->part[8]);
     return RP_OK;
+}
+
+/* The keys of the settings whose values differ, "adapt.epochs"; "" where none was kept. */
+static void name_differing(const rp_json *there, const rp_json *here, const char *group, char *list,
+                           size_t size)
+{
+    for (size_t i = 0; here && i < rp_json_length(here); i++) {
+        const char *key = rp_json_key_at(here, i);
+        const rp_json *mine = rp_json_at(here, i), *its = there ? rp_json_get(there, key) : NULL;
+        RP_AUTOFREE char *name = rp_format("%s%s%s", group, *group ? "." : "", key);
+        RP_AUTOFREE char *mine_text = rp_json_text(mine),
+                         *its_text = its ? rp_json_text(its) : NULL;
+        const size_t used = strlen(list);
+        if (!name || !mine_text || (its_text && strcmp(mine_text, its_text) == 0)) continue;
+        if (rp_json_is_object(mine))
+            name_differing(its, mine, name, list, size);
+        else
+            snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
+    }
+}
+
+static rp_status refuse_part(const work *w, const char *path, const rp_json *json, int part,
+                             rp_error *err)
+{
+    char differing[400] = "";
+    const rp_json *settings = rp_json_get(json, "settings");
+    if (part == PART_SETTINGS && settings) {
+        rp_json *mine = cmd_settings_json(&w->run->settings);
+        name_differing(settings, mine, "", differing, sizeof differing);
+        rp_json_destroy(mine);
+    }
+    return rp_fail(err, RP_ERR_REFUSED,
+                   "%s: this result was made with another %s%s%s%s; evaluate into another folder, "
+                   "or remove this one",
+                   path, w->part_name[part], differing[0] ? " (" : "", differing,
+                   differing[0] ? ")" : "");
 }
 
 static rp_status check_parts(const work *w, const char *path, const rp_json *json, rp_error *err)
@@ -85,12 +121,7 @@ static rp_status check_parts(const work *w, const char *path, const rp_json *jso
     const rp_json *parts = rp_json_get(json, "depends_on");
     for (int i = 0; i < PARTS; i++) {
         const char *was = parts ? rp_json_get_string(parts, w->part_name[i]) : NULL;
-        if (!was || strcmp(was, w->part[i]) != 0)
-            return rp_fail(
-                err, RP_ERR_REFUSED,
-                "%s: this result was made with another %s; evaluate into another folder, "
-                "or remove this one",
-                path, w->part_name[i]);
+        if (!was || strcmp(was, w->part[i]) != 0) return refuse_part(w, path, json, i, err);
     }
     return RP_OK;
 }
@@ -121,6 +152,7 @@ static rp_status write_finished(work *w, rp_error *err)
     rp_json_set_numbers(curve, "loss", w->curve.loss, w->curve.epochs);
     rp_json_set_numbers(curve, "dice", w->curve.dice, w->curve.epochs);
     rp_json_set(json, "depends_on", parts);
+    rp_json_set(json, "settings", cmd_settings_json(&w->run->settings));
     rp_json_set(json, "adaptation", curve);
     rp_json_set(json, "case", rp_case_json(w->one, w->run->cohort.clinical_count));
     const rp_status status = rp_json_write(path, json, err);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define RECORD "evaluation.json"
+
 static size_t count_failed(const evaluate_run *run)
 {
     size_t failed = 0;
@@ -53,12 +55,12 @@ static rp_json *record_json(const evaluate_run *run, rp_json *summary)
     return json;
 }
 
-rp_status evaluate_write(evaluate_run *run, rp_error *err)
+/* Into the stage; the record last, as it appears. */
+static rp_status write_all(evaluate_run *run, const char *folder, rp_error *err)
 {
-    const char *out = run->arguments->out;
     rp_json *summary = NULL;
-    RP_AUTOFREE char *tables = rp_path_join(out, "tables");
-    RP_AUTOFREE char *record = rp_path_join(out, "evaluation.json");
+    RP_AUTOFREE char *tables = rp_path_join(folder, "tables");
+    RP_AUTOFREE char *record = rp_path_join(folder, RECORD);
     if (!tables || !record) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_status status = rp_evaluation_summary(&run->evaluation, &summary, err);
     if (!status) status = rp_evaluation_write_tables(&run->evaluation, summary, tables, err);
@@ -67,9 +69,21 @@ rp_status evaluate_write(evaluate_run *run, rp_error *err)
         return status;
     }
     rp_json *json = record_json(run, summary);
-    status = evaluate_write_reports(run, json, out, err);
+    status = evaluate_write_reports(run, json, folder, err);
     if (!status) status = rp_json_write(record, json, err);
     rp_json_destroy(json);
+    return status;
+}
+
+/* Over the results of an earlier run of these patients, all or none. */
+rp_status evaluate_write(evaluate_run *run, rp_error *err)
+{
+    rp_stage stage = {0};
+    cmd_doing("computing the statistics and writing the report");
+    rp_status status = rp_stage_begin(run->arguments->out, &stage, err);
+    if (!status) status = write_all(run, stage.temporary, err);
+    if (!status) status = rp_stage_replace(&stage, RECORD, NULL, 0, err);
+    rp_stage_release(&stage);
     if (!status && count_failed(run))
         status = rp_fail(err, RP_ERR_FORMAT, "%zu of %zu patients could not be evaluated",
                          count_failed(run), run->patient_count);

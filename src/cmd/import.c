@@ -254,6 +254,7 @@ static rp_status run(const struct kind *kind, import_options *o, rp_error *err)
     rp_status status = job->left_out ? cmd_common_apply(&o->common, err)
                                      : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", job->out);
     if (!status) status = prepare(job, err);
+    cmd_doing("looking through %s", job->folder);
     if (!status) status = kind->run(job, err);
     cmd_progress_end();
     const bool told = !status;

@@ -371,6 +371,7 @@ int cmd_info(int argc, char **argv)
     rp_error err = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     rp_status status = cmd_common_apply(&o.common, &err);
+    cmd_doing("looking at %s", o.path);
     if (!status) status = o.plan[0] ? show_plan(&o, &err) : show_content(&o, &err);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

@@ -213,6 +213,7 @@ static int check(const manifest_options *o, rp_error *err)
 {
     rp_cohort cohort = {0};
     rp_cohort_problems problems = {0};
+    cmd_doing("checking %s", o->file);
     rp_status status = rp_cohort_read(o->file, &cohort, &problems, err);
     if (status == RP_ERR_FORMAT && problems.errors) status = RP_OK;
     if (!status && o->deep && !problems.errors) {

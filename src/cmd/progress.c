@@ -26,7 +26,8 @@ static struct {
     char doing[512]; /* what goes on where no stage is reported; "" for nothing */
     double doing_start;
     bool doing_printed;
-    bool watched; /* the thread that looks after silent steps runs */
+    bool working;       /* something goes on even where it has no name */
+    bool watched;       /* the thread that looks after silent steps runs */
 } meter = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- interruption ------------------------------------------------------------------------ */
@@ -169,7 +170,8 @@ static void show_doing(double now)
     char line[sizeof meter.doing + 32];
     const double seconds = now - meter.doing_start;
     if (meter.terminal)
-        snprintf(line, sizeof line, "%.0f s  %s", seconds, meter.doing);
+        snprintf(line, sizeof line, "%.0f s  %s", seconds,
+                 meter.doing[0] ? meter.doing : "working");
     else
         snprintf(line, sizeof line, "%s", meter.doing);
     show(line);
@@ -184,7 +186,7 @@ static void look_after(double now)
     if (now - meter.last < (meter.terminal ? 1.0 : patience)) return;
     if (meter.stage[0]) {
         if (meter.terminal || !meter.printed) show_stage(now);
-    } else if (meter.doing[0]) {
+    } else if (meter.doing[0] || (meter.working && meter.terminal)) {
         if (meter.terminal || !meter.doing_printed) show_doing(now);
     }
 }
@@ -273,11 +275,11 @@ void cmd_progress_end(void)
     pthread_mutex_lock(&meter.lock);
     end_line();
     meter.stage[0] = meter.doing[0] = '\0';
-    meter.printed = meter.doing_printed = false;
+    meter.printed = meter.doing_printed = meter.working = false;
     pthread_mutex_unlock(&meter.lock);
 }
 
-void cmd_progress_quiet(bool quiet)
+static void take_quiet(bool quiet)
 {
     const char *kind = getenv("TERM");
     meter.quiet = quiet;
@@ -285,11 +287,21 @@ void cmd_progress_quiet(bool quiet)
     meter.terminal = isatty(STDERR_FILENO) && !(kind && strcmp(kind, "dumb") == 0);
 }
 
+void cmd_progress_start(bool quiet)
+{
+    pthread_mutex_lock(&meter.lock);
+    take_quiet(quiet);
+    meter.working = true;
+    meter.doing_start = rp_seconds();
+    if (meter.terminal) start_watching();
+    pthread_mutex_unlock(&meter.lock);
+}
+
 const rp_progress *cmd_progress(const cmd_common *common)
 {
     static const rp_progress progress = {.report = report, .cancelled = cancelled};
     static bool installed;
-    cmd_progress_quiet(common->quiet);
+    take_quiet(common->quiet);
     if (!installed) {
         handle(SIGINT);
         handle(SIGTERM);

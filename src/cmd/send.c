@@ -142,6 +142,7 @@ int cmd_send(int argc, char **argv)
     rp_error err = {0};
     if (argp_parse(&parser, argc, argv, 0, NULL, &a)) return CMD_USAGE;
     rp_status status = cmd_common_apply(&a.common, &err);
+    cmd_doing("looking through what is to be sent");
     if (!status) status = a.echo ? ask(&a, &err) : send_files(&a, &err);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

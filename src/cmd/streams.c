@@ -79,6 +79,7 @@ static ssize_t filter_write(void *cookie, const char *bytes, size_t size)
 {
     filter *f = cookie;
     size_t taken = 0;
+    if (f->descriptor == STDOUT_FILENO) cmd_progress_end(); /* results, and no line amidst them */
     if (f->begun_length && !finish_begun(f, bytes, size, &taken)) return 0;
     return filter_bytes(f, bytes + taken, size - taken) ? (ssize_t)size : 0;
 }
