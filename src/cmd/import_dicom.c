@@ -40,6 +40,15 @@ static void leave_out(import_job *job, found_series *s, const char *why)
     s->told = true;
 }
 
+static void leave_out_dateless(import_job *job, found_series *s)
+{
+    RP_AUTOFREE char *why =
+        rp_format("has no date that can be read (YYYYMMDD)%s%s%s: its place "
+                  "among the studies cannot be told",
+                  day_of(s)[0] ? ", but '" : "", day_of(s), day_of(s)[0] ? "'" : "");
+    leave_out(job, s, why ? why : "has no date that can be read");
+}
+
 static void leave_out_unusable(import_job *job, found_series *s)
 {
     const rp_dicom_header *h = &s->info.header;
@@ -53,7 +62,7 @@ static void leave_out_unusable(import_job *job, found_series *s)
     else if (s->others)
         leave_out(job, s, "its folder also holds images of other patients; sort them apart first");
     else if (!has_day(s))
-        leave_out(job, s, "has no date: its place among the studies cannot be told");
+        leave_out_dateless(job, s);
     else if (s->drawn > 1)
         leave_out(job, s,
                   "several RTSTRUCT or SEG hold such a structure on it; which one counts "

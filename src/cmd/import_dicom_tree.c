@@ -94,6 +94,21 @@ static void search_lesion(lesion_search *search, const char *name, size_t index)
     search->index = search->found == 1 ? (long)index : -1;
 }
 
+/* The series that it was drawn on: an ROI has a frame of reference of its own. */
+static rp_status note_roi(const char *path, const rp_rtstruct *rs, const rp_roi *roi, drawn *d,
+                          rp_error *why)
+{
+    rp_rtstruct_frame frame;
+    if (roi->fault[0])
+        return rp_fail(why, RP_ERR_FORMAT, "%s: ROI number %d: %s", path, roi->number, roi->fault);
+    rp_rtstruct_frame_of(rs, roi, d->header.frame_of_reference_uid, &frame);
+    memcpy(d->header.frame_of_reference_uid, frame.uid, sizeof frame.uid);
+    memcpy(d->series_uid, frame.series_uid, sizeof d->series_uid);
+    memcpy(d->roi, roi->name, sizeof d->roi);
+    if (roi->contour_count) memcpy(d->sop_uid, roi->contours[0].sop_uid, sizeof d->sop_uid);
+    return RP_OK;
+}
+
 /* By name where one was asked for; otherwise the only one, or the only one that sounds like it. */
 static rp_status read_rtstruct(const import_job *job, const char *path, drawn *d, rp_error *why)
 {
@@ -109,11 +124,10 @@ static rp_status read_rtstruct(const import_job *job, const char *path, drawn *d
         roi = &rs.rois[lesion.index];
     else
         rp_rtstruct_find_roi(&rs, path, job->label, &roi, why);
-    d->chosen = roi != NULL;
-    if (roi) memcpy(d->roi, roi->name, sizeof d->roi);
-    if (roi && roi->contour_count) memcpy(d->sop_uid, roi->contours[0].sop_uid, sizeof d->sop_uid);
+    if (roi) status = note_roi(path, &rs, roi, d, why);
+    d->chosen = roi && !status;
     rp_rtstruct_release(&rs);
-    return RP_OK;
+    return status;
 }
 
 static rp_status read_seg(const import_job *job, const char *path, drawn *d, rp_error *why)

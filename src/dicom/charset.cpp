@@ -21,7 +21,7 @@ static const struct {
 } registered[] = {
     {100, "ISO-8859-1"}, {101, "ISO-8859-2"},  {109, "ISO-8859-3"}, {110, "ISO-8859-4"},
     {144, "ISO-8859-5"}, {127, "ISO-8859-6"},  {126, "ISO-8859-7"}, {138, "ISO-8859-8"},
-    {148, "ISO-8859-9"}, {203, "ISO-8859-15"}, {166, "TIS-620"},    {13, "JIS_X0201"},
+    {148, "ISO-8859-9"}, {203, "ISO-8859-15"}, {166, "TIS-620"},    {13, "SHIFT_JIS"},
     {149, "UHC"},        {58, "GBK"},
 };
 
@@ -40,7 +40,7 @@ static const struct {
 /* What the bytes from 0x80 on are. */
 static const struct {
     const char *sequence, *name;
-} right_escapes[] = {{")I", "JIS_X0201"},   {"$)C", "UHC"},       {"$)A", "GBK"},
+} right_escapes[] = {{")I", "SHIFT_JIS"},   {"$)C", "UHC"},       {"$)A", "GBK"},
                      {"-A", "ISO-8859-1"},  {"-B", "ISO-8859-2"}, {"-C", "ISO-8859-3"},
                      {"-D", "ISO-8859-4"},  {"-L", "ISO-8859-5"}, {"-G", "ISO-8859-6"},
                      {"-F", "ISO-8859-7"},  {"-H", "ISO-8859-8"}, {"-M", "ISO-8859-9"},
