@@ -273,6 +273,29 @@ double rp_random_normal(rp_random *r);
 /** One Philox4x32-10 block, for known-answer tests and direct indexing. */
 void rp_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
+/* ---- dates ------------------------------------------------------------------------------- */
+
+/** Days since 1970-01-01; false for what is no date of the form YYYY-MM-DD from 1900 to 9999. */
+bool rp_date_days(const char *date, int *days);
+
+/** Of dates with the year last. */
+typedef enum rp_date_order {
+    RP_DATE_ORDER_UNKNOWN,
+    RP_DATE_DAY_FIRST,
+    RP_DATE_MONTH_FIRST
+} rp_date_order;
+
+/** What this date shows by itself: 27.4.2020 has the day first, 6.4.2020 may have either. */
+rp_date_order rp_date_order_of(const char *text);
+/** As YYYY-MM-DD, whatever a person wrote: year first or last, with - . or / between, or YYYYMMDD;
+ *  a time of day behind it is dropped. False where it is none, or where neither the date nor the
+ *  order told by others beside it says which is the day. */
+bool rp_date_read(const char *text, rp_date_order order, char date[16]);
+enum { RP_DATE_HINT = 128 };
+/** "; write 2020-04-06", "; whether day or month ...", for messages about what is no YYYY-MM-DD; or
+ *  "". */
+void rp_date_hint(const char *text, char hint[RP_DATE_HINT]);
+
 /* ---- clock ------------------------------------------------------------------------------- */
 
 /** Monotonic seconds. */

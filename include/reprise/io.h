@@ -194,16 +194,35 @@ typedef struct rp_csv_table {
     rp_csv_row *rows; /**< without those that hold nothing */
     rp_csv_fault *faults;
     size_t count, fault_count;
+    char separator;
     char **cells, *text; /**< of all rows */
+    char **made;         /**< cells that rp_csv_dates rewrote */
+    size_t made_count;
 } rp_csv_table;
 
-/** Text of size bytes in UTF-8 (a byte order mark is passed over), separated by commas, or by
- *  semicolons where the first line has no comma. Lines end in LF, CRLF or CR; blanks round a cell
- *  without quotes do not count. What is no CSV or no UTF-8 is listed among the faults; the rows
- * that can be told are delivered nevertheless. RP_ERR_MEMORY only. */
+/** Text of size bytes in UTF-8 or UTF-16 (with or without byte order mark). Cells are separated by
+ *  what a first line "sep=;" says, else by whichever of comma, semicolon, tabulator and | the
+ * header has most of. Lines end in LF, CRLF or CR; blanks round a cell without quotes do not count.
+ * An apostrophe before = + - @ goes (rp_csv_write_cell puts it there). What is no CSV, no UTF-8, or
+ *  the file of a spreadsheet is listed among the faults; the rows that can be told are delivered
+ *  nevertheless. RP_ERR_MEMORY only. */
 rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err);
 void rp_csv_release(rp_csv_table *table);
-/** One cell and what follows it; in quotes where it needs them. */
+/** In the columns at these places, below the header: decimal commas become points, where the
+ *  numbers of all of them together leave no doubt that the comma is one (12,5; not 1,234 alone
+ *  unless semicolons separate) and none has a point. Cells may hold several numbers with semicolons
+ *  between. What stays as it is fails to be read as a number. */
+void rp_csv_numbers(rp_csv_table *table, const size_t *places, size_t count);
+/** Why a cell is no number, and what to write instead: "has a decimal comma ...". */
+const char *rp_csv_number_fault(const char *cell);
+/** In the column at this place, below the header: dates as people write them become YYYY-MM-DD,
+ *  where the date itself or the others of the column tell day from month (rp_date_read). */
+rp_status rp_csv_dates(rp_csv_table *table, size_t place, rp_error *err);
+/** What a row with more cells than the header may be about, for the end of a message; or "". */
+const char *rp_csv_width_fault(const rp_csv_table *table, const rp_csv_row *row);
+/** One cell and what follows it; in quotes where it needs them. Text that begins with = + - @, a
+ *  tabulator or a carriage return gets an apostrophe before it, so that no spreadsheet executes it;
+ *  numbers do not. rp_csv_parse gives back the same text. */
 rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err);
 
 #ifdef __cplusplus

@@ -165,9 +165,6 @@ rp_status rp_timeline_add_finding(rp_timeline *timeline, size_t visit,
                                   const rp_timeline_finding *finding, rp_error *err);
 void rp_timeline_release(rp_timeline *timeline);
 
-/** Days since 1970-01-01; false for what is no date of the form YYYY-MM-DD from 1900 to 9999. */
-bool rp_date_days(const char *date, int *days);
-
 /* ---- options of a protocol ----------------------------------------------------------------- */
 
 typedef struct rp_response_options {

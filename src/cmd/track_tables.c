@@ -46,8 +46,9 @@ static rp_status check_rows(const track_table *t, rp_error *err)
 {
     for (size_t r = 1; r < t->csv.count; r++)
         if (t->csv.rows[r].count > t->csv.rows[0].count)
-            return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu has more cells than the header",
-                           t->path, t->csv.rows[r].line);
+            return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu has more cells than the header%s",
+                           t->path, t->csv.rows[r].line,
+                           rp_csv_width_fault(&t->csv, &t->csv.rows[r]));
     return RP_OK;
 }
 
@@ -119,11 +120,12 @@ static rp_status take_visit(const track_table *t, size_t row, track_row *v, rp_e
         if (!cell(t, row, i)[0])
             return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu: '%s' is empty", t->path, v->line,
                            visit_names[i]);
+    char hint[RP_DATE_HINT];
     int days;
-    if (v->date[0] && !rp_date_days(v->date, &days))
-        return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu: '%.40s' is no date (YYYY-MM-DD)", t->path,
-                       v->line, v->date);
-    return RP_OK;
+    if (!v->date[0] || rp_date_days(v->date, &days)) return RP_OK;
+    rp_date_hint(v->date, hint);
+    return rp_fail(err, RP_ERR_FORMAT, "%s: line %zu: '%.40s' is no date (YYYY-MM-DD)%s", t->path,
+                   v->line, v->date, hint);
 }
 
 static rp_status read_visits(const char *path, track_plan *plan, rp_error *err)
@@ -131,8 +133,9 @@ static rp_status read_visits(const char *path, track_plan *plan, rp_error *err)
     track_table t;
     rp_status status = table_read(path, &visit_columns, &t, err);
     if (status) return status;
+    if (t.column[V_DATE] >= 0) status = rp_csv_dates(&t.csv, (size_t)t.column[V_DATE], err);
     plan->visits = rp_alloc(t.rows, sizeof *plan->visits);
-    if (!plan->visits) status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    if (!status && !plan->visits) status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     for (size_t r = 0; !status && r < t.rows; r++) {
         status = take_visit(&t, r, &plan->visits[plan->visit_count++], err);
         for (size_t other = 0; !status && other < r; other++)

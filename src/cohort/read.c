@@ -18,7 +18,7 @@ typedef struct said {
 enum { NONE = -1, NAMELESS = -2 }; /* beside the columns, which count from 0 */
 
 typedef struct reader {
-    const rp_csv_table *table;
+    rp_csv_table *table;
     char *folder;
     size_t width;
     int *meaning;               /* of each cell: a column, or NONE for a clinical one */
@@ -119,24 +119,6 @@ static const char *cell(const reader *r, const rp_csv_row *row, known_column c)
     return r->present[c] && r->place[c] < row->count ? row->cells[r->place[c]] : "";
 }
 
-static bool is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static bool is_date(const char *text)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (strlen(text) != 10) return false;
-    for (int i = 0; i < 10; i++) {
-        const bool dash = i == 4 || i == 7;
-        if (dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
-    }
-    const int year = atoi(text), month = atoi(text + 5), day = atoi(text + 8);
-    if (year < 1900 || month < 1 || month > 12 || day < 1) return false;
-    return day <= days[month - 1] + (month == 2 && is_leap(year) ? 1 : 0);
-}
-
 /* Ids become names of files and folders. */
 static const char *id_fault(const char *id)
 {
@@ -194,11 +176,15 @@ static rp_status note_half_read(reader *r, const rp_csv_row *row)
 static rp_status read_date(reader *r, const rp_csv_row *row, rp_cohort_visit *v)
 {
     static char none[] = "";
+    char hint[RP_DATE_HINT];
+    int days;
     v->date = (char *)cell(r, row, COLUMN_DATE);
-    if (!v->date[0] || is_date(v->date)) return RP_OK;
+    if (!v->date[0] || rp_date_days(v->date, &days)) return RP_OK;
+    rp_date_hint(v->date, hint);
     v->date = none;
     rp_status status = note_half_read(r, row);
-    return status ? status : COMPLAIN(r, row->line, "date", "no date of the form 2024-01-31");
+    return status ? status
+                  : COMPLAIN(r, row->line, "date", "no date of the form 2024-01-31%s", hint);
 }
 
 static rp_status check_cells(const reader *r, const rp_csv_row *row, const rp_cohort_visit *v)
@@ -242,7 +228,9 @@ static rp_status check_clinical(const reader *r, const rp_csv_row *row, char **c
         if (!cells[i][0] || !is_figure(name)) continue;
         char *end;
         strtod(cells[i], &end);
-        if (*end) status = WARN(r, row->line, name, "no number; the cell counts as missing");
+        if (*end)
+            status = WARN(r, row->line, name, "'%.40s' %s; the cell counts as missing", cells[i],
+                          rp_csv_number_fault(cells[i]));
     }
     return status;
 }
@@ -344,8 +332,8 @@ static rp_status read_row(reader *r, const rp_csv_row *row)
     if (row->count != r->width) {
         rp_status status = note_half_read(r, row);
         return status ? status
-                      : COMPLAIN(r, row->line, "", "%zu cells, where the header has %zu",
-                                 row->count, r->width);
+                      : COMPLAIN(r, row->line, "", "%zu cells, where the header has %zu%s",
+                                 row->count, r->width, rp_csv_width_fault(r->table, row));
     }
     RP_AUTOFREE char **cells = clinical_cells(r, row);
     RP_AUTOFREE char *image = resolved(r, cell(r, row, COLUMN_IMAGE));
@@ -366,6 +354,18 @@ static int compare_problems(const void *a, const void *b)
     return columns ? columns : strcmp(p->text, q->text);
 }
 
+/* Decimal commas of figures and dates of other forms, as far as they are clear. */
+static rp_status read_habits(reader *r)
+{
+    RP_AUTOFREE size_t *places = rp_alloc(r->width, sizeof *places);
+    size_t count = 0;
+    if (!places) return rp_fail(r->err, RP_ERR_MEMORY, "manifest: out of memory");
+    for (size_t i = 0; i < r->width; i++)
+        if (r->meaning[i] == NONE && is_figure(r->table->rows[0].cells[i])) places[count++] = i;
+    rp_csv_numbers(r->table, places, count);
+    return r->present[COLUMN_DATE] ? rp_csv_dates(r->table, r->place[COLUMN_DATE], r->err) : RP_OK;
+}
+
 static rp_status read_table(reader *r, const uint8_t *text, size_t size, rp_csv_table *table)
 {
     rp_status status = rp_csv_parse(text, size, table, r->err);
@@ -373,6 +373,7 @@ static rp_status read_table(reader *r, const uint8_t *text, size_t size, rp_csv_
     for (size_t i = 0; !status && i < table->fault_count; i++)
         status = COMPLAIN(r, table->faults[i].line, "", "%s", table->faults[i].text);
     if (!status) status = read_header(r);
+    if (!status) status = read_habits(r);
     for (size_t i = 1; !status && i < table->count; i++) status = read_row(r, &table->rows[i]);
     if (!status) status = check_patients(r->cohort, &r->half_read, r->problems, r->err);
     if (!status) status = check_files(r->cohort, r->problems, r->err);

@@ -1,7 +1,8 @@
 /* CSV in and out. */
-#include "reprise/io.h"
+#include "csv_internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 typedef struct parser {
     const char *at, *end;
@@ -35,28 +36,18 @@ static rp_status add_fault(rp_csv_table *table, size_t line, const char *text, r
     return status;
 }
 
-/* ---- UTF-8 ------------------------------------------------------------------------------- */
-
-/* Bytes of the character at the start of the text (RFC 3629), 0 where there is none. */
-static size_t character_length(const uint8_t *c, size_t left)
-{
-    if (c[0] < 0x80) return 1;
-    const size_t length = c[0] >= 0xF0 ? 4 : c[0] >= 0xE0 ? 3 : 2;
-    if (c[0] < 0xC2 || c[0] > 0xF4 || length > left) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((c[i] & 0xC0) != 0x80) return 0;
-    const bool overlong = (c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xF0 && c[1] < 0x90);
-    const bool beyond = (c[0] == 0xED && c[1] > 0x9F) || (c[0] == 0xF4 && c[1] > 0x8F);
-    return overlong || beyond ? 0 : length;
-}
-
 static rp_status check_text(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
 {
     size_t line = 1;
+    const char *other = csv_other_kind(text, size);
+    if (other) return add_fault(table, line, other, err);
     for (size_t i = 0; i < size;) {
-        const size_t length = character_length(text + i, size - i);
-        if (length == 0)
-            return add_fault(table, line, "not UTF-8 from here on; save the table as 'CSV UTF-8'",
+        uint32_t code;
+        const size_t length = rp_text_character((const char *)text + i, size - i, &code);
+        if (length == 0 || code == RP_TEXT_INVALID)
+            return add_fault(table, line,
+                             "not UTF-8 from here on (Latin-1 or Windows-1252?); save the table as "
+                             "'CSV UTF-8'",
                              err);
         if (text[i] == 0) return add_fault(table, line, "a zero byte: this is no text file", err);
         if (text[i] == '\n') line++;
@@ -87,9 +78,18 @@ static void next_line(parser *p)
     }
 }
 
+/* Bytes of the blank at a place; 0: none. Spreadsheets also write the one that does not break. */
+static size_t blank_length(const parser *p)
+{
+    if (p->at == p->end || *p->at == p->separator) return 0;
+    if (*p->at == ' ' || *p->at == '\t') return 1;
+    return p->end - p->at >= 2 && memcmp(p->at, "\xC2\xA0", 2) == 0 ? 2 : 0;
+}
+
 static void skip_blanks(parser *p)
 {
-    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t') && *p->at != p->separator) p->at++;
+    for (size_t length; (length = blank_length(p)) > 0; p->at += length) {
+    }
 }
 
 /* Up to the closing quote; line breaks belong to the cell. */
@@ -122,7 +122,28 @@ static rp_status quoted_cell(parser *p, size_t row_line, size_t *length)
 static void plain_cell(parser *p, size_t *length)
 {
     while (!at_line_end(p) && *p->at != p->separator) p->to[(*length)++] = *p->at++;
-    while (*length && (p->to[*length - 1] == ' ' || p->to[*length - 1] == '\t')) (*length)--;
+    for (;;) {
+        const size_t n = *length;
+        if (n && (p->to[n - 1] == ' ' || p->to[n - 1] == '\t'))
+            *length = n - 1;
+        else if (n >= 2 && memcmp(p->to + n - 2, "\xC2\xA0", 2) == 0)
+            *length = n - 2;
+        else
+            break;
+    }
+}
+
+/* Characters that make a spreadsheet execute what follows (OWASP, "CSV injection"). */
+static bool is_formula(const char *cell)
+{
+    return *cell && strchr("=+-@\t\r", *cell);
+}
+
+/* An apostrophe before such a character was put there so that it is not executed. */
+static bool is_guarded(const char *cell)
+{
+    const size_t guards = strspn(cell, "'");
+    return guards > 0 && is_formula(cell + guards);
 }
 
 /* Every cell of the table is in one list; rows are told where theirs begin when it is complete. */
@@ -139,7 +160,7 @@ static rp_status add_cell(parser *p, rp_csv_row *row)
         plain_cell(p, &length);
     if (status) return status;
     p->to[length] = '\0';
-    t->cells[p->cell_count++] = p->to;
+    t->cells[p->cell_count++] = p->to + is_guarded(p->to);
     p->to += length + 1;
     row->count++;
     return RP_OK;
@@ -165,18 +186,46 @@ static bool is_blank(char *const *cells, size_t count)
     return true;
 }
 
-/* Spreadsheets of many countries separate by semicolons, because the comma is in their numbers. */
+/* "sep=;" on the first line, which spreadsheets of one maker write and obey. */
+static bool take_separator_line(parser *p)
+{
+    const char *c = p->at;
+    const bool quoted = c < p->end && *c == '"';
+    c += quoted;
+    if (p->end - c < 5 || strncasecmp(c, "sep=", 4) != 0) return false;
+    const char separator = c[4];
+    c += 5;
+    if (quoted && c < p->end && *c == '"') c++;
+    if (strchr("\r\n\"", separator)) return false;
+    while (c < p->end && *c != '\n' && *c != '\r') { /* separators that fill up the row */
+        if (*c != separator && *c != ' ') return false;
+        c++;
+    }
+    p->at = c;
+    p->separator = separator;
+    next_line(p);
+    return true;
+}
+
+/* The most frequent candidate of the first line that says something. Spreadsheets of many countries
+ * separate by semicolons, because the comma is in their numbers. */
 static char find_separator(const parser *p)
 {
-    bool quoted = false, semicolon = false;
+    static const char candidates[] = ",;\t|";
+    size_t counts[sizeof candidates] = {0}, best = 0;
+    bool quoted = false, begun = false;
     for (const char *c = p->at; c < p->end; c++) {
         if (*c == '"') quoted = !quoted;
         if (quoted) continue;
-        if (*c == ',') return ',';
-        if (*c == ';') semicolon = true;
-        if (*c == '\n' || *c == '\r') break;
+        const char *found = *c ? strchr(candidates, *c) : NULL;
+        if (found) counts[found - candidates]++;
+        if (begun && (*c == '\n' || *c == '\r')) break;
+        begun = begun || !strchr(" ,;\t|\r\n", *c);
+        if (!begun && (*c == '\n' || *c == '\r')) memset(counts, 0, sizeof counts);
     }
-    return semicolon ? ';' : ',';
+    for (size_t i = 1; candidates[i]; i++)
+        if (counts[i] > counts[best]) best = i;
+    return candidates[best];
 }
 
 static rp_status parse_rows(parser *p)
@@ -200,10 +249,10 @@ static rp_status parse_rows(parser *p)
     return RP_OK;
 }
 
-rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
+static rp_status parse_text(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
 {
     const size_t mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    *table = (rp_csv_table){.text = rp_alloc(size + 1, 1)};
+    table->text = rp_alloc(size + 1, 1);
     parser p = {.at = (const char *)text + mark,
                 .end = (const char *)text + size,
                 .line = 1,
@@ -211,15 +260,29 @@ rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp
                 .table = table,
                 .err = err};
     if (!table->text) return rp_fail(err, RP_ERR_MEMORY, "CSV: out of memory");
-    p.separator = find_separator(&p);
+    if (!take_separator_line(&p)) p.separator = find_separator(&p);
+    table->separator = p.separator;
     rp_status status = check_text(text, size, table, err);
-    if (!status) status = parse_rows(&p);
+    return status ? status : parse_rows(&p);
+}
+
+rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
+{
+    RP_AUTOFREE uint8_t *decoded = NULL;
+    size_t length = 0;
+    *table = (rp_csv_table){0};
+    rp_status status = csv_decode(text, size, &decoded, &length, err);
+    if (!status)
+        status =
+            decoded ? parse_text(decoded, length, table, err) : parse_text(text, size, table, err);
     if (status) rp_csv_release(table);
     return status;
 }
 
 void rp_csv_release(rp_csv_table *table)
 {
+    for (size_t i = 0; i < table->made_count; i++) rp_free(table->made[i]);
+    rp_free(table->made);
     rp_free(table->rows);
     rp_free(table->faults);
     rp_free(table->cells);
@@ -238,8 +301,9 @@ static bool needs_quotes(const char *cell)
 
 rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err)
 {
-    if (!needs_quotes(cell)) return rp_outfile_printf(out, err, "%s%s", cell, after);
-    rp_status status = rp_outfile_printf(out, err, "\"");
+    const char *guard = is_guarded(cell) || (is_formula(cell) && !csv_is_number(cell)) ? "'" : "";
+    if (!needs_quotes(cell)) return rp_outfile_printf(out, err, "%s%s%s", guard, cell, after);
+    rp_status status = rp_outfile_printf(out, err, "\"%s", guard);
     while (!status && *cell) {
         const size_t length = strcspn(cell, "\"");
         status = rp_outfile_write(out, cell, length, err);

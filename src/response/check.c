@@ -66,9 +66,12 @@ static void check_visit(checker *c, size_t index)
             break;
         }
     c->dated[index] = rp_date_days(v->date, &c->day[index]);
-    if (!c->dated[index])
-        COMPLAIN(c, v->id, NULL, "'%.40s' is no date of the form 2024-01-31", v->date);
-    else if (index && c->dated[index - 1] && c->day[index] <= c->day[index - 1])
+    if (!c->dated[index]) {
+        char hint[RP_DATE_HINT];
+        rp_date_hint(v->date, hint);
+        COMPLAIN(c, v->id, NULL, "'%.40s' is no date of the form 2024-01-31%s", v->date, hint);
+    }
+    if (c->dated[index] && index && c->dated[index - 1] && c->day[index] <= c->day[index - 1])
         COMPLAIN(c, v->id, NULL, "%s is not later than %s, the date of the visit before", v->date,
                  visits[index - 1].date);
     if (!isnan(v->slice_spacing_mm) && !(isfinite(v->slice_spacing_mm) && v->slice_spacing_mm > 0))

@@ -81,44 +81,6 @@ const char *rp_threshold_code(rp_threshold threshold)
     return WORD(threshold_codes, threshold);
 }
 
-/* ---- dates ------------------------------------------------------------------------------- */
-
-static bool is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static bool has_date_form(const char *text)
-{
-    for (int i = 0; i < 10; i++) {
-        const bool dash = i == 4 || i == 7;
-        if (dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
-    }
-    return text[10] == '\0';
-}
-
-static int number_of(const char *digits, int count)
-{
-    int number = 0;
-    for (int i = 0; i < count; i++) number = 10 * number + (digits[i] - '0');
-    return number;
-}
-
-bool rp_date_days(const char *date, int *days)
-{
-    static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (!date || !has_date_form(date)) return false;
-    const int year = number_of(date, 4), month = number_of(date + 5, 2);
-    const int day = number_of(date + 8, 2);
-    if (year < 1900 || month < 1 || month > 12 || day < 1) return false;
-    if (day > month_days[month - 1] + (month == 2 && is_leap(year))) return false;
-    const int before = year - 1;
-    int count = 365 * before + before / 4 - before / 100 + before / 400;
-    for (int m = 1; m < month; m++) count += month_days[m - 1] + (m == 2 && is_leap(year));
-    *days = count + day - 1 - 719162; /* from 0001-01-01 to 1970-01-01 */
-    return true;
-}
-
 /* ---- making ------------------------------------------------------------------------------ */
 
 static rp_status no_memory(rp_error *err)

@@ -53,7 +53,7 @@ typedef struct fact {
 
 typedef struct reader {
     const char *path;
-    const rp_csv_table *table;
+    rp_csv_table *table;
     size_t width;
     size_t place[COLUMN_COUNT];
     bool present[COLUMN_COUNT];
@@ -99,6 +99,20 @@ static void read_header(reader *r)
         if (!r->present[c]) COMPLAIN(r, RP_SEVERITY_ERROR, "column '%s' is missing", names[c]);
 }
 
+/* Decimal commas and dates of other forms, as far as they are clear. */
+static void read_habits(reader *r)
+{
+    static const column numbers[] = {COLUMN_LONGEST, COLUMN_SHORT_AXIS, COLUMN_VIABLE,
+                                     COLUMN_VOLUME,  COLUMN_PARTS,      COLUMN_PARTS_VIABLE,
+                                     COLUMN_SPACING};
+    size_t places[sizeof numbers / sizeof *numbers], count = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (r->present[numbers[i]]) places[count++] = r->place[numbers[i]];
+    rp_csv_numbers(r->table, places, count);
+    if (!r->status && r->present[COLUMN_DATE])
+        r->status = rp_csv_dates(r->table, r->place[COLUMN_DATE], r->err);
+}
+
 /* ---- cells ------------------------------------------------------------------------------- */
 
 static const char *cell(const reader *r, const rp_csv_row *row, column c)
@@ -120,8 +134,8 @@ static double number_in(reader *r, const rp_csv_row *row, column c)
     double number = NAN;
     const char *text = cell(r, row, c);
     if (text[0] && !parse_number(text, "", &number))
-        COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu, %s: '%.40s' is no number", row->line, names[c],
-                 text);
+        COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu, %s: '%.40s' %s", row->line, names[c], text,
+                 rp_csv_number_fault(text));
     return number;
 }
 
@@ -135,7 +149,8 @@ static double *numbers_in(reader *r, const rp_csv_row *row, column c, size_t *co
     while (numbers) {
         text += strspn(text, " ");
         if (!parse_number(text, "; ", &numbers[*count])) {
-            COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu, %s: no numbers separated by semicolons",
+            COMPLAIN(r, RP_SEVERITY_ERROR,
+                     "row %zu, %s: no numbers with decimal points, separated by semicolons",
                      row->line, names[c]);
             break;
         }
@@ -236,8 +251,8 @@ static void add_visits(reader *r, rp_timeline *t, const patient *p)
                                    .slice_spacing_mm = NAN};
         const char *spacing = f->said[COLUMN_SPACING];
         if (spacing && !parse_number(spacing, "", &visit.slice_spacing_mm))
-            COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu, %s: '%.40s' is no number",
-                     f->line[COLUMN_SPACING], names[COLUMN_SPACING], spacing);
+            COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu, %s: '%.40s' %s", f->line[COLUMN_SPACING],
+                     names[COLUMN_SPACING], spacing, rp_csv_number_fault(spacing));
         if (!r->status) r->status = rp_timeline_add_visit(t, &visit, r->err);
     }
 }
@@ -311,8 +326,8 @@ static size_t group(reader *r, entry *entries)
     for (size_t i = 1; i < r->table->count; i++) {
         const rp_csv_row *row = &r->table->rows[i];
         if (row->count != r->width)
-            COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu: %zu cells, where the header has %zu",
-                     row->line, row->count, r->width);
+            COMPLAIN(r, RP_SEVERITY_ERROR, "row %zu: %zu cells, where the header has %zu%s",
+                     row->line, row->count, r->width, rp_csv_width_fault(r->table, row));
         else
             entries[count++] = (entry){.row = row, .patient = cell(r, row, COLUMN_PATIENT)};
     }
@@ -334,6 +349,7 @@ static void read_table(reader *r, rp_timelines *timelines)
                  r->table->faults[i].text);
     read_header(r);
     if (r->status || r->problems->counts[RP_SEVERITY_ERROR] > errors) return;
+    read_habits(r);
     RP_AUTOFREE entry *entries = take(r, r->table->count, sizeof *entries);
     const size_t count = entries ? group(r, entries) : 0;
     for (size_t i = 0; !r->status && i < count;) {

@@ -95,6 +95,93 @@ def check_forms_agree(checks, folder):
     checks.report("forms agree", faults)
 
 
+# ---- people's spreadsheets -----------------------------------------------------------------------
+
+SHEET = """patient,visit,date,lesion,organ,role,state,longest_mm,parts_mm
+P1,b,2020-04-27,T1,liver,target,measured,34.2,
+P1,w8,2020-06-05,T1,,,measured,20.1,
+P1,w16,2020-08-03,T1,,,split,,12.5 9.25
+"""
+
+
+def as_sheet(separator=";", date=str, number=lambda n: n.replace(".", ","), parts=";"):
+    """SHEET as a spreadsheet of another country writes it."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
+    for i, row in enumerate(csv.reader(io.StringIO(SHEET))):
+        if i:
+            row[2], row[7], row[8] = date(row[2]), number(row[7]), number(row[8]).replace(" ", parts)
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def german(date):
+    return ".".join(reversed(date.split("-")))
+
+
+READ = {
+    "semicolons and decimal commas": as_sheet(),
+    "tabulators": as_sheet("\t"),
+    "a line that names the separator": "sep=;\r\n" + as_sheet(),
+    "UTF-16": as_sheet("\t").encode("utf-16"),
+    "UTF-16, high bytes first": b"\xfe\xff" + as_sheet("\t").encode("utf-16-be"),
+    "a byte order mark": as_sheet().encode("utf-8-sig"),
+    "decimal commas in quotes": as_sheet(","),
+    "dates with dots, year first": as_sheet(date=lambda d: d.replace("-", ".")),
+    "dates with the day first": as_sheet(date=german),
+    "dates with the time of day": as_sheet(date=lambda d: d + " 00:00:00"),
+    "points and commas": as_sheet(",", number=str),
+}
+REFUSED_SHEETS = {
+    "dates that may be read two ways": (as_sheet(date=lambda d: german(d).replace("27.", "07.")), "write 2020-06-05 or 2020-05-06"),
+    "years of two digits": (as_sheet(date=lambda d: german(d)[:6] + d[2:4]), "the year needs four digits"),
+    "decimal points and commas": (as_sheet().replace("20,1", "20.1"), "decimal comma"),
+    "thousands": (as_sheet(number=lambda n: n.replace("34.2", "1.034,2").replace(".1", ",1")), "between thousands"),
+    "commas that may be either": (as_sheet(",", number=lambda n: n.replace("34.2", "1,034")), "1.234 or 1234"),
+    "decimal commas without quotes": (as_sheet(",").replace('"', ""), "semicolons between the cells"),
+    "a unit": (as_sheet(number=lambda n: n and n + " mm"), "without unit"),
+    "Latin-1": (as_sheet().replace("liver", "Léber").encode("latin-1"), "Windows-1252"),
+    "a spreadsheet's own file": (b"PK\x03\x04" + bytes(60), "a spreadsheet"),
+}
+
+
+def check_sheets(checks, folder):
+    path = os.path.join(folder, "sheet.csv")
+    for name, text in READ.items():
+        h.write(path, text if isinstance(text, bytes) else text.encode())
+        done = h.run("respond", "--timeline", path, "--json")
+        visits = json.loads(done.stdout)["visits"] if done.returncode == 0 else []
+        told = [(v["date"], v["sum_mm"], v["overall"]) for v in visits]
+        right = [("2020-04-27", 34.2, None), ("2020-06-05", 20.1, "PR"), ("2020-08-03", 21.75, "PR")]
+        checks.report(f"sheet: {name}", done.faults + ([] if told == right else [str(told), done.stderr]))
+    for name, (text, words) in REFUSED_SHEETS.items():
+        h.write(path, text if isinstance(text, bytes) else text.encode())
+        done = h.run("respond", "--timeline", path, "--json")
+        fine = done.returncode == 1 and words in done.stderr and "sheet.csv" in done.stderr
+        checks.report(f"sheet refused: {name}", done.faults + ([] if fine else [done.stderr + done.stdout[:300]]))
+
+
+def check_formulas(checks, folder):
+    """No cell of any table is one that a spreadsheet executes; ids come back as they were."""
+    timeline = load(example("timeline.json"))
+    bad = ["=1+1", "+1 day", "-cmd|x", "@SUM(A1)", "\t=1"]
+    timeline["patient"] = bad[0]
+    for visit, name in zip(timeline["visits"], bad):
+        visit["id"] = name
+    path = h.write(os.path.join(folder, "formulas.json"), json.dumps(timeline).encode())
+    table, domains = os.path.join(folder, "formulas.csv"), os.path.join(folder, "formulas")
+    done = h.run("respond", "--timeline", path, "--csv", table, "--cdisc", domains, "--study", "@S")
+    faults = [] if done.returncode == 0 else [done.stderr]
+    seen = set()
+    for name in [table] + [os.path.join(domains, n) for n in os.listdir(domains)]:
+        with open(name, encoding="utf-8", newline="") as file:
+            cells = [c for row in csv.reader(file) for c in row]
+        seen.update(cells)
+        faults += [c for c in cells if c[:1] in tuple("=+-@\t\r") and not re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", c)]
+    faults += [f"{b} is lost" for b in bad[:3] if "'" + b not in seen]
+    checks.report("no formulas", faults)
+
+
 # ---- the schema ----------------------------------------------------------------------------------
 
 def check_schema(checks):
@@ -293,6 +380,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_golden(checks, folder)
         check_forms_agree(checks, folder)
+        check_sheets(checks, folder)
+        check_formulas(checks, folder)
         check_schema(checks)
         check_bad(checks, folder)
         check_files(checks, folder)

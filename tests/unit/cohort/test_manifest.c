@@ -267,8 +267,9 @@ static void test_dates(void **state)
         bool valid;
     } cases[] = {{"2024-02-29", true},  {"2023-02-29", false}, {"2000-02-29", true},
                  {"1900-02-29", false}, {"2024-12-31", true},  {"2024-13-01", false},
-                 {"2024-00-10", false}, {"2024-04-31", false}, {"2024-4-01", false},
-                 {"20240401", false},   {"01.04.2024", false}, {"2024-04-00", false},
+                 {"2024-00-10", false}, {"2024-04-31", false}, {"2024-4-01", true},
+                 {"20240401", true},    {"01.04.2024", false}, {"2024-04-00", false},
+                 {"27.04.2024", true},  {"2024.04.01", true},  {"27.04.24", false},
                  {"2024-04-01x", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         place p;
