@@ -6,7 +6,7 @@ set -eu
 # libcyaml's pkg-config file asks for libyaml, which its package does not bring along.
 packages="build-essential cmake ninja-build pkg-config python3
 libdcmtk-dev libopenjp2-7-dev libdeflate-dev libjansson-dev libcyaml-dev libyaml-dev
-libcairo2-dev libpango1.0-dev libcmocka-dev libssl-dev libboost-math-dev
+libcairo2-dev libpango1.0-dev libglib2.0-dev libcmocka-dev libssl-dev libboost-math-dev
 fonts-dejavu-core fonts-liberation"
 # NumPy and PyTorch compute through the BLAS library that is installed; the reference library, which their
 # packages bring along, takes twice as long.

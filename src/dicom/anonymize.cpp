@@ -92,9 +92,11 @@ static void complete_identity(DcmFileFormat &format, const std::string &hash)
     w.put_raw(DCM_SOPInstanceUID, in_meta.empty() ? uid_from(hash) : in_meta);
 }
 
+static const char *const no_uid = "unknown";
+
 static std::string or_unknown(const std::string &text)
 {
-    return text.empty() ? "unknown" : text;
+    return text.empty() ? no_uid : text;
 }
 
 static void encode(DcmFileFormat &format, std::string &bytes)
@@ -126,6 +128,9 @@ static rp_status claim(Job &job, const std::string &path, const std::string &byt
 static rp_status write_object(const Job &job, const Outcome &out, const std::string &bytes,
                               rp_error *err)
 {
+    for (const std::string &uid : {out.study, out.series, out.name})
+        if (!is_uid(uid) && uid != no_uid)
+            return rp_fail(err, RP_ERR_FORMAT, "a UID cannot be the name of a folder or file");
     const std::string where = job.folder + "/" + out.pseudonym + "/" + out.study + "/" + out.series;
     const rp_status status = rp_directory_create(where.c_str(), err);
     if (status) return status;

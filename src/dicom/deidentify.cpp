@@ -120,59 +120,73 @@ static std::string lower(std::string text)
     return text;
 }
 
-void Cleaner::remember(const std::string &text, size_t shortest, bool parts)
+/** By the character set that is declared, and as it is read where none is: many files declare
+ * another than they use. */
+std::vector<std::string> Cleaner::readings_of(DcmElement &element)
 {
-    for (const std::string &part : split(text, parts ? "\\^= ,." : "\\")) {
-        const std::string word = lower(trimmed(part));
-        if (word.size() >= shortest) identifiers_.insert(word);
-    }
+    const std::string raw = raw_text(element);
+    std::vector<std::string> readings = {charset_->utf8(raw)};
+    const std::string other = undeclared_.utf8(raw);
+    if (other != readings[0]) readings.push_back(other);
+    return readings;
+}
+
+void Cleaner::remember(DcmElement &element, DcmEVR vr)
+{
+    const DcmTagKey numbers[] = {DCM_PatientID, DCM_RETIRED_OtherPatientIDs, DCM_AccessionNumber,
+                                 DCM_AdmissionID, DCM_RETIRED_MedicalRecordLocator};
+    const DcmTagKey tag = element.getTag().getXTag();
+    if (vr == EVR_PN)
+        for (const std::string &name : readings_of(element)) {
+            /* A number in the place of a name, such as "STUDY-HEAD-01", may hold terms of codes. */
+            const bool number = name.find_first_of("0123456789") != std::string::npos;
+            (number ? loose_identifiers_ : identifiers_).add_name(name);
+            if (number) identifiers_.add_number(name);
+        }
+    if (std::find(std::begin(numbers), std::end(numbers), tag) != std::end(numbers))
+        for (const std::string &number : readings_of(element)) identifiers_.add_number(number);
+    if (tag == DCM_PatientBirthDate) identifiers_.add_birth_date(trimmed(raw_text(element)));
 }
 
 /** Persons and numbers of the patient anywhere in the object, so that copies of them in other texts
  *  are found. */
-void Cleaner::collect(DcmItem &item)
+void Cleaner::collect(DcmItem &item, const Charset &outer)
 {
-    const DcmTagKey numbers[] = {DCM_PatientID, DCM_RETIRED_OtherPatientIDs, DCM_AccessionNumber,
-                                 DCM_AdmissionID, DCM_RETIRED_MedicalRecordLocator};
+    Charset own(item, outer);
     for (DcmObject *o = nullptr; (o = item.nextInContainer(o)) != nullptr;) {
         DcmElement &element = static_cast<DcmElement &>(*o);
         if (element.ident() == EVR_SQ) {
             DcmSequenceOfItems &sequence = static_cast<DcmSequenceOfItems &>(element);
             for (DcmObject *i = nullptr; (i = sequence.nextInContainer(i)) != nullptr;)
-                if (i->ident() == EVR_item) collect(static_cast<DcmItem &>(*i));
+                if (i->ident() == EVR_item) collect(static_cast<DcmItem &>(*i), own);
             continue;
         }
         bool unknown = false;
-        if (vr_of(element, unknown) == EVR_PN) remember(raw_text(element), 3, true);
-        if (std::find(std::begin(numbers), std::end(numbers), element.getTag().getXTag()) !=
-            std::end(numbers))
-            remember(raw_text(element), 4, false);
+        charset_ = &own;
+        remember(element, vr_of(element, unknown));
     }
 }
 
-/** An identifier as a word of its own: "Lee" is not in "sleep". */
-bool Cleaner::names_patient(const std::string &text) const
-{
-    const std::string where = lower(text);
-    const auto letter = [&](size_t i) {
-        const unsigned char c = i < where.size() ? static_cast<unsigned char>(where[i]) : 0;
-        return isalnum(c) || c >= 128;
-    };
-    for (const std::string &word : identifiers_)
-        for (size_t at = where.find(word); at != std::string::npos; at = where.find(word, at + 1))
-            if (!(at > 0 && letter(at - 1)) && !letter(at + word.size())) return true;
-    return false;
-}
-
+/** A text that stays must not tell who it is. */
 void Cleaner::sweep(DcmElement &element)
 {
-    const std::string text = raw_text(element);
-    if (!names_patient(text)) return;
-    const bool code = element.getTag().getEVR() == EVR_CS;
-    put(element, code ? "ANONYMIZED" : names_.text(text));
+    const DcmEVR vr = element.getTag().getEVR();
+    const bool code = vr == EVR_CS;
+    for (const std::string &text : readings_of(element)) {
+        if (!identifiers_.in(text, code) && (code || !loose_identifiers_.in(text, code))) continue;
+        if (vr == EVR_DS || vr == EVR_IS || vr == EVR_AS) return make_empty(element);
+        return put(element, code ? "ANONYMIZED" : names_.text(raw_text(element)));
+    }
 }
 
 /* ---- values -------------------------------------------------------------------------------- */
+
+static bool are_uids(const std::string &text)
+{
+    for (const std::string &uid : split(text, "\\"))
+        if (!trimmed(uid).empty() && !is_uid(trimmed(uid))) return false;
+    return true;
+}
 
 void Cleaner::map_uids(DcmElement &element)
 {
@@ -251,7 +265,7 @@ void Cleaner::by_default(DcmElement &element, DcmEVR vr, bool strict)
     const DcmTagKey tag = element.getTag().getXTag();
     switch (vr) {
     case EVR_UI:
-        if (!names_a_class(tag)) map_uids(element);
+        if (!names_a_class(tag) || !are_uids(raw_text(element))) map_uids(element);
         return;
     case EVR_PN:
     case EVR_AE:
@@ -268,10 +282,8 @@ void Cleaner::by_default(DcmElement &element, DcmEVR vr, bool strict)
     case EVR_UC:
         if (strict && !raw_text(element).empty()) return replace(element, vr);
         return sweep(element);
-    case EVR_CS:
-    case EVR_UR:
-        return sweep(element);
     default:
+        if (element.isaString()) sweep(element);
         return;
     }
 }
@@ -294,6 +306,16 @@ static void drop_subject_items(DcmSequenceOfItems &sequence)
         if (tells_of_subject(*sequence.getItem(i))) delete sequence.remove(i);
 }
 
+/** "+0100"; anything else is no time zone. */
+static void keep_time_zone(DcmElement &element)
+{
+    const std::string text = trimmed(raw_text(element));
+    if (text.empty()) return;
+    const bool zone = text.size() == 5 && strchr("+-", text[0]) &&
+                      text.find_first_not_of("0123456789", 1) == std::string::npos;
+    if (!zone) make_empty(element);
+}
+
 /** True if the element was a sequence and is dealt with. */
 bool Cleaner::clean_sequence(DcmElement &element, bool strict)
 {
@@ -310,7 +332,7 @@ bool Cleaner::clean_sequence(DcmElement &element, bool strict)
         if (tag == DCM_ContentSequence) drop_subject_items(sequence);
         const bool stricter = strict || (action == Action::d && !is_cleaned_inside(tag));
         for (DcmObject *i = nullptr; (i = sequence.nextInContainer(i)) != nullptr;)
-            if (i->ident() == EVR_item) clean_item(static_cast<DcmItem &>(*i), stricter);
+            if (i->ident() == EVR_item) clean_item(static_cast<DcmItem &>(*i), *charset_, stricter);
     }
     return true;
 }
@@ -331,21 +353,24 @@ void Cleaner::clean_element(DcmElement &element, bool strict)
     else if (clean_sequence(element, strict))
         return;
     else if (tag == DCM_TimezoneOffsetFromUTC)
-        return; /* part of the times that are kept */
+        keep_time_zone(element); /* part of the times that are kept */
     else if (action != Action::none)
         by_profile(element, vr);
     else
         by_default(element, vr, strict);
 }
 
-void Cleaner::clean_item(DcmItem &item, bool strict)
+void Cleaner::clean_item(DcmItem &item, const Charset &outer, bool strict)
 {
-    std::vector<DcmElement *> outer;
-    outer.swap(doomed_);
+    std::vector<DcmElement *> of_outer;
+    Charset own(item, outer), *const before = charset_;
+    charset_ = &own;
+    of_outer.swap(doomed_);
     for (DcmObject *o = nullptr; (o = item.nextInContainer(o)) != nullptr;)
         clean_element(static_cast<DcmElement &>(*o), strict);
     for (DcmElement *element : doomed_) delete item.remove(element);
-    doomed_.swap(outer);
+    doomed_.swap(of_outer);
+    charset_ = before;
 }
 
 /* ---- the data set as a whole --------------------------------------------------------------- */
@@ -399,8 +424,9 @@ void Cleaner::clean(DcmItem &dataset)
 {
     const char *label = made_label(dataset);
     identifiers_.clear();
-    collect(dataset);
-    clean_item(dataset, false);
+    loose_identifiers_.clear();
+    collect(dataset, undeclared_);
+    clean_item(dataset, undeclared_, false);
     name_rois(dataset);
     declare(dataset);
     if (label) Writer(dataset).put(DCM_SeriesDescription, label);

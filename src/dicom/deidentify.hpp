@@ -7,7 +7,7 @@
 
 #include "internal.hpp"
 
-#include <set>
+#include "identifiers.hpp"
 
 namespace rp_dicom
 {
@@ -24,7 +24,7 @@ class Pseudonyms
     std::string patient(const std::string &identity) const;
     /** "anon-" and 10 hexadecimal digits: fits every text VR but CS; equal texts stay equal. */
     std::string text(const std::string &text) const;
-    /** 2.25.<UUID>; the UIDs of the standard itself (1.2.840.10008.) stay what they are. */
+    /** 2.25.<UUID>; the UIDs that PS3.6 lists stay what they are. */
     std::string uid(const std::string &uid) const;
     /** Days to add to every date of a patient: 366 to 3652 days back. */
     int shift_days(const std::string &pseudonym) const;
@@ -60,9 +60,9 @@ class Cleaner
     void clean(DcmItem &dataset);
 
   private:
-    void collect(DcmItem &item);
-    void remember(const std::string &text, size_t shortest, bool parts);
-    void clean_item(DcmItem &item, bool strict);
+    void collect(DcmItem &item, const Charset &outer);
+    void remember(DcmElement &element, DcmEVR vr);
+    void clean_item(DcmItem &item, const Charset &outer, bool strict);
     void clean_element(DcmElement &element, bool strict);
     bool clean_sequence(DcmElement &element, bool strict);
     void clean_temporal(DcmElement &element, DcmEVR vr);
@@ -73,13 +73,16 @@ class Cleaner
     void sweep(DcmElement &element);
     void name_rois(DcmItem &dataset);
     void declare(DcmItem &dataset);
-    bool names_patient(const std::string &text) const;
+    std::vector<std::string> readings_of(DcmElement &element);
 
     const Pseudonyms &names_;
     std::string pseudonym_;
     int days_;
-    std::set<std::string> identifiers_; /**< of this object, in lower case */
-    std::vector<DcmElement *> doomed_;  /**< to be removed from the item that is walked */
+    Identifiers identifiers_;          /**< of this object */
+    Identifiers loose_identifiers_;    /**< likewise; not for code strings */
+    std::vector<DcmElement *> doomed_; /**< to be removed from the item that is walked */
+    Charset *charset_ = nullptr;       /**< of the item that is walked */
+    Charset undeclared_;
 };
 
 } // namespace rp_dicom

@@ -73,6 +73,8 @@ struct Shift;
 class Charset
 {
   public:
+    /** Of texts for which nothing is declared. */
+    Charset() = default;
     explicit Charset(DcmItem &dataset);
     /** Of an item, which may declare its own; else that of the data set round it. */
     Charset(DcmItem &item, const Charset &outer);

@@ -46,7 +46,9 @@ std::string Pseudonyms::text(const std::string &text) const
 
 std::string Pseudonyms::uid(const std::string &uid) const
 {
-    if (uid.empty() || uid.rfind("1.2.840.10008.", 0) == 0) return uid;
+    /* Of the standard's root only what PS3.6 lists names no thing of a hospital. */
+    const bool listed = uid.rfind("1.2.840.10008.", 0) == 0 && dcmFindNameOfUID(uid.c_str());
+    if (uid.empty() || listed) return uid;
     return uid_from(digest("uid", uid));
 }
 

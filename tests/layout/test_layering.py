@@ -14,7 +14,7 @@ LINES = 800
 # Third-party headers, and the folders of src/ that wrap each library.
 WRAPPED = {
     r"dcmtk/": "dicom", r"openjpeg": "dicom", r"jansson": "io", r"libdeflate": "io|dicom",
-    r"cairo|pango": "report", r"cyaml|yaml": "cmd", r"openssl/": "base|dicom", r"argp": "cmd",
+    r"cairo|pango": "report", r"glib": "dicom", r"cyaml|yaml": "cmd", r"openssl/": "base|dicom", r"argp": "cmd",
     r"boost/": "stats", r"cmocka": None,
 }
 # What only src/cmd may do.
