@@ -48,7 +48,8 @@ static const struct argp_option options[] = {
     {"rim-mm", KEY_RIM_MM, "MM", 0, "Width of that rim", 0},
     {"noise", KEY_NOISE, "HU", 0, "Standard deviation of the added noise", 0},
     {"shift", KEY_SHIFT, "XxYxZ", 0, "Table shift in mm, LPS (default: random within 10 mm)", 0},
-    {"spacing", KEY_SPACING, "XxYxZ", 0, "Follow-up grid in mm (default: near the baseline's)", 0},
+    {"spacing", KEY_SPACING, "XxYxZ", 0,
+     "Follow-up grid in mm, right-left, front-back, feet-head (default: near the baseline's)", 0},
     {0}};
 
 static void parse_length(struct argp_state *state, const char *name, const char *text,

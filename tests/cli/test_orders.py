@@ -244,6 +244,25 @@ def report_of(folder, result, sagittal):
     return faults
 
 
+def simulate(checks, p):
+    """The same follow-up, in the order of the baseline."""
+    wanted = None
+    for code in ("LPS", "RSA"):
+        out = p(f"simulated-{code}")
+        done = h.run("simulate", "-q", "--image", p.stored("before-ct", code), "--contour",
+                     p.stored("before-mask", code), "--change=-20", "--seed=4", "--out", out)
+        faults = done.faults + ([done.stderr] if done.returncode else [])
+        if not faults:
+            files = [os.path.join(out, name) for name in ("followup.nii.gz", "truth_mask.nii.gz")]
+            found = [p.in_lps(file) for file in files]
+            wanted = wanted or found
+            faults += [f"{np.count_nonzero(a != b)} voxels differ" for a, b in zip(wanted, found)
+                       if not np.array_equal(a, b)]
+            if "".join(nibabel.aff2axcodes(nibabel.load(files[0]).affine)) != code:
+                faults.append("the follow-up is stored otherwise than the baseline")
+        checks.report(f"simulate {code}", faults)
+
+
 def told(checks, p):
     """Acquired in other planes than axial, and obliquely."""
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -276,6 +295,7 @@ def main():
         measure_and_respond(checks, p)
         adapt_and_segment(checks, p)
         dicom(checks, p, assess(checks, p))
+        simulate(checks, p)
         told(checks, p)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,10 +2,11 @@
 #include "../orders.h"
 #include "fixture.h"
 
-/* Nothing here is a round number, and no axis like another. */
+/* Nothing here is a round number, and no axis like another; along x voxels of the working grid lie
+ * on voxels of this one, where the last bit of a position decides between two neighbours. */
 static rp_grid awkward_grid(void)
 {
-    rp_grid grid = rp_grid_make(44, 39, 21, 1.3671875, 1.3671875 * 1.07, 2.75);
+    rp_grid grid = rp_grid_make(129, 39, 21, 0.5, 1.3671875 * 1.07, 2.75);
     const double c = cos(0.1), s = sin(0.1), origin[3] = {-171.3, 33.77, -1021.9};
     const double direction[3][3] = {{c, -s, 0}, {s, c, 0}, {0, 0, 1}};
     memcpy(grid.direction, direction, sizeof direction);
