@@ -68,9 +68,9 @@ class Patient:
         nibabel.save(image.as_reoriented(turn), path)
 
     def in_lps(self, path):
-        """Voxels, brought from the file's order to LPS."""
+        """Voxels, brought from the file's order to LPS; no view of a file that is written again."""
         self.turn(path, self("back.nii"), "LPS")
-        return np.asarray(nibabel.load(self("back.nii")).dataobj)
+        return np.array(nibabel.load(self("back.nii"), mmap=False).dataobj)
 
 
 def differing(want, found, exact=True):
