@@ -43,7 +43,7 @@ static rp_status add_structure(const char *folder, const cmd_ct *ct, rp_mask *wh
     if (!status) status = rp_mask_init(&mask, &slices.series.image.grid, why);
     if (!status && !threshold(&slices.series.image, &mask))
         status = rp_fail(why, RP_ERR_FORMAT, "%s: all voxels are alike", folder);
-    if (!status) status = input_put_on(folder, &mask, &ct->series.image.grid, ct->path, &odd, why);
+    if (!status) status = input_place(folder, &mask, ct, &odd, why);
     cmd_tell_all(folder, &odd);
     const size_t voxels = status ? 0 : rp_grid_voxels(&mask.grid);
     for (size_t i = 0; i < voxels; i++) whole->data[i] |= mask.data[i];

@@ -304,8 +304,7 @@ static rp_status load_mask(const char *file, const char *label, const cmd_ct *ct
     cmd_find_label(file, NULL, contour->label);
     if (rp_mask_count(&contour->mask) == 0 && !may_be_empty)
         return rp_fail(err, RP_ERR_REFUSED, "%s: the mask is empty", file);
-    return input_put_on(file, &contour->mask, &ct->series.image.grid, ct->path, &contour->remarks,
-                        err);
+    return input_place(file, &contour->mask, ct, &contour->remarks, err);
 }
 
 rp_status input_check_extent(const char *file, const cmd_ct *ct, const rp_mask *mask, rp_error *err)

@@ -40,7 +40,8 @@ rp_grid_relation input_relate(const rp_grid *mask, const rp_grid *image);
  * so many of the image's (smallest) voxels apart. */
 bool input_lies_elsewhere(const rp_grid *mask, const rp_grid *image, double most_voxels);
 /* RP_ERR_REFUSED where the mask has the image's matrix, another place, and a header that says
- * nothing (1 mm or R, A, S from the origin on); "mask_elsewhere" where it says something. */
+ * nothing (axes of the world, from the origin on) and puts it more than a voxel away;
+ * "mask_elsewhere" where it says something. */
 rp_status input_check_header(const char *file, const rp_mask *mask, const rp_grid *image,
                              rp_remarks *remarks, rp_error *err);
 /* Puts the mask on the grid of an image, which has a name for messages, after
@@ -49,6 +50,10 @@ rp_status input_check_header(const char *file, const rp_mask *mask, const rp_gri
  * the same voxels in another order are no matter for a remark. */
 rp_status input_put_on(const char *file, rp_mask *mask, const rp_grid *grid, const char *image,
                        rp_remarks *remarks, rp_error *err);
+/* The same for a CT; refused too where the mask has the matrix of a file that does not say where
+ * its image lies, and another place. */
+rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_remarks *remarks,
+                      rp_error *err);
 /* Adds "mask_partly_outside". */
 void input_tell_outside(double outside, double all, rp_remarks *remarks);
 /* Neither nothing nor more than half of the image. */

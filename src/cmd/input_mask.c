@@ -40,6 +40,14 @@ rp_status input_read_region(const char *file, const char *label, rp_mask *mask, 
     return status;
 }
 
+static int32_t least_value(const rp_labels *labels)
+{
+    int32_t least = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&labels->grid); i++)
+        if (labels->data[i] < least) least = labels->data[i];
+    return least;
+}
+
 /* A label map is no mask, but holds some: the message says how to come by them. */
 static rp_status read_one_mask(const char *file, rp_mask *mask, rp_remarks *remarks, rp_error *err)
 {
@@ -50,8 +58,11 @@ static rp_status read_one_mask(const char *file, rp_mask *mask, rp_remarks *rema
     if (!status) return RP_OK;
     const bool map =
         status == RP_ERR_FORMAT && rp_nifti_read_labels(file, &labels, &again, NULL) == RP_OK;
+    const int32_t least = map ? least_value(&labels) : 0;
     rp_labels_release(&labels);
     rp_remarks_release(&again);
+    if (least < 0)
+        return rp_fail(err, status, "%s: holds the value %d: an image, not a mask", file, least);
     return rp_fail(err, status, "%s%s", why.message,
                    map ? "; FILE:LABEL takes one of them, FILE:1+2 two as one, and measure "
                          "--labels each as a lesion"
@@ -98,19 +109,21 @@ bool input_lies_elsewhere(const rp_grid *mask, const rp_grid *image, double most
            rp_grid_apart_mm(mask, image) > most_voxels * smallest(image);
 }
 
-/* What writers leave that were given no geometry, and what is read where a file tells none: from
- * the origin on, along R, A and S or with voxels of 1 mm. */
+/* What writers leave that were given no geometry, and what is read where a file tells none: along
+ * the axes of the world from the origin on. No scanner puts an image there. */
 static bool is_nowhere(const rp_grid *g)
 {
-    bool unit = true;
     for (int a = 0; a < 3; a++) {
         if (g->origin[a] != 0) return false;
-        unit &= g->spacing[a] == 1;
         for (int b = 0; b < 3; b++)
             if (a != b && g->direction[a][b] != 0) return false;
     }
-    return unit ||
-           (g->direction[0][0] == -1 && g->direction[1][1] == -1 && g->direction[2][2] == 1);
+    return true;
+}
+
+static double largest(const rp_grid *grid)
+{
+    return fmax(grid->spacing[0], fmax(grid->spacing[1], grid->spacing[2]));
 }
 
 /* Where the lesion lies by its own header and by its place in the image's matrix. */
@@ -128,7 +141,7 @@ rp_status input_check_header(const char *file, const rp_mask *mask, const rp_gri
                              rp_remarks *remarks, rp_error *err)
 {
     if (!input_lies_elsewhere(&mask->grid, image, 0)) return RP_OK;
-    if (is_nowhere(&mask->grid))
+    if (is_nowhere(&mask->grid) && rp_grid_apart_mm(&mask->grid, image) > largest(image))
         return rp_fail(
             err, RP_ERR_REFUSED,
             "%s: the mask has the image's matrix (%d x %d x %d), but its header does not "
@@ -137,8 +150,8 @@ rp_status input_check_header(const char *file, const rp_mask *mask, const rp_gri
     rp_remark_add(
         remarks, "mask_elsewhere",
         "The mask has the image's matrix (%d x %d x %d), but its header puts it "
-        "elsewhere: voxels of the same index lie up to %.1f mm apart, the lesion's centre "
-        "%.1f mm. It was taken as its header says; check that it was made for this image.",
+        "elsewhere: voxels of the same index lie up to %.3g mm apart, the lesion's centre "
+        "%.3g mm. It was taken as its header says; check that it was made for this image.",
         image->size[0], image->size[1], image->size[2], rp_grid_apart_mm(&mask->grid, image),
         moved_mm(mask, image));
     return RP_OK;
@@ -210,4 +223,17 @@ rp_status input_put_on(const char *file, rp_mask *mask, const rp_grid *grid, con
     rp_mask_release(mask);
     *mask = moved;
     return RP_OK;
+}
+
+rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_remarks *remarks,
+                      rp_error *err)
+{
+    const rp_grid *grid = &ct->series.image.grid;
+    if (rp_remark_find(&ct->remarks, "position_unknown") &&
+        input_lies_elsewhere(&mask->grid, grid, largest(grid) / smallest(grid)))
+        return rp_fail(err, RP_ERR_REFUSED,
+                       "%s: the mask has the image's matrix (%d x %d x %d), but %s does not say "
+                       "where it lies, unlike the mask: save it with the header that it had",
+                       file, grid->size[0], grid->size[1], grid->size[2], ct->path);
+    return input_put_on(file, mask, grid, ct->path, remarks, err);
 }

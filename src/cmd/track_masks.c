@@ -63,8 +63,7 @@ static bool is_asked_for(const char *rois, const char *name, int number)
 
 static rp_status place(loader *l, rp_mask *mask)
 {
-    return input_put_on(l->row->mask, mask, &l->ct->series.image.grid, l->ct->path, l->remarks,
-                        l->err);
+    return input_place(l->row->mask, mask, l->ct, l->remarks, l->err);
 }
 
 /* ---- NIfTI ------------------------------------------------------------------------------- */

@@ -158,7 +158,7 @@ def other_grids(t):
     t.bad("another grid", pair, REFUSED, "elsewhere.nii.gz", "a.nii.gz", "--resample")
     t.json("another grid, resampled", t.a, moved, "--resample", expect=lambda r: differences(
         r, prediction__resampled=True, prediction__volume_before_cc=float(t.ball.sum()) * 0.064,
-        reference__resampled=False), told=("put on another grid", "(+0.0%)", "2.0 mm apart"))
+        reference__resampled=False), told=("put on another grid", "(+0.0%)", "2 mm apart"))
     told = t.run(t.a, moved, "--resample").stdout
     t.report("resampling is told", [] if "put on the reference's grid" in told else [told])
     t.json("the same grid is not resampled", t.a, t.b, "--resample",

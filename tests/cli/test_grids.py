@@ -101,8 +101,21 @@ def every_command(w):
             code = FAILED if name == "manifest check" else REFUSED
             w.case(f"{name}: {os.path.basename(path)}", arguments, code, ["nowhere" if path == nowhere else "unset"],
                    ["Traceback"])
+    default = np.diag([-4, -4, 4, 1.0])  # SimpleITK's: spacing alone
+    w.case("spacing alone", ["measure", "--mask", w.save("default.nii.gz", w.mask, default), "--image", w.image], REFUSED,
+           ["say where it lies"])
+    w.case("an image without a place", ["measure", "--mask", w.good, "--image", w.save("lost.nii.gz", w.voxels, None)], REFUSED,
+           ["lost.nii.gz does not say where it lies"])
+    w.case("image and mask without a place", ["measure", "--mask", unset, "--image", w.path("lost.nii.gz")], 0,
+           ["does not say where the image lies"])
+    shifted = np.diag([-4, -4, 4, 1.0])
+    shifted[0, 3] = 2
+    w.case("half a voxel from the origin", ["measure", "--mask", w.save("shifted.nii.gz", w.mask, shifted), "--image",
+                                            w.save("origin.nii.gz", w.voxels, default)], 0, ["2 mm apart", "(+0.0%)"])
+    w.case("half a voxel to the origin", ["measure", "--mask", w.path("default.nii.gz"), "--image",
+                                          w.save("moved.nii.gz", w.voxels, shifted)], 0, ["2 mm apart", "(+0.0%)"])
     half = w.save("half.nii.gz", w.mask, h.affine((2, 0, 0)))
-    for path, words in (mirrored(w), ["has the image's matrix", "108.0 mm apart"]), (half, ["2.0 mm apart", "(+0.0%)"]):
+    for path, words in (mirrored(w), ["has the image's matrix", "108 mm apart"]), (half, ["2 mm apart", "(+0.0%)"]):
         for name, arguments in w.commands(path).items():
             w.case(f"{name}: {os.path.basename(path)}", arguments, 0, words)
     for name, arguments in w.commands(w.good).items():
@@ -204,6 +217,7 @@ def labels(w):
     for label in "1+", "+", "a", "1+a", "0", "1++2", "1.5":
         w.case(f"no label: {label}", ["measure", "--mask", f"{path}:{label}"], FAILED, ["is a number"])
     w.case("a label that is not there", ["measure", "--mask", f"{path}:7+8"], FAILED, ["no voxel has the label 7+8"])
+    w.case("an image", ["measure", "--mask", w.image], FAILED, ["an image, not a mask"])
     w.case("no option", ["measure", path], USAGE, ["--mask"])
 
 
