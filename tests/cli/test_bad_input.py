@@ -286,7 +286,7 @@ def contours(t):
               REFUSED, "series")
     t.contour("of another frame of reference", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 2),
               REFUSED, "frame of reference")
-    t.contour("of another patient", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 1, patient="X"),
+    t.contour("of another patient", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 1, patient="OTHER"),
               REFUSED, "patient")
     t.contour("outside the image", lambda f: h.write_rtstruct(f + "/spoilt.dcm", 1, far), REFUSED,
               "outside")
