@@ -40,7 +40,8 @@ static bool resolve(const char *path, char resolved[PATH_MAX])
 typedef struct held {
     rp_lock *lock;
     char *path;
-    char *made; /* the folder, if it was not there before */
+    char *made; /* the folder */
+    int depth;  /* how many of it and those around it were not there */
     struct held *next;
 } held;
 
@@ -54,18 +55,36 @@ static void release_held(held *one)
     rp_free(one);
 }
 
+/* Folders of a path that are not there. */
+static int missing_folders(const char *path)
+{
+    RP_AUTOFREE char *copy = rp_strdup(path);
+    int count = 0;
+    for (char *at = copy; at && !rp_path_exists(at); at = dirname(at)) count++;
+    return count;
+}
+
+/* From the innermost on, as long as they are empty. */
+static bool remove_folders(const char *path, int depth)
+{
+    RP_AUTOFREE char *copy = rp_strdup(path);
+    for (char *at = copy; at && depth > 0; at = dirname(at), depth--)
+        if (rmdir(at) != 0) return false;
+    return true;
+}
+
 /* The folder is that of path, or path itself, and is made where it is missing. */
 static rp_status hold(const char *path, const char *folder, rp_error *err)
 {
     char real[PATH_MAX];
     const char *shown = resolve(path, real) ? real : path;
-    const bool existed = rp_path_exists(folder);
+    const int depth = missing_folders(folder);
     rp_status status = rp_directory_create(folder, err);
     for (const held *h = all_held; !status && h; h = h->next)
         if (strcmp(h->path, shown) == 0) return RP_OK;
     held *one = rp_alloc(1, sizeof *one);
-    if (one) *one = (held){.path = rp_strdup(shown), .made = existed ? NULL : rp_strdup(folder)};
-    if (!status && (!one || !one->path || (!existed && !one->made)))
+    if (one) *one = (held){.path = rp_strdup(shown), .made = rp_strdup(folder), .depth = depth};
+    if (!status && (!one || !one->path || !one->made))
         status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     if (!status) status = rp_lock_take(path, &one->lock, err);
     if (status) {
@@ -82,10 +101,11 @@ void cmd_release_outputs(bool failed)
     while (all_held) {
         held *one = all_held;
         all_held = one->next;
-        const bool kept = failed && one->made && rmdir(one->made) != 0; /* it may hold the lock */
+        /* Before others can lock them, unless the lock is what is in it. */
+        const bool kept = failed && !remove_folders(one->made, one->depth);
         rp_lock_drop(one->lock);
         one->lock = NULL;
-        if (kept) rmdir(one->made);
+        if (kept) remove_folders(one->made, one->depth);
         release_held(one);
     }
 }

@@ -33,17 +33,27 @@ static rp_status assess(const respond_timeline *r, const rp_timelines *timelines
     return status;
 }
 
+/* The three domains tell one story, so that they are replaced together. */
+static rp_status write_cdisc(const respond_timeline *r, const reports *all, rp_error *err)
+{
+    const rp_cdisc_options how = {.study = r->study, .evaluator = r->evaluator};
+    rp_stage stage = {0};
+    rp_status status = cmd_prepare_folder(r->cdisc, err);
+    if (!status) status = rp_stage_begin(r->cdisc, &stage, err);
+    if (!status)
+        status = rp_timeline_write_cdisc(stage.temporary, &how, all->patients, all->count, err);
+    if (!status) status = rp_stage_replace(&stage, "rs.csv", NULL, 0, err);
+    rp_stage_release(&stage);
+    return status;
+}
+
 static rp_status write_all(const respond_timeline *r, const reports *all, rp_error *err)
 {
     rp_status status = RP_OK;
     if (r->cdisc && !(r->study && r->study[0]))
         rp_log(RP_LOG_WARNING, "%s: STUDYID, which SDTM requires, stays empty; --study gives it",
                r->cdisc);
-    if (r->cdisc) status = cmd_prepare_folder(r->cdisc, err);
-    if (!status && r->cdisc)
-        status = rp_timeline_write_cdisc(
-            r->cdisc, &(rp_cdisc_options){.study = r->study, .evaluator = r->evaluator},
-            all->patients, all->count, err);
+    if (r->cdisc) status = write_cdisc(r, all, err);
     if (!status && r->spider)
         status = rp_report_write_spider(r->spider, all->courses, all->count, all->label, err);
     if (!status && r->waterfall)

@@ -164,6 +164,16 @@ def old_results(checks, w):
         [] if set(os.listdir(w.path("a"))) == set(before) else [os.listdir(w.path("a"))]))
 
 
+def folders_made(checks, w):
+    """Folders that a run made for what it did not write go with it."""
+    done = h.run("convert", w.write("no.nii", "no image"), w.path("new", "deep", "out.nii"))
+    checks.report("a failed run leaves no folders", expect(done, 1) + ([] if not os.path.exists(w.path("new")) else ["left"]))
+    os.makedirs(w.path("there"))
+    done = h.run("convert", w.path("no.nii"), w.path("there", "deep", "out.nii"))
+    checks.report("nor takes what was there", expect(done, 1) + ([] if os.listdir(w.root).count("there") and not os.listdir(
+        w.path("there")) else ["gone, or not empty"]))
+
+
 # ---- signals ----------------------------------------------------------------------------------------
 
 
@@ -423,7 +433,7 @@ def main():
     root = tempfile.mkdtemp(prefix="reprise-runs-")
     try:
         w = World(root)
-        for part in (leftovers, killed, files_in_use, permissions, old_results, signals, pipes, children, file_size, no_checkpoint,
+        for part in (leftovers, killed, files_in_use, permissions, old_results, folders_made, signals, pipes, children, file_size, no_checkpoint,
                      packed, many_rows, resume, settings, words, terminal):
             part(checks, w)
     finally:
