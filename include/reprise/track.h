@@ -120,7 +120,8 @@ typedef struct rp_tracking {
 
 /**
  * Links all visits; visits[0] is the baseline, and ids[i] names its found lesion i. A new lesion is
- * called N-VISIT-FOUND after where it was first found. RP_ERR_ARGUMENT: no visit, more than
+ * called N-VISIT-FOUND after where it was first found; where that is long or taken, its beginnings
+ * and six digits of a hash of the whole. RP_ERR_ARGUMENT: no visit, more than
  * RP_TRACK_MOST lesions at one, an id twice; RP_ERR_FORMAT, naming the line, for a decision that
  * fits no proposal or is none of its words.
  */

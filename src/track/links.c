@@ -303,6 +303,41 @@ static void new_reason(matching *m, size_t k, size_t f, rp_link *link)
                  m->t->options->gap_mm);
 }
 
+/* Bytes of a text that has no room for more than so many, without cutting a character. */
+static int fitting(const char *text, size_t most)
+{
+    size_t length = strlen(text);
+    if (length <= most) return (int)length;
+    for (length = most; length && ((unsigned char)text[length] & 0xC0) == 0x80;) length--;
+    return (int)length;
+}
+
+static bool is_taken(const tracker *t, const char *id)
+{
+    for (size_t i = 0; i < t->out->lesion_count; i++)
+        if (strcmp(t->out->lesions[i].id, id) == 0) return true;
+    return false;
+}
+
+/* After its visit and name. What is cut, or taken, is told apart by a hash of the whole, so that an
+ * id does not depend on which other lesions a person lets stand. */
+static rp_status name_new(const matching *m, size_t f, char id[RP_TRACK_ID])
+{
+    enum { VISIT = 20, NAME = 36, CUT_NAME = 29, DIGITS = 6 };
+    const char *visit = visit_of(m)->id, *name = name_of(m, f);
+    const int v = fitting(visit, VISIT), n = fitting(name, NAME), c = fitting(name, CUT_NAME);
+    char hash[RP_SHA256_HEX];
+    snprintf(id, RP_TRACK_ID, "N-%.*s-%.*s", v, visit, n, name);
+    if (!visit[v] && !name[n] && !is_taken(m->t, id)) return RP_OK;
+    RP_AUTOFREE char *whole = rp_format("%s\n%s", visit, name);
+    if (!whole) return rp_fail(m->t->err, RP_ERR_MEMORY, "tracking: out of memory");
+    rp_sha256(whole, strlen(whole), hash);
+    snprintf(id, RP_TRACK_ID, "N-%.*s-%.*s-%.*s", v, visit, c, name, DIGITS, hash);
+    for (int k = 2; is_taken(m->t, id) && k <= RP_TRACK_MOST; k++)
+        snprintf(id, RP_TRACK_ID, "N-%.*s-%.*s-%.*s-%d", v, visit, c, name, DIGITS, hash, k);
+    return RP_OK;
+}
+
 static rp_status link_new(matching *m, size_t f)
 {
     tracker *t = m->t;
@@ -310,8 +345,8 @@ static rp_status link_new(matching *m, size_t f)
     const char *word = decision_on(t, m->visit, RP_LINK_NEW, "", name_of(m, f), NULL);
     const bool lesion = !word || strcmp(word, "no lesion") != 0;
     const int index = lesion ? (int)t->out->lesion_count : -1;
-    snprintf(id, sizeof id, "N-%.20s-%.36s", visit_of(m)->id, name_of(m, f));
-    rp_status status = lesion ? lesion_add(t, id, -1, m->visit, f) : RP_OK;
+    rp_status status = name_new(m, f, id);
+    if (!status && lesion) status = lesion_add(t, id, -1, m->visit, f);
     if (status) return status;
     rp_link *link = link_add(t, m->visit, index, RP_LINK_NEW, &f, 1);
     if (!link) return RP_ERR_MEMORY;

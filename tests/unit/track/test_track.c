@@ -665,6 +665,52 @@ static void test_bad_decisions(void **state)
     release(&s);
 }
 
+/* New lesions have ids of their own, whatever they share, and the same ones whatever becomes of the
+ * others. */
+static void test_ids(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"Neoplasm metastatic, liver segment VII a", "Neoplasm metastatic, liver segment VII b"},
+        {"twice", "twice"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xA4"
+         "aaaaaaaaaaaaaaaaaaaa1",
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xA4"
+         "aaaaaaaaaaaaaaaaaaaa2"},
+        {"short", "other"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        scene s = {0};
+        rp_track_options o;
+        add_visit(&s, (const ball[]){{-40, 0, 0, 9}, END}, 0);
+        add_visit(&s, (const ball[]){{-40, 0, 0, 9}, {40, 0, 0, 8}, {0, 60, 0, 7}, END}, 0);
+        for (size_t k = 0; k < 2; k++)
+            snprintf(s.visits[1].found[1 + k].name, sizeof s.visits[1].found->name, "%s",
+                     names[i][k]);
+        rp_track_defaults(&o);
+        track_with(&s, &o);
+        assert_int_equal(s.tracking.lesion_count, 3);
+        const char *first = s.tracking.lesions[1].id, *second = s.tracking.lesions[2].id;
+        assert_string_not_equal(first, second);
+        for (size_t at = 0; first[at];) {
+            uint32_t code;
+            at += rp_text_character(first + at, strlen(first + at), &code);
+            assert_true(code != RP_TEXT_INVALID); /* no character is cut in two */
+        }
+        if (i == 3) assert_string_equal(second, "N-v2-other");
+        char alone[RP_TRACK_ID];
+        snprintf(alone, sizeof alone, "%s", second);
+        const rp_track_decision none = {1, s.visits[1].id, "new", "", names[i][0], "", "no lesion"};
+        if (i == 1) {
+            release(&s);
+            continue;
+        }
+        track_decided(&s, &none, 1);
+        assert_string_equal(s.tracking.lesions[1].id, alone);
+        release(&s);
+    }
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -712,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_roles),
         cmocka_unit_test(test_local_shift),
         cmocka_unit_test(test_bad_decisions),
+        cmocka_unit_test(test_ids),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
