@@ -109,14 +109,17 @@ typedef struct rp_response_course {
 /**
  * The change of each patient's sum from baseline over the weeks (spider), and the best of it until
  * progression (waterfall), coloured by best overall response, with the limits of response and, from
- * the baseline, of progression. SVG, or PNG where the path ends in .png; whole or not at all.
- * label: "synthetic", "simulated" or "". RP_ERR_ARGUMENT: no patient, or patients by different
- * criteria.
+ * the baseline, of progression. SVG, PNG or PDF, by the path's ending; whole or not at all.
+ * label: "synthetic", "simulated" or "". RP_ERR_ARGUMENT: no patient, patients by different
+ * criteria, another ending.
  */
 rp_status rp_report_write_spider(const char *path, const rp_response_course *courses, size_t count,
                                  const char *label, rp_error *err);
 rp_status rp_report_write_waterfall(const char *path, const rp_response_course *courses,
                                     size_t count, const char *label, rp_error *err);
+
+/** Whether a figure can be drawn into a file of that name: .svg, .png or .pdf, in any case. */
+bool rp_report_draws(const char *path);
 
 /** Loss and Dice by epoch as one SVG file; label as of an evaluation. */
 rp_status rp_report_write_learning_curve(const char *path, const rp_learning_curve *curve,

@@ -1,5 +1,6 @@
 /* reprise respond --timeline: the response of many lesions over many visits. */
 #include "respond.h"
+#include "reprise/report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +45,8 @@ static const struct argp_option options[] = {
     {"cdisc", KEY_CDISC, "DIR", 0, "Also write SDTM's domains TU, TR and RS as CSV", 0},
     {"study", KEY_STUDY, "ID", 0, "STUDYID of those", 0},
     {"evaluator", KEY_EVALUATOR, "NAME", 0, "Their --EVAL (default INVESTIGATOR)", 0},
-    {"spider", KEY_SPIDER, "FILE", 0, "Draw change over time, as .svg or .png", 0},
-    {"waterfall", KEY_WATERFALL, "FILE", 0, "Draw best changes, as .svg or .png", 0},
+    {"spider", KEY_SPIDER, "FILE", 0, "Draw change over time, as .svg, .png or .pdf", 0},
+    {"waterfall", KEY_WATERFALL, "FILE", 0, "Draw best changes, as .svg, .png or .pdf", 0},
     {NULL, 0, NULL, 0, "Protocol, with --timeline or --sr:", 11},
     {"confirm", KEY_CONFIRM, NULL, 0, "CR and PR count as best response once confirmed only", 0},
     {"confirmation-days", KEY_CONFIRMATION_DAYS, "N", 0, "At least so much later (default 28)", 0},
@@ -178,6 +179,14 @@ static error_t parse_source(respond_timeline *r, int key, char *argument, struct
     return 0;
 }
 
+static const char *figure_path(const char *name, const char *argument, struct argp_state *state)
+{
+    if (!rp_report_draws(argument))
+        argp_error(state, "--%s draws a file that ends in .svg, .png or .pdf, not '%s'", name,
+                   argument);
+    return argument;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     respond_timeline *r = state->input;
@@ -200,10 +209,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         r->subject = argument;
         return 0;
     case KEY_SPIDER:
-        r->spider = argument;
+        r->spider = figure_path("spider", argument, state);
         return 0;
     case KEY_WATERFALL:
-        r->waterfall = argument;
+        r->waterfall = figure_path("waterfall", argument, state);
         return 0;
     default:
         break;

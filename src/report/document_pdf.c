@@ -319,7 +319,7 @@ static void run(rp_pdf *pdf, cairo_surface_t *surface, rp_compose compose, const
     cairo_surface_destroy(surface);
 }
 
-static cairo_status_t pdf_bytes(void *closure, const unsigned char *data, unsigned int length)
+cairo_status_t rp_pdf_bytes(void *closure, const unsigned char *data, unsigned int length)
 {
     rp_text *bytes = closure;
     rp_text_bytes(bytes, data, length);
@@ -356,7 +356,7 @@ rp_status rp_document_write_pdf(const char *path, const rp_document *head, rp_co
     pdf.base.counting = false;
     if (!pdf.base.status) {
         cairo_surface_t *surface =
-            cairo_pdf_surface_create_for_stream(pdf_bytes, &bytes, page_width, page_height);
+            cairo_pdf_surface_create_for_stream(rp_pdf_bytes, &bytes, page_width, page_height);
         set_metadata(&pdf, surface);
         run(&pdf, surface, compose, report);
     }

@@ -26,6 +26,8 @@ void rp_pdf_rule(rp_pdf *pdf, double x0, double x1, double y, const rp_style *st
 /** Starts a new page where the height does not fit; true where it did. */
 bool rp_pdf_room(rp_pdf *pdf, double height);
 void rp_pdf_no_memory(rp_pdf *pdf);
+/** As cairo's write function: appends to the rp_text that closure is. */
+cairo_status_t rp_pdf_bytes(void *closure, const unsigned char *data, unsigned int length);
 
 /* document_pdf_table.c */
 void rp_pdf_table(rp_document *document, const rp_table *table);

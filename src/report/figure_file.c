@@ -1,8 +1,10 @@
 #include "figure_file.h"
+#include "document_pdf.h"
 
-#include <cairo/cairo.h>
+#include <cairo/cairo-pdf.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MARGIN = 14, PNG_SCALE = 2 };
 
@@ -64,33 +66,87 @@ static rp_status write_svg(const char *path, const rp_figure *figure, rp_error *
     return status;
 }
 
-static rp_status write_png(const char *path, const rp_figure *figure, rp_error *err)
+/* On the white of the surface, so many of its units to a CSS pixel. */
+static rp_status draw_on(cairo_surface_t *surface, double scale, const char *path,
+                         const rp_figure *figure, rp_error *err)
 {
-    cairo_surface_t *surface = cairo_image_surface_create(
-        CAIRO_FORMAT_RGB24, PNG_SCALE * ((int)ceil(figure->width) + 2 * MARGIN),
-        PNG_SCALE * ((int)ceil(figure->height) + 2 * MARGIN));
     cairo_t *cr = cairo_create(surface);
-    rp_text png = {0};
     cairo_set_source_rgb(cr, 1, 1, 1);
     cairo_paint(cr);
-    cairo_scale(cr, PNG_SCALE, PNG_SCALE);
+    cairo_scale(cr, scale, scale);
     cairo_translate(cr, MARGIN, MARGIN);
     rp_canvas canvas = rp_canvas_cairo(cr);
     rp_status status = figure->draw(&canvas, figure, err);
     if (!status && cairo_status(cr) != CAIRO_STATUS_SUCCESS)
         status = rp_fail(err, RP_ERR_MEMORY, "%s: cannot draw: %s", path,
                          cairo_status_to_string(cairo_status(cr)));
+    cairo_destroy(cr);
+    return status;
+}
+
+static rp_status write_png(const char *path, const rp_figure *figure, rp_error *err)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(
+        CAIRO_FORMAT_RGB24, PNG_SCALE * ((int)ceil(figure->width) + 2 * MARGIN),
+        PNG_SCALE * ((int)ceil(figure->height) + 2 * MARGIN));
+    rp_text png = {0};
+    rp_status status = draw_on(surface, PNG_SCALE, path, figure, err);
     if (!status) status = rp_png_encode(surface, &png, err);
     if (!status) status = rp_file_write(path, png.data, png.length, err);
     rp_text_release(&png);
-    cairo_destroy(cr);
     cairo_surface_destroy(surface);
     return status;
 }
 
-rp_status rp_figure_write(const char *path, const rp_figure *figure, rp_error *err)
+/* One page of the figure's size; no time of writing, so that the same figure is the same file. */
+static rp_status write_pdf(const char *path, const rp_figure *figure, rp_error *err)
+{
+    static const double points = 0.75; /* of a CSS pixel */
+    rp_text pdf = {0};
+    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(
+        rp_pdf_bytes, &pdf, points * (ceil(figure->width) + 2 * MARGIN),
+        points * (ceil(figure->height) + 2 * MARGIN));
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, figure->alt);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "Reprise " RP_VERSION);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "1970-01-01T00:00:00Z");
+    rp_status status = draw_on(surface, points, path, figure, err);
+    cairo_surface_finish(surface);
+    if (!status && (cairo_surface_status(surface) != CAIRO_STATUS_SUCCESS || pdf.failed))
+        status = rp_fail(err, RP_ERR_MEMORY, "%s: cannot draw: %s", path,
+                         cairo_status_to_string(cairo_surface_status(surface)));
+    if (!status) status = rp_file_write(path, pdf.data, pdf.length, err);
+    cairo_surface_destroy(surface);
+    rp_text_release(&pdf);
+    return status;
+}
+
+static const struct {
+    const char *ending;
+    rp_status (*write)(const char *path, const rp_figure *figure, rp_error *err);
+} formats[] = {{".svg", write_svg}, {".png", write_png}, {".pdf", write_pdf}};
+
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+/* The format that the path's ending names in any case; FORMATS for none. */
+static size_t format_of(const char *path)
 {
     const size_t length = strlen(path);
-    return length > 4 && strcmp(path + length - 4, ".png") == 0 ? write_png(path, figure, err)
-                                                                : write_svg(path, figure, err);
+    size_t i = 0;
+    while (i < FORMATS && !(length > 4 && strcasecmp(path + length - 4, formats[i].ending) == 0))
+        i++;
+    return i;
+}
+
+bool rp_report_draws(const char *path)
+{
+    return format_of(path) < FORMATS;
+}
+
+rp_status rp_figure_write(const char *path, const rp_figure *figure, rp_error *err)
+{
+    const size_t format = format_of(path);
+    if (format == FORMATS)
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "%s: figures are drawn as .svg, .png or .pdf, by the name's ending", path);
+    return formats[format].write(path, figure, err);
 }

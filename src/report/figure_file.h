@@ -10,8 +10,8 @@
 double rp_figure_heading(rp_canvas *canvas, const rp_figure *figure, const char *label,
                          const char *title, const char *words);
 
-/** The figure with a margin on white: SVG, or PNG at twice its size where the path ends in .png.
- *  Whole or not at all. */
+/** The figure with a margin on white, by the path's ending: SVG, PNG at twice its size, or PDF.
+ *  RP_ERR_ARGUMENT for another ending. Whole or not at all. */
 rp_status rp_figure_write(const char *path, const rp_figure *figure, rp_error *err);
 
 #endif

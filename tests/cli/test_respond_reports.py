@@ -3,6 +3,7 @@ import csv
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree
@@ -28,7 +29,23 @@ def plots(checks, folder):
     h.run("respond", "--timeline", TABLE, "--spider", png)
     with open(png, "rb") as file:
         checks.report("a plot as PNG", [] if file.read(8) == b"\x89PNG\r\n\x1a\n" else ["no PNG"])
-    copy = h.write(os.path.join(folder, "t.csv"), open(TABLE, "rb").read())
+    drawn = []
+    for name in ("s.pdf", "again.PDF"):
+        pdf = os.path.join(folder, name)
+        h.run("respond", "--timeline", TABLE, "--spider", pdf)
+        with open(pdf, "rb") as file:
+            drawn.append(file.read())
+    words = subprocess.run(["pdftotext", os.path.join(folder, "s.pdf"), "-"], capture_output=True, text=True, check=False).stdout
+    faults = [f"the page lacks {w}" for w in ("P01", "P02", "P03", "P04", "SYNTHETIC", "RECIST 1.1") if w not in words]
+    if not drawn[0].startswith(b"%PDF") or drawn[0] != drawn[1]:
+        faults.append("no PDF, or another one each time")
+    checks.report("a plot as PDF", faults)
+    for name in ("w.eps", "w", "w.svg.gz", "pdf", ".jpeg"):
+        path = os.path.join(folder, "other", name)
+        done = h.run("respond", "--timeline", TABLE, "--waterfall", path)
+        fine = done.returncode == 2 and ".svg, .png or .pdf" in done.stderr and not os.path.exists(path)
+        checks.report(f"a plot as {name}", [] if fine else [done.stderr])
+    copy = h.write(os.path.join(folder, "t.svg"), open(TABLE, "rb").read())
     done = h.run("respond", "--timeline", copy, "--spider", copy)
     checks.report("over its own input", [] if done.returncode == 3 else [done.stderr])
     done = h.run("respond", "--timeline", TABLE, "--waterfall", os.path.join(folder, "no", "such", "w.svg"), "--quiet")
