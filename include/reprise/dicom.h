@@ -225,6 +225,7 @@ typedef struct rp_roi_report {
     size_t gap_slices;           /**< such slices left empty: more than 3, or the parts differ */
     size_t duplicate_contours;   /**< drawn twice in one plane: counted once */
     size_t overlapping_contours; /**< in part within another of their plane: united */
+    size_t thin_walls;           /**< holes that leave less than a pixel of what is round them */
     double
         step_mm; /**< between contours that are evenly spaced otherwise than the slices; else 0 */
     double sum_area_spacing_cc; /**< sum over planes of area x distance of the planes */

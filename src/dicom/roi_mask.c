@@ -10,6 +10,8 @@
 enum { MOST_FILLED_SLICES = 3, LEAST_PLANES = 3 };
 static const double SAME_PLANE = 0.02, SAME_PLANE_MM = 0.02; /* of the slice spacing; the larger */
 static const double OFF_SLICE = 0.01;
+static const double SAME_POINT_MM = 0.001;
+static const double JITTER = 0.2; /* slices between contours meant for one */
 static const double MOST_LEAN = 0.5;
 static const double LEAST_AREA = 1e-9; /* of a pixel */
 static const double ALIKE = 0.5;   /* Dice of neighbouring slices between which one was left out */
@@ -20,10 +22,11 @@ static const double MIDWAY = 1e-3; /* slices: the last digits of a plane between
 /* Contours of one height. */
 typedef struct plane {
     size_t first, count; /* among the contours */
-    double k;            /* fractional slice */
-    double low, high;    /* in slices, what it stands for */
-    bool joined;         /* to the plane below */
-    bool told;           /* in the report */
+    double k, height; /* fractional slice, in the middle; from its lowest contour to its highest */
+    double low, high; /* in slices, what it stands for */
+    int slice;        /* the nearest */
+    bool joined;      /* to the plane below */
+    bool told;        /* in the report */
 } plane;
 
 typedef struct filler {
@@ -56,6 +59,18 @@ static bool is_closed(const rp_roi_contour *contour)
     return !strncmp(type, "CLOSED", strlen("CLOSED")) || !type[0];
 }
 
+/* Points of one round, where the contour runs twice along the same ones and would cut itself out.
+ */
+static size_t points_of_one_round(const rp_roi_contour *c)
+{
+    const size_t half = c->count / 2;
+    if (c->count % 2 || half < 3) return c->count;
+    for (size_t i = 0; i < half; i++)
+        for (int a = 0; a < 3; a++)
+            if (!(fabs(c->points[i][a] - c->points[i + half][a]) <= SAME_POINT_MM)) return c->count;
+    return half;
+}
+
 static rp_status flatten(const filler *f, const rp_roi_contour *from, plane_contour *to,
                          rp_error *err)
 {
@@ -64,7 +79,7 @@ static rp_status flatten(const filler *f, const rp_roi_contour *from, plane_cont
     to->high[0] = to->high[1] = -HUGE_VAL;
     to->polygon.points = rp_alloc(from->count, sizeof *to->polygon.points);
     if (!to->polygon.points) return rp_fail(err, RP_ERR_MEMORY, "no memory for a contour");
-    to->polygon.count = from->count;
+    to->polygon.count = points_of_one_round(from);
     for (size_t i = 0; i < from->count; i++) {
         double at[3];
         rp_grid_from_world(f->grid, from->points[i], at);
@@ -138,14 +153,32 @@ static int compare_contours(const void *a, const void *b)
 
 /* ---- planes ---------------------------------------------------------------------------------- */
 
+/* Heights that differ by no more than this make one plane. */
+static void group_planes(filler *f, double same)
+{
+    f->plane_count = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        const double k = f->contours[i].k;
+        if (i == 0 || k - f->contours[i - 1].k > same)
+            f->planes[f->plane_count++] = (plane){.first = i, .k = k};
+        plane *at = &f->planes[f->plane_count - 1];
+        at->count++;
+        at->k = (f->contours[at->first].k + k) / 2;
+        at->height = k - f->contours[at->first].k;
+        at->slice = (int)nearest_slice(at->k);
+    }
+}
+
+/* Contours of one slice may lie some tenths of a millimetre apart; where none lie between these
+ * groups, they are not finely drawn, and a hole belongs to the outline beside it. */
 static void find_planes(filler *f)
 {
     const double same = fmax(SAME_PLANE, SAME_PLANE_MM / f->grid->spacing[2]);
-    for (size_t i = 0; i < f->count; i++) {
-        if (f->plane_count == 0 || f->contours[i].k - f->planes[f->plane_count - 1].k > same)
-            f->planes[f->plane_count++] = (plane){.first = i, .k = f->contours[i].k};
-        f->planes[f->plane_count - 1].count++;
-    }
+    bool apart = true;
+    group_planes(f, JITTER);
+    for (size_t p = 0; p < f->plane_count; p++) apart &= f->planes[p].height <= JITTER;
+    for (size_t p = 1; p < f->plane_count; p++) apart &= f->planes[p].k - f->planes[p - 1].k > 0.5;
+    if (f->plane_count < 2 || !apart) group_planes(f, same);
 }
 
 /* Slices to the plane below. */
@@ -208,6 +241,7 @@ static rp_status fill_plane(filler *f, size_t p, rp_mask *slice, rp_error *err)
     f->report->sum_area_spacing_cc += content.area_mm2 * width * f->grid->spacing[2] / 1000;
     f->report->duplicate_contours += content.duplicates;
     f->report->overlapping_contours += content.overlapping;
+    f->report->thin_walls += content.thin_walls;
     f->planes[p].told = true;
     return RP_OK;
 }
@@ -271,7 +305,7 @@ static rp_status fill_slices(filler *f, rp_error *err)
 {
     rp_status status = RP_OK;
     for (size_t p = 0; p < f->plane_count && !status; p++) {
-        const int z = (int)nearest_slice(f->planes[p].k);
+        const int z = f->planes[p].slice;
         status = fill_plane(f, p, &f->above, err);
         if (!status) unite(f, &f->above, z);
         f->contoured[z] = true;
@@ -485,8 +519,12 @@ static rp_status fill(filler *f, rp_error *err)
     if (f->step > 0) {
         status = fill_steps(f, err);
         if (status || rp_mask_count(f->mask) > 0) return status;
-        *f->report = before; /* less than half a slice */
-        for (size_t p = 0; p < f->plane_count; p++) f->planes[p].told = false;
+        *f->report = before; /* less than half a slice: all of it goes to one */
+        const double middle = (f->planes[0].k + f->planes[f->plane_count - 1].k) / 2;
+        for (size_t p = 0; p < f->plane_count; p++) {
+            f->planes[p].told = false;
+            f->planes[p].slice = (int)nearest_slice(middle);
+        }
     }
     status = fill_slices(f, err);
     return status ? status : fill_gaps(f, err);

@@ -6,9 +6,10 @@
 
 enum { PAIR_SIDE = 128, AREA_SIDE = 1024 };
 
-/* Contours are one where their outlines are nowhere farther apart: copies are rounded, or leave
- * points out, but no wall is as thin. Half a pixel of images finer than that. */
-static const double SAME_OUTLINE_MM = 0.25, SAME_OUTLINE_PIXELS = 0.5;
+/* Contours are one where their outlines are nowhere farther apart: copies are rounded, to half a
+ * millimetre even, or leave points out, but no wall is as thin; and none that is thinner than
+ * pixels can be shown by them. */
+static const double SAME_OUTLINE_MM = 0.4, SAME_OUTLINE_PIXELS = 0.6;
 static const double SAME_AREA = 0.8;
 /* Of what is not a copy, the sliver that may stick out of the contour round it: average thickness
  * along its outline, and share of a clearly smaller area. */
@@ -180,6 +181,15 @@ static bool bounds_meet(const plane_contour *a, const plane_contour *b)
     return true;
 }
 
+/* Between a hole and the outline round it: rather a copy that was moved or cut than a hole. */
+static bool is_thin_wall(const plane_filler *f, size_t inner, size_t outer)
+{
+    const double between = f->area[outer] - f->area[inner];
+    const double pixel = fmax(f->spacing[0], f->spacing[1]);
+    return f->area[inner] > SAME_AREA * f->area[outer] &&
+           between < pixel * perimeter_mm(f, &f->contours[outer].polygon);
+}
+
 static rp_status note_within(plane_filler *f, size_t inner, size_t outer, rp_error *err)
 {
     if (f->link_count == f->link_room) {
@@ -217,6 +227,7 @@ static rp_status relate_all(plane_filler *f, plane_content *content, rp_error *e
             status = relate(f, i, k, pair, &found, err);
             if (!status && found == WITHIN) {
                 status = note_within(f, i, k, err);
+                content->thin_walls += is_thin_wall(f, i, k);
                 if (f->depth[i] <= f->depth[k]) f->depth[i] = f->depth[k] + 1;
             }
             crosses |= found == CROSSING;

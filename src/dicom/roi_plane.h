@@ -25,6 +25,7 @@ typedef struct plane_content {
     double area_mm2;
     size_t duplicates;  /* contours that are there already, whatever their start and direction */
     size_t overlapping; /* contours that lie in part in another: united */
+    size_t thin_walls;  /* holes that leave a wall thinner than a pixel of the outline round them */
 } plane_content;
 
 /* Fills the one slice of plane, whose spacing counts, and tells what was found. The contours may

@@ -41,6 +41,11 @@ static void remark_contours(const rp_roi_report *r, const sentence volumes, rp_r
                       "ROI number %d: contours drawn twice in one plane, which were counted once: "
                       "%zu.",
                       r->number, r->duplicate_contours);
+    if (r->thin_walls)
+        rp_remark_add(remarks, "contour_thin_wall",
+                      "ROI number %d: contours that lie so closely within another that less than a "
+                      "pixel is left between them, which were taken as holes: %zu. %s.",
+                      r->number, r->thin_walls, volumes);
     if (r->overlapping_contours)
         rp_remark_add(remarks, "contour_overlap",
                       "ROI number %d: contours that overlap another of their plane, which were "
@@ -58,7 +63,7 @@ static void remark_planes(const rp_roi_report *r, double slice_mm, const sentenc
                       "%s. %s.",
                       r->number, r->step_mm, slice_mm,
                       r->step_mm > slice_mm ? "what lies between contours was interpolated"
-                                            : "each slice took the contours nearest to it",
+                                            : "slices took the voxels that contours cover most",
                       volumes);
     else if (r->off_slice_contours)
         rp_remark_add(remarks, "contour_off_slice",
@@ -85,7 +90,7 @@ void rp_roi_remark(const rp_roi_report *report, double slice_spacing_mm, rp_rema
     describe_volumes(report, volumes);
     remark_contours(report, volumes, remarks);
     remark_planes(report, slice_spacing_mm, volumes, remarks);
-    const bool told = report->overlapping_contours || report->step_mm > 0 ||
+    const bool told = report->overlapping_contours || report->thin_walls || report->step_mm > 0 ||
                       report->off_slice_contours || report->interpolated_slices ||
                       report->gap_slices;
     if (!told && fabs(volume_change(report)) > most_volume_change)

@@ -65,7 +65,7 @@ Rtstruct = record("Rtstruct", header=Header, referenced_series_uid=text(UID),
 Report = record("Report", number=c_int, **dict.fromkeys(
     ("contours_used points_used open_contours degenerate_contours off_slice_contours "
      "interpolated_slices outside_contours gap_slices duplicate_contours "
-     "overlapping_contours").split(), c_size_t),
+     "overlapping_contours thin_walls").split(), c_size_t),
     step_mm=c_double, sum_area_spacing_cc=c_double, mask_cc=c_double)
 WriteOptions = record("WriteOptions", **dict.fromkeys(
     "roi_name structure_set_label description label uid_seed algorithm created".split(), c_char_p))

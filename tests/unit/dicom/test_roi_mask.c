@@ -264,6 +264,70 @@ static void a_contour_given_twice_counts_once(void **state)
     rp_mask_release(&mask);
 }
 
+/* The points of a contour, all of them once more behind it. */
+static void go_round_again(rp_roi_contour *contour)
+{
+    for (size_t i = 0; i < contour->count; i++)
+        memcpy(contour->points[contour->count + i], contour->points[i], sizeof contour->points[i]);
+    contour->count *= 2;
+}
+
+static void a_contour_that_runs_round_twice_counts_once(void **state)
+{
+    (void)state;
+    builder b = {0};
+    go_round_again(add_square(&b, 3, 6, 4));
+    rp_mask mask = fill(&b, NULL);
+    assert_int_equal(rp_mask_count(&mask), 16);
+    rp_mask_release(&mask);
+}
+
+/* Tenths of a millimetre beside the slices: holes and copies belong to the outlines there. */
+static void heights_that_jitter_are_one_plane(void **state)
+{
+    (void)state;
+    builder b = {0};
+    rp_roi_report report;
+    for (int z = 0; z < 3; z++) {
+        add_square(&b, 2, 9, 2 * z);
+        add_square(&b, 2, 9, 2 * z + 0.1);
+        add_square(&b, 4, 6, 2 * z + 0.2);
+    }
+    rp_mask mask = fill(&b, &report);
+    assert_int_equal(rp_mask_count(&mask), 3 * (64 - 9));
+    assert_int_equal(report.duplicate_contours, 3);
+    assert_close(report.step_mm, 0, 0);
+    rp_mask_release(&mask);
+}
+
+/* A copy cut to whole millimetres, or a wall: both are possible, so it is told. */
+static void a_thin_wall_is_told(void **state)
+{
+    (void)state;
+    builder b = {0};
+    rp_roi_report report;
+    rp_remarks remarks = {0};
+    add_circle(&b, 9.5, 8, 4, 0, false, 0);
+    add_circle(&b, 9.5, 7.2, 4, 0, false, 0);
+    rp_mask mask = fill(&b, &report);
+    assert_int_equal(report.thin_walls, 1);
+    rp_roi_remark(&report, 2, &remarks);
+    assert_non_null(rp_remark_find(&remarks, "contour_thin_wall"));
+    rp_remarks_release(&remarks);
+    rp_mask_release(&mask);
+}
+
+/* Three contours 0.3 mm apart in all, between two slices: one slice, not two. */
+static void a_sliver_between_slices_goes_to_one(void **state)
+{
+    (void)state;
+    builder b = {0};
+    for (int i = 0; i < 3; i++) add_square(&b, 2, 5, 4.9 + 0.15 * i);
+    rp_mask mask = fill(&b, NULL);
+    assert_int_equal(rp_mask_count(&mask), 16);
+    rp_mask_release(&mask);
+}
+
 /* Two outlines that overlap, a hole in each, one in both, an island in that. */
 static void overlapping_contours_are_united_round_their_holes(void **state)
 {
@@ -426,6 +490,10 @@ int main(void)
         cmocka_unit_test(other_gaps_stay),
         cmocka_unit_test(what_cannot_be_filled_is_counted),
         cmocka_unit_test(a_contour_given_twice_counts_once),
+        cmocka_unit_test(a_contour_that_runs_round_twice_counts_once),
+        cmocka_unit_test(heights_that_jitter_are_one_plane),
+        cmocka_unit_test(a_thin_wall_is_told),
+        cmocka_unit_test(a_sliver_between_slices_goes_to_one),
         cmocka_unit_test(overlapping_contours_are_united_round_their_holes),
         cmocka_unit_test(contours_that_touch_are_no_overlap),
         cmocka_unit_test(other_spacings_keep_the_volume),
