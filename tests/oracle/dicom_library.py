@@ -30,7 +30,7 @@ def text(size):
     return c_char * size
 
 
-Error = record("Error", status=c_int, message=text(1024))
+Error = record("Error", status=c_int, number=c_int, message=text(1024))
 Grid = record("Grid", size=c_int * 3, spacing=c_double * 3, origin=c_double * 3,
               direction=(c_double * 3) * 3)
 Image = record("Image", grid=Grid, data=POINTER(c_float))
@@ -58,7 +58,6 @@ Contour = record("Contour", points=POINTER(c_double * 3), count=c_size_t, geomet
 Roi = record("Roi", number=c_int, name=text(NAME), frame_of_reference_uid=text(UID),
              fault=text(128), contours=POINTER(Contour), contour_count=c_size_t)
 RtstructFrame = record("RtstructFrame", uid=text(UID), series_uid=text(UID))
-Remarks = record("Remarks", items=c_void_p, count=c_size_t)
 Rtstruct = record("Rtstruct", header=Header, referenced_series_uid=text(UID),
                   frames=POINTER(RtstructFrame), frame_count=c_size_t, rois=POINTER(Roi),
                   roi_count=c_size_t, remarks=Remarks)

@@ -10,7 +10,7 @@ SOURCE = os.environ.get("REPRISE_SOURCE", os.path.join(os.path.dirname(__file__)
 
 
 class Error(ctypes.Structure):
-    _fields_ = [("status", ctypes.c_int), ("message", ctypes.c_char * 1024)]
+    _fields_ = [("status", ctypes.c_int), ("number", ctypes.c_int), ("message", ctypes.c_char * 1024)]
 
 
 class Grid(ctypes.Structure):

@@ -27,7 +27,7 @@ class Failure(Exception):
 
 
 class Error(ctypes.Structure):
-    _fields_ = [("status", c_int), ("message", c_char * 1024)]
+    _fields_ = [("status", c_int), ("number", c_int), ("message", c_char * 1024)]
 
 
 class Config(ctypes.Structure):
