@@ -293,12 +293,11 @@ static pid_t spawn_case(const evaluate_run *run, const evaluate_patient *p, int 
     return child;
 }
 
-/* Those that have ended are taken out; a signal to this process is passed on. */
+/* Those that have ended are taken out. */
 static int still_running(pid_t *cases, int count)
 {
     int left = 0;
     for (int i = 0; i < count; i++) {
-        if (cmd_interrupted()) kill(cases[i], SIGTERM);
         /* Results are read back afterwards, so a case's exit code does not matter. */
         if (waitpid(cases[i], NULL, WNOHANG) == 0) cases[left++] = cases[i];
     }
@@ -312,12 +311,17 @@ static rp_status run_side_by_side(const evaluate_run *run, int jobs, rp_error *e
     RP_AUTOFREE pid_t *cases = rp_alloc((size_t)jobs, sizeof *cases);
     size_t next = 0;
     int running = 0;
+    bool passed_on = false;
     if (!cases) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     while ((next < run->patient_count && !cmd_interrupted()) || running > 0) {
         while (running < jobs && next < run->patient_count && !cmd_interrupted()) {
             cases[running] = spawn_case(run, &run->patients[next++], jobs);
             if (cases[running] > 0) running++;
         }
+        /* Once: a second signal would end them before they have saved their work. */
+        for (int i = 0; cmd_interrupted() && !passed_on && i < running; i++)
+            kill(cases[i], SIGTERM);
+        passed_on = cmd_interrupted();
         const int before = running;
         running = still_running(cases, running);
         if (running < before)
