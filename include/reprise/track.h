@@ -25,7 +25,7 @@ enum { RP_TRACK_NAME = 260, RP_TRACK_ID = 64, RP_TRACK_MOST = 200 /**< found at 
 /** A lesion as it was found at one visit. */
 typedef struct rp_found {
     char name[RP_TRACK_NAME]; /**< the label's value, the ROI's name, or the component's number */
-    rp_mask mask;             /**< cut to the lesion's box; owned */
+    rp_mask mask;             /**< cut to the lesion's box, in canonical order; owned */
     rp_lesion measured;
 } rp_found;
 

@@ -38,6 +38,18 @@ static void place_in_image(rp_lesion *lesion, const int low[3])
     }
 }
 
+/* Every n-th voxel of a large lesion is then the same one, however the file stores them. */
+static rp_status bring_into_order(rp_mask *mask, rp_error *err)
+{
+    const rp_mask *canonical;
+    rp_mask made;
+    const rp_status status = rp_mask_canonical(mask, &made, &canonical, err);
+    if (status || canonical == mask) return status;
+    rp_mask_release(mask);
+    *mask = made;
+    return RP_OK;
+}
+
 rp_status rp_found_make(const rp_mask *mask, const char *name, rp_diameter_definition definition,
                         rp_found *found, rp_error *err)
 {
@@ -47,6 +59,7 @@ rp_status rp_found_make(const rp_mask *mask, const char *name, rp_diameter_defin
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: an empty mask is no lesion", name);
     rp_status status = crop(mask, low, high, &made.mask, err);
     if (!status) status = rp_measure_mask(&made.mask, definition, &made.measured, err);
+    if (!status) status = bring_into_order(&made.mask, err);
     if (status) {
         rp_found_release(&made);
         return status;
