@@ -187,6 +187,7 @@ static rp_status add_nifti(const info_options *o, rp_json *json, rp_error *err)
     rp_json *origin = cmd_origin_read(o->path);
     if (origin) rp_json_set(json, "origin", origin);
     set_grid(json, &info.grid);
+    cmd_set_remarks(json);
     return RP_OK;
 }
 

@@ -138,6 +138,19 @@ def results(w):
     w.require("taken by its header", abs(lesion["centroid_lps"][0] - x) < 0.5, lesion["centroid_lps"], x)
 
 
+def headers(w):
+    """What info says of a header that contradicts itself."""
+    image = nib.load(w.good)
+    other = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    other.set_sform(image.affine, 1)
+    other.set_qform(image.affine @ np.diag([1, 1, 1.25, 1]), 1)
+    nib.save(other, w.path("thick.nii.gz"))
+    done = w.case("info", ["info", "--json", w.path("thick.nii.gz")], 0, ["25.0% larger"])
+    told = json.loads(done.stdout).get("remarks", [])
+    w.require("info's remarks", [r["key"] for r in told] == ["forms_disagree"], told)
+    w.case("info in words", ["info", w.path("thick.nii.gz")], 0, ["25.0% larger"])
+
+
 def partly_outside(w):
     """A ball of 8 mm about the last slice's centre: the half beyond it is lost, and told."""
     z, y, x = np.indices((24, 24, 28))
@@ -245,7 +258,7 @@ def main():
     checks = h.Checks()
     with tempfile.TemporaryDirectory() as folder:
         world = World(checks, folder)
-        for part in (every_command, results, partly_outside, another_resolution, reordered, priors, labels, rounded):
+        for part in (every_command, results, headers, partly_outside, another_resolution, reordered, priors, labels, rounded):
             part(world)
     return checks.finish()
 
