@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -64,13 +65,21 @@ static int missing_folders(const char *path)
     return count;
 }
 
-/* From the innermost on, as long as they are empty. */
+static int remove_empty(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info, (void)walk;
+    if (kind == FTW_DP) rmdir(path); /* fails for what holds anything */
+    return 0;
+}
+
+/* Those that were made, from the innermost on, as long as they are empty. */
 static bool remove_folders(const char *path, int depth)
 {
     RP_AUTOFREE char *copy = rp_strdup(path);
-    for (char *at = copy; at && depth > 0; at = dirname(at), depth--)
-        if (rmdir(at) != 0) return false;
-    return true;
+    if (!copy || depth == 0) return true;
+    nftw(copy, remove_empty, 16, FTW_DEPTH | FTW_PHYS);
+    for (char *at = dirname(copy); --depth > 0; at = dirname(at)) rmdir(at);
+    return !rp_path_exists(path);
 }
 
 /* The folder is that of path, or path itself, and is made where it is missing. */

@@ -169,6 +169,9 @@ def folders_made(checks, w):
     done = h.run("convert", w.write("no.nii", "no image"), w.path("new", "deep", "out.nii"))
     checks.report("a failed run leaves no folders", expect(done, 1) + ([] if not os.path.exists(w.path("new")) else ["left"]))
     os.makedirs(w.path("there"))
+    done = h.run("train", "--config", w.config, "--manifest", w.write("c.csv", "patient,visit,image,contour,split\nP1,baseline,b.nii.gz,"
+                 "m.nii.gz,training\n"), "--validation", "none", "--out", w.path("new", "run"), preexec_fn=limit(resource.RLIMIT_FSIZE, 1000))
+    checks.report("nor empty ones within them", expect(done, 1) + ([] if not os.path.exists(w.path("new")) else ["left"]))
     done = h.run("convert", w.path("no.nii"), w.path("there", "deep", "out.nii"))
     checks.report("nor takes what was there", expect(done, 1) + ([] if os.listdir(w.root).count("there") and not os.listdir(
         w.path("there")) else ["gone, or not empty"]))
@@ -272,7 +275,7 @@ def limit(what, size):
 def file_size(checks, w):
     for out in ("limited.nii", "limited/series"):
         done = h.run("convert", w.image, w.path(out), preexec_fn=limit(resource.RLIMIT_FSIZE, 1000))
-        checks.report(f"a limit on file sizes: {out}", expect(done, 1, "File too large") + (
+        checks.report(f"a limit on file sizes: {out}", expect(done, 1, "File too large", w.path(out), absent=(".reprise-",)) + (
             [] if not os.path.exists(w.path(out)) and not glob.glob(w.path("limited.nii*")) else ["something is left"]))
 
 
