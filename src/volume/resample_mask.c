@@ -318,24 +318,22 @@ static rp_status move_part(part *p, const box *own, size_t voxels, rp_mask *out,
 
 /* ---- all parts --------------------------------------------------------------------------- */
 
-/* What is round the mask, and a voxel more: outside of it nothing has to be read. */
+/* What is round the mask, and a voxel more of what is outside, also beyond the grid's own border:
+ * there a part ends as it does anywhere else. */
 static rp_status cut_out(const rp_mask *mask, const box *bounds, rp_mask *out, rp_error *err)
 {
     rp_grid grid = mask->grid;
-    int low[3];
-    for (int a = 0; a < 3; a++) {
-        low[a] = bounds->low[a] > 0 ? bounds->low[a] - 1 : 0;
-        const int high = bounds->high[a] + 1 < grid.size[a] ? bounds->high[a] + 1 : bounds->high[a];
-        grid.size[a] = high - low[a] + 1;
-    }
-    rp_grid_to_world(&mask->grid, (const double[3]){low[0], low[1], low[2]}, grid.origin);
+    const int *low = bounds->low;
+    for (int a = 0; a < 3; a++) grid.size[a] = bounds->high[a] - low[a] + 3;
+    rp_grid_to_world(&mask->grid, (const double[3]){low[0] - 1, low[1] - 1, low[2] - 1},
+                     grid.origin);
     rp_status status = rp_mask_init(out, &grid, err);
     if (status) return status;
-    for (int z = 0; z < grid.size[2]; z++)
-        for (int y = 0; y < grid.size[1]; y++)
-            memcpy(out->data + rp_grid_index(&grid, 0, y, z),
-                   mask->data + rp_grid_index(&mask->grid, low[0], low[1] + y, low[2] + z),
-                   (size_t)grid.size[0]);
+    for (int z = 1; z + 1 < grid.size[2]; z++)
+        for (int y = 1; y + 1 < grid.size[1]; y++)
+            memcpy(out->data + rp_grid_index(&grid, 1, y, z),
+                   mask->data + rp_grid_index(&mask->grid, low[0], low[1] + y - 1, low[2] + z - 1),
+                   (size_t)(grid.size[0] - 2));
     return RP_OK;
 }
 

@@ -133,6 +133,27 @@ static void test_every_part_keeps_its_own(void **state)
     rp_mask_release(&out);
 }
 
+/* A grid that ends where its lesion does, as of a segmentation's few frames: a part ends at the
+ * border as it does anywhere else. */
+static void test_borders_do_not_grow(void **state)
+{
+    (void)state;
+    static const double spacing[3] = {1.5, 1.5, 3}, thick[3] = {1.5, 1.5, 6}, none[3] = {0, 0, 0};
+    const rp_grid to = grid_of(spacing, none);
+    for (int slices = 1; slices < 5; slices++)
+        for (int k = 0; k < 2; k++) {
+            rp_error err;
+            rp_grid from = grid_of(k ? thick : spacing, none);
+            from.size[2] = slices;
+            from.origin[2] = to.origin[2] + 3 * 8 + 1.5;
+            rp_mask mask = ball(&from, (const double[3]){0, 0, from.origin[2]}, 20), out;
+            assert_ok(rp_mask_resample(&mask, &to, &out, &err), err);
+            assert_true(fabs(volume(&out) - volume(&mask)) <= 0.5 * rp_grid_voxel_mm3(&to));
+            rp_mask_release(&mask);
+            rp_mask_release(&out);
+        }
+}
+
 /* ---- storage order ----------------------------------------------------------------------- */
 
 /* Voxel by voxel onto a grid of the same voxels. */
@@ -288,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_balls_keep_volume_and_place),
         cmocka_unit_test(test_every_part_keeps_its_own),
+        cmocka_unit_test(test_borders_do_not_grow),
         cmocka_unit_test(test_storage_order_changes_nothing),
         cmocka_unit_test(test_ties_go_both_ways),
         cmocka_unit_test(test_nearly_the_same_grid_copies),
