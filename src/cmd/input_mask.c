@@ -141,7 +141,8 @@ rp_status input_check_header(const char *file, const rp_mask *mask, const rp_gri
                              rp_remarks *remarks, rp_error *err)
 {
     if (!input_lies_elsewhere(&mask->grid, image, 0)) return RP_OK;
-    if (is_nowhere(&mask->grid) && rp_grid_apart_mm(&mask->grid, image) > largest(image))
+    if (input_relate(&mask->grid, image) == RP_GRID_OTHER && is_nowhere(&mask->grid) &&
+        rp_grid_apart_mm(&mask->grid, image) > largest(image))
         return rp_fail(
             err, RP_ERR_REFUSED,
             "%s: the mask has the image's matrix (%d x %d x %d), but its header does not "
@@ -230,6 +231,7 @@ rp_status input_place(const char *file, rp_mask *mask, const cmd_ct *ct, rp_rema
 {
     const rp_grid *grid = &ct->series.image.grid;
     if (rp_remark_find(&ct->remarks, "position_unknown") &&
+        input_relate(&mask->grid, grid) == RP_GRID_OTHER &&
         input_lies_elsewhere(&mask->grid, grid, largest(grid) / smallest(grid)))
         return rp_fail(err, RP_ERR_REFUSED,
                        "%s: the mask has the image's matrix (%d x %d x %d), but %s does not say "

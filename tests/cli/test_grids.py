@@ -108,6 +108,12 @@ def every_command(w):
            ["lost.nii.gz does not say where it lies"])
     w.case("image and mask without a place", ["measure", "--mask", unset, "--image", w.path("lost.nii.gz")], 0,
            ["does not say where the image lies"])
+    turned = nib.load(w.save("origin.nii.gz", w.voxels, default)).as_reoriented(np.array([[0, -1], [1, -1], [2, 1]]))
+    nib.save(turned, w.path("turned.nii.gz"))
+    done = w.case("the same voxels, an image turned round", ["measure", "--json", "--mask", w.path("default.nii.gz"), "--image",
+                                                             w.path("turned.nii.gz")], 0, ["has the image's matrix"])
+    got = json.loads(done.stdout)["lesions"][0]["volume_cc"]
+    w.require("volume on an image turned round", abs(got - w.cc) < 1e-6, got, w.cc)
     shifted = np.diag([-4, -4, 4, 1.0])
     shifted[0, 3] = 2
     w.case("half a voxel from the origin", ["measure", "--mask", w.save("shifted.nii.gz", w.mask, shifted), "--image",
