@@ -45,6 +45,7 @@ typedef struct rp_registration {
     double correlation_at_start; /**< with the images as their own coordinates place them; NaN where
                                       they have less than a tenth of the fixed body in common */
     double overlap;              /**< share of the fixed body that the moving image shows, 0..1 */
+    double common;               /**< share of the smaller of the two bodies that both show */
     double runner_up; /**< correlation (less where there is less overlap), on voxels of 6 mm, of the
                            best solution more than 10 mm away that was followed so far; NaN: none */
     rp_registration_quality quality;
@@ -55,6 +56,10 @@ typedef struct rp_registration {
  */
 typedef struct rp_register_image rp_register_image;
 rp_status rp_register_image_create(const rp_image *image, rp_register_image **out, rp_error *err);
+/** The same with the content turned over within its own box, along the patient's axes (left-right,
+ *  front-back, head-foot) that are named: how an image looks whose header says the opposite. */
+rp_status rp_register_image_flip(const rp_register_image *image, const bool axes[3],
+                                 rp_register_image **out, rp_error *err);
 void rp_register_image_destroy(rp_register_image *image);
 
 /**

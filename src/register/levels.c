@@ -175,6 +175,53 @@ void rp_register_image_destroy(rp_register_image *image)
     rp_free(image);
 }
 
+/* ---- turned over: the levels are in canonical order, so that their axes are the patient's ---- */
+
+static size_t flipped_index(const rp_grid *g, const bool axes[3], int x, int y, int z)
+{
+    return rp_grid_index(g, axes[0] ? g->size[0] - 1 - x : x, axes[1] ? g->size[1] - 1 - y : y,
+                         axes[2] ? g->size[2] - 1 - z : z);
+}
+
+static rp_status flip_image(const rp_image *from, const bool axes[3], rp_image *to, rp_error *err)
+{
+    const rp_grid *g = &from->grid;
+    rp_status status = rp_image_init(to, g, err);
+    for (int z = 0; !status && z < g->size[2]; z++)
+        for (int y = 0; y < g->size[1]; y++)
+            for (int x = 0; x < g->size[0]; x++)
+                to->data[rp_grid_index(g, x, y, z)] = from->data[flipped_index(g, axes, x, y, z)];
+    return status;
+}
+
+static rp_status flip_body(const rp_mask *from, const bool axes[3], rp_mask *to, rp_error *err)
+{
+    const rp_grid *g = &from->grid;
+    rp_status status = rp_mask_init(to, g, err);
+    for (int z = 0; !status && z < g->size[2]; z++)
+        for (int y = 0; y < g->size[1]; y++)
+            for (int x = 0; x < g->size[0]; x++)
+                to->data[rp_grid_index(g, x, y, z)] = from->data[flipped_index(g, axes, x, y, z)];
+    return status;
+}
+
+rp_status rp_register_image_flip(const rp_register_image *image, const bool axes[3],
+                                 rp_register_image **out, rp_error *err)
+{
+    rp_register_image *made = rp_alloc(1, sizeof *made);
+    if (!made) return rp_fail(err, RP_ERR_MEMORY, "registration: out of memory");
+    rp_status status = flip_body(&image->body, axes, &made->body, err);
+    for (int l = 0; !status && l < LEVELS; l++)
+        status = flip_image(&image->levels[l], axes, &made->levels[l], err);
+    if (status) {
+        rp_register_image_destroy(made);
+        return status;
+    }
+    find_centre(made);
+    *out = made;
+    return RP_OK;
+}
+
 /* ---- samples ----------------------------------------------------------------------------- */
 
 typedef struct wanted {

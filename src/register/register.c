@@ -108,15 +108,14 @@ static void fail(rp_registration *r, const char *reason)
     snprintf(r->reason, sizeof r->reason, "%s", reason);
 }
 
-/* smaller: share of the smaller of the two bodies that both show. */
-static void judge(rp_registration *r, double smaller, double best)
+static void judge(rp_registration *r, double best)
 {
     if (r->correlation < FAILED_BELOW) {
         fail(r, "the images have nothing in common");
         return;
     }
     if (r->correlation < DOUBTFUL_BELOW) doubt(r, "the images agree little");
-    if (smaller < LITTLE_OVERLAP) doubt(r, "the images show little of the body in common");
+    if (r->common < LITTLE_OVERLAP) doubt(r, "the images show little of the body in common");
     if (r->correlation < r->correlation_at_start - 0.01)
         doubt(r, "the images agree better where their own coordinates place them");
     if (best - r->runner_up < CLOSE_SECOND)
@@ -180,7 +179,9 @@ rp_status rp_register_rigid(const rp_register_image *fixed, const rp_register_im
         r.transform = rigid_of(fixed, &c[0].pose);
         r.correlation = final.correlation;
         r.overlap = final.share;
-        judge(&r, final.share * fixed->body_mm3 / fmin(fixed->body_mm3, moving->body_mm3), best);
+        const double smaller = fmin(fixed->body_mm3, moving->body_mm3);
+        r.common = fmin(1.0, final.share * fixed->body_mm3 / smaller);
+        judge(&r, best);
     } else {
         fail(&r, "the images have nothing in common");
     }
