@@ -48,6 +48,9 @@ typedef struct rp_model_provenance {
     uint64_t seed;
     int epochs;
     char kernels[32]; /**< kernel table used */
+    double self_dice; /**< of the adapted model's contour of its own baseline with the one that it
+                           was adapted to; 0 and has_self_dice false: not known */
+    bool has_self_dice;
 } rp_model_provenance;
 
 typedef struct rp_model {
@@ -262,8 +265,9 @@ typedef struct rp_prediction {
     int components;       /**< found before one was chosen */
     int chosen_rank;      /**< of the one kept, by size from 1; 0: all kept, or none found */
     bool chosen_by_prior; /**< false where the size alone decided */
-    int tiles;            /**< 1: one pass */
-    size_t memory_bytes;  /**< of the network's plan */
+    double part_share;   /**< of the voxels found, in the one kept; where all are, in the largest */
+    int tiles;           /**< 1: one pass */
+    size_t memory_bytes; /**< of the network's plan */
 } rp_prediction;
 
 /**

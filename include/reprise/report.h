@@ -29,6 +29,8 @@ typedef struct rp_report {
     const char *label;   /**< "synthetic", "simulated" or "" : shown as a banner */
     rp_report_visit baseline, followup;
     const rp_response_result *response;
+    const rp_response_result *unaccepted; /**< what the figures alone would say, where they are not
+                                               accepted and response is NE; else NULL */
     const double *loss; /**< adaptation curve: mean loss per epoch; NULL if none */
     const double *dice; /**< training Dice per epoch; may be NULL */
     size_t epochs;
@@ -47,10 +49,10 @@ typedef struct rp_report {
  * Read from `result` where present (anything may be absent, and `result` itself NULL):
  *  - "window": {"low_hu", "high_hu"}: of the pictures; -150..250 HU without it;
  *  - "dice", "dice_carry_forward", "diameter_error_mm": scores against the truth;
- *  - "carry_forward", "definitions", "provenance", "timing": objects, shown row by row in their
- *    order. Keys become words; the endings _mm, _cc, _hu, _percent and _seconds become units;
- * SHA-256 values are shortened, with the whole at hand. The text of `result` stands at the report's
- * end as the complete record.
+ *  - "carry_forward", "definitions", "provenance", "plausibility", "timing": objects, shown row by
+ * row in their order. Keys become words; the endings _mm, _cc, _hu, _percent and _seconds become
+ * units; SHA-256 values are shortened, with the whole at hand. The text of `result` stands at the
+ * report's end as the complete record.
  */
 rp_status rp_report_write_html(const char *path, const rp_report *report, rp_error *err);
 

@@ -1,4 +1,5 @@
 /* reprise adapt: overfits a model on one image and its contour. */
+#include "doubt.h"
 #include "learning.h"
 
 #include <string.h>
@@ -172,6 +173,21 @@ static rp_status write_watch(const adapt_run *run, rp_error *err)
     return rp_file_write(run->watch_out, text, strlen(text), err);
 }
 
+/* A model that cannot be run on the whole image within the memory is written all the same. */
+static rp_status look_at_itself(adapt_run *run, rp_error *err)
+{
+    const adapt_arguments *a = run->arguments;
+    rp_error why = {0};
+    run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
+    const rp_status status = cmd_self_dice(&run->model, &run->ct.series.image, &run->contour.mask,
+                                           &run->settings, cmd_progress(&a->common), &why);
+    if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s", why.message);
+    if (status)
+        rp_log(RP_LOG_WARNING, "how well the model contours its own image is not known: %s",
+               why.message);
+    return RP_OK;
+}
+
 static rp_status perform(adapt_run *run, rp_error *err)
 {
     const adapt_arguments *a = run->arguments;
@@ -191,6 +207,7 @@ static rp_status perform(adapt_run *run, rp_error *err)
     status = rp_adapt(&run->model, &run->ct.series.image, &run->contour.mask, &run->settings.adapt,
                       cmd_progress(&a->common), &run->curve, err);
     if (!status) status = write_watch(run, err);
+    if (!status) status = look_at_itself(run, err);
     if (!status) status = rp_model_write(a->out, &run->model, err);
     if (!status)
         cmd_checkpoint_remove(run->checkpoint);
@@ -208,6 +225,8 @@ static void summarise(const adapt_run *run)
     if (most > 0)
         printf("Watched  Dice %.3f in the end, 95 %% of it after %d epochs\n",
                run->curve.watch_dice[run->curve.watches - 1], most);
+    const rp_model_provenance *p = &run->model.provenance;
+    if (p->has_self_dice) printf("Itself   Dice %.3f on its own image\n", p->self_dice);
     if (run->model.provenance.label[0]) printf("Data     %s\n", run->model.provenance.label);
     printf("Model    %s\n", run->arguments->out);
 }

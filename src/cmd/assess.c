@@ -90,6 +90,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->learning;
         state->child_inputs[1] = &a->common;
+        state->child_inputs[3] = &a->accept;
         return 0;
     case KEY_DEFINITION:
         if (!cmd_parse_definition(argument, &a->definition))
@@ -125,6 +126,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_child children[] = {{&cmd_learning_argp, 0, NULL, 0},
                                              {&cmd_common_argp, 0, NULL, 0},
                                              {&cmd_repair_argp, 0, NULL, 0},
+                                             {&cmd_accept_argp, 0, NULL, 0},
                                              {0}};
 static const struct argp parser = {
     .options = options,
@@ -182,6 +184,7 @@ static rp_status prepare(assess *a, rp_error *err)
     rp_status status = cmd_common_apply(&g->common, err);
     if (!status) status = cmd_learning_settings(&g->learning, &a->settings, err);
     if (status) return status;
+    cmd_accept_apply(&g->accept, &a->settings);
     if (g->has_definition) a->settings.diameter = g->definition;
     a->checkpoint = rp_path_join(g->out, "checkpoint.safetensors");
     if (!a->checkpoint) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
@@ -207,15 +210,13 @@ static rp_status adapt(assess *a, rp_error *err)
 static rp_status segment(assess *a, rp_error *err)
 {
     rp_predict_options how = a->settings.predict;
-    rp_prediction at_baseline = {0};
     how.prior = &a->contour.mask;
     rp_status status =
         rp_predict(&a->model, &a->followup_ct.series.image, &how, a->progress, &a->prediction, err);
     if (!status)
-        status = rp_predict(&a->model, &a->baseline_ct.series.image, &how, a->progress,
-                            &at_baseline, err);
-    if (!status) status = rp_measure_dice(&at_baseline.mask, &a->contour.mask, &a->self_dice, err);
-    rp_prediction_release(&at_baseline);
+        status = cmd_self_dice(&a->model, &a->baseline_ct.series.image, &a->contour.mask,
+                               &a->settings, a->progress, err);
+    a->self_dice = a->model.provenance.self_dice;
     return status;
 }
 
@@ -238,6 +239,7 @@ static rp_status perform(assess *a, rp_error *err)
     if (!status) status = timed(adapt, a, &a->timing.adapt, err);
     if (!status) status = timed(segment, a, &a->timing.segment, err);
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
+    if (!status) status = timed(assess_doubt, a, &a->timing.verify, err);
     if (!status) assess_flag_findings(a);
     if (!status) status = assess_write(a, err);
     if (!status && !a->arguments->keep_checkpoint)
@@ -275,7 +277,10 @@ int cmd_assess(int argc, char **argv)
     a->progress = cmd_progress(&arguments.common);
     const rp_status status = perform(a, &err);
     cmd_progress_end();
-    if (!status && !arguments.common.quiet) assess_summarise(a);
+    if (!status && arguments.common.quiet)
+        assess_warn(a);
+    else if (!status)
+        assess_summarise(a);
     release(a);
     rp_free(arguments.priors);
     rp_free(a);

@@ -2,6 +2,7 @@
 #ifndef REPRISE_CMD_ASSESS_H
 #define REPRISE_CMD_ASSESS_H
 
+#include "doubt.h"
 #include "learning.h"
 #include "reprise/archive.h"
 
@@ -15,6 +16,7 @@ typedef struct assess_flag {
 typedef struct assess_arguments {
     cmd_common common;
     cmd_learning learning;
+    cmd_accept accept;
     const char *baseline, *contour, *followup, *out, *truth;
     const char *series, *followup_series, *subject;
     const char **priors, *prior_lesion; /* earlier reports, and their lesion */
@@ -36,7 +38,7 @@ typedef struct assess_memory {
 } assess_memory;
 
 typedef struct assess_timing {
-    double start, load, adapt, segment, measure; /* seconds; start is a point in time */
+    double start, load, adapt, segment, measure, verify; /* seconds; start is a point in time */
 } assess_timing;
 
 /* The lesion in earlier reports, where there are some. */
@@ -69,6 +71,7 @@ typedef struct assess {
     rp_mask carried; /* the baseline contour on the follow-up's grid */
     assess_measured baseline, followup, carry_forward, true_lesion;
     rp_response_result response, true_response;
+    cmd_doubts doubts;
     double self_dice, dice_carry_to_prediction, dice, dice_carry_forward;
     assess_flag flags[ASSESS_MAX_FLAGS];
     size_t flag_count;
@@ -79,6 +82,8 @@ typedef struct assess {
 void assess_flag_add(assess *a, const char *key, const char *format, ...) RP_PRINTF(3, 4);
 /* What the contour's conversion and the data's labels tell. */
 void assess_flag_inputs(assess *a);
+/* Whether the visits, what was found and the model let the response be answered; else it is NE. */
+rp_status assess_doubt(assess *a, rp_error *err);
 /* What the prediction and the measurements tell. */
 void assess_flag_findings(assess *a);
 
@@ -103,10 +108,13 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err);
 rp_json *assess_result_json(const assess *a);
 /* Every output, all or none; result.json last. */
 rp_status assess_write(assess *a, rp_error *err);
-/* RP_ERR_IO where a folder stands in an output's place; tells that a finished assessment is there. */
+/* RP_ERR_IO where a folder stands in an output's place; tells that a finished assessment is there.
+ */
 rp_status assess_check_folder(const assess *a, rp_error *err);
 /* Refuses outputs that would overwrite an input. */
 rp_status assess_protect_inputs(const assess *a, rp_error *err);
 void assess_summarise(const assess *a);
+/* Instead of it under --quiet, on stderr: what to check. */
+void assess_warn(const assess *a);
 
 #endif

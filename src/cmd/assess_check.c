@@ -2,6 +2,7 @@
 #include "assess.h"
 #include "reprise/dicom_patient.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -84,10 +85,36 @@ static rp_status check_dates(assess *a, rp_error *err)
     return RP_OK;
 }
 
+/* Half the spacing, or a wrong header: of the plane, and of the slices. */
+static void check_spacing(assess *a)
+{
+    const double notable = 1.5 - 1e-3;
+    static const char *const names[2] = {"pixels", "slices"};
+    const rp_grid *grids[2] = {&a->baseline_ct.series.image.grid,
+                               &a->followup_ct.series.image.grid};
+    double mm[2][2]; /* visit; in the plane, between slices */
+    for (int v = 0; v < 2; v++) {
+        const int across = rp_grid_axial_axis(grids[v]);
+        const double *s = grids[v]->spacing;
+        mm[v][1] = s[across];
+        mm[v][0] = sqrt(s[(across + 1) % 3] * s[(across + 2) % 3]);
+    }
+    for (int k = 0; k < 2; k++) {
+        const double ratio = mm[1][k] / mm[0][k];
+        if (ratio < notable && ratio > 1.0 / notable) continue;
+        assess_flag_add(
+            a, k ? "slice_spacing_differs" : "pixel_spacing_differs",
+            "The spacing of the %s is %.2f mm at baseline and %.2f mm at follow-up: where "
+            "one of the two headers is wrong, every length and the response are.",
+            names[k], mm[0][k], mm[1][k]);
+    }
+}
+
 rp_status assess_check_pair(assess *a, rp_error *err)
 {
     rp_status status = check_patient(a, err);
     if (!status) status = check_dates(a, err);
+    if (!status) check_spacing(a);
     if (!status && rp_image_same(&a->baseline_ct.series.image, &a->followup_ct.series.image, 0.01))
         assess_flag_add(a, "same_image", "Baseline and follow-up are the same image.");
     return status;

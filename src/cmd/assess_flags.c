@@ -1,6 +1,7 @@
 /* Warnings: a key for programs and a sentence for the person who checks the result. */
 #include "assess.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -131,8 +132,59 @@ static void flag_volume(assess *a)
                         before, after);
 }
 
+/* Before all others. */
+static void flag_doubts(assess *a)
+{
+    size_t count = 0;
+    for (int i = 0; i < RP_DOUBTS; i++) count += a->doubts.doubts.found[i];
+    if (a->flag_count + count > ASSESS_MAX_FLAGS) a->flag_count = ASSESS_MAX_FLAGS - count;
+    memmove(&a->flags[count], a->flags, a->flag_count * sizeof *a->flags);
+    a->flag_count += count;
+    assess_flag *next = a->flags;
+    for (int i = 0; i < RP_DOUBTS; i++) {
+        if (!a->doubts.doubts.found[i]) continue;
+        char text[400];
+        cmd_doubt_sentence(&a->doubts, i, text);
+        next->key = rp_doubt_key((rp_doubt)i);
+        snprintf(next++->text, sizeof next->text, "%s", text);
+    }
+}
+
+/* Contrast moves the median of soft tissue by 20 to 30 HU, another kernel the mean of bone by less
+ * than a fifth. */
+static void flag_intensities(assess *a)
+{
+    const double most_hu = 40.0, most_ratio = 1.3;
+    const rp_intensities *i = &a->doubts.intensities;
+    const double ratio = i->bone_hu[1] / i->bone_hu[0];
+    if (fabs(i->median_hu[1] - i->median_hu[0]) > most_hu)
+        assess_flag_add(a, "intensities_differ",
+                        "The median of what is denser than air is %.0f HU at baseline and %.0f HU "
+                        "at follow-up, in what both images show: one of them may not be in HU, and "
+                        "contours depend on it.",
+                        i->median_hu[0], i->median_hu[1]);
+    if (ratio > most_ratio || ratio < 1.0 / most_ratio)
+        assess_flag_add(a, "bone_differs",
+                        "The mean of bone is %.0f HU at baseline and %.0f HU at follow-up, in what "
+                        "both images show: one of them may be scaled.",
+                        i->bone_hu[0], i->bone_hu[1]);
+}
+
+static void flag_registration(assess *a)
+{
+    const rp_registration *r = &a->doubts.registration;
+    if (r->quality == RP_REGISTRATION_DOUBTFUL)
+        assess_flag_add(a, "registration_doubtful",
+                        "Baseline and follow-up were aligned with doubt (%s): check that both show "
+                        "the same place.",
+                        r->reason);
+}
+
 void assess_flag_findings(assess *a)
 {
+    flag_intensities(a);
+    flag_registration(a);
+    flag_doubts(a);
     if (a->followup.lesion.voxels == 0)
         assess_flag_add(a, "no_tumour_found",
                         "No tumour was found on the follow-up. This is a failure to segment, not a "
@@ -146,7 +198,7 @@ void assess_flag_findings(assess *a)
                         "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "
                         "a target lesion by RECIST 1.1.",
                         a->baseline.lesion.longest_diameter_mm, cmd_slice_spacing(&a->baseline_ct));
-    if (a->self_dice < sufficient_self_dice)
+    if (a->self_dice < sufficient_self_dice && !a->doubts.doubts.found[RP_DOUBT_SELF_DICE])
         assess_flag_add(a, "self_dice_low",
                         "The patient model reproduces the baseline contour with a Dice of only "
                         "%.2f: more epochs or copies may be needed.",

@@ -26,6 +26,19 @@ static rp_status score(assess *a, rp_error *err)
     return status;
 }
 
+rp_status assess_doubt(assess *a, rp_error *err)
+{
+    const cmd_doubt_input input = {.settings = &a->settings,
+                                   .accept = &a->arguments->accept,
+                                   .baseline = &a->baseline_ct.series.image,
+                                   .followup = &a->followup_ct.series.image,
+                                   .contour = &a->contour.mask,
+                                   .found = &a->prediction.mask,
+                                   .prediction = &a->prediction,
+                                   .self_dice = a->self_dice};
+    return cmd_doubt(&input, &a->response, &a->doubts, err);
+}
+
 rp_status assess_measure(assess *a, rp_error *err)
 {
     const rp_mask *found = &a->prediction.mask;

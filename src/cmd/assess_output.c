@@ -74,14 +74,16 @@ static rp_status write_contours(assess *a, const char *rtstruct, const char *seg
     if (!a->followup_ct.is_dicom || a->followup.lesion.voxels == 0) return RP_OK;
     RP_AUTOFREE char *seed = rp_format("%s %s", a->model_sha256, a->followup_ct.sha256);
     RP_AUTOFREE char *description =
-        rp_format("Contoured by Reprise %s, for research use only; model SHA-256 %.16s%s%s",
-                  RP_VERSION, a->model_sha256, a->label[0] ? "; data: " : "", a->label);
+        rp_format("%sontoured by Reprise %s, for research use only; model SHA-256 %.16s%s%s",
+                  a->doubts.answered ? "C" : "NOT ACCEPTED (NE). C", RP_VERSION, a->model_sha256,
+                  a->label[0] ? "; data: " : "", a->label);
     if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", seg);
-    const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
-                                           .description = description,
-                                           .label = a->label,
-                                           .uid_seed = seed,
-                                           .algorithm = "AUTOMATIC"};
+    const rp_rtstruct_write_options how = {
+        .roi_name = a->doubts.answered ? "Lesion (Reprise)" : "Lesion (Reprise, not accepted)",
+        .description = description,
+        .label = a->label,
+        .uid_seed = seed,
+        .algorithm = "AUTOMATIC"};
     const rp_seg_write_options seg_how = {.segment_label = how.roi_name,
                                           .description = description,
                                           .label = a->label,
@@ -117,6 +119,7 @@ static rp_status write_report(const assess *a, const rp_json *result, const char
                         .baseline = visit(result, "baseline", "Baseline", &a->baseline_ct),
                         .followup = visit(result, "followup", "Follow-up", &a->followup_ct),
                         .response = &a->response,
+                        .unaccepted = a->doubts.answered ? NULL : &a->doubts.measured,
                         .loss = a->curve.loss,
                         .dice = a->curve.dice,
                         .epochs = a->curve.epochs,
@@ -142,6 +145,7 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
                                .label = a->label,
                                .image = &a->followup_ct,
                                .model_sha256 = a->model_sha256,
+                               .doubt = a->doubts.answered ? NULL : a->response.rule,
                                .model_label = a->model.provenance.label};
     if (!status) status = cmd_write_mask(paths[1], &a->prediction.mask, &origin, err);
     if (!status) status = write_contours(a, paths[2], paths[3], err);

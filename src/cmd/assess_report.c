@@ -75,7 +75,8 @@ static rp_status gather(const assess *a, material *m, rp_error *err)
         lesion->parameters = m->of_baseline;
         lesion++;
     }
-    if (!status && a->followup.lesion.voxels > 0) {
+    /* Whoever reads reports takes what stands in a group for a measurement. */
+    if (!status && a->followup.lesion.voxels > 0 && a->doubts.answered) {
         status = measured_part(a, &a->prediction.mask, &m->followup, err);
         set_measured(lesion, &a->followup.lesion, &a->followup_ct.series);
         lesion->time_point = "follow-up";
@@ -122,13 +123,26 @@ static rp_status refer_to_segment(const char *path, material *m, rp_error *err)
     return rp_dicom_object_read(seg, &m->seg, m->seg_sop_uid, err);
 }
 
+/* Figures that were not accepted are told in words alone. */
+static char *comment_on(const assess *a)
+{
+    const char *notice = "Measured by Reprise " RP_VERSION ". For research use only.";
+    const rp_response_result *m = &a->doubts.measured;
+    if (a->doubts.answered || a->followup.lesion.voxels == 0) return rp_strdup(notice);
+    return rp_format("%s The follow-up's measurement was not accepted and is left out: the contour "
+                     "found measures %.1f mm (%+.1f %%, would be %s). %s",
+                     notice, a->followup.lesion.longest_diameter_mm, m->change_percent,
+                     rp_response_code(m->response), a->response.rule);
+}
+
 rp_status assess_write_report(assess *a, const char *path, rp_error *err)
 {
     if (!a->followup_ct.is_dicom) return RP_OK;
     material m = {0};
     RP_AUTOFREE char *seed = rp_format("%s %s", a->model_sha256, a->followup_ct.sha256);
-    rp_status status =
-        seed ? gather(a, &m, err) : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+    RP_AUTOFREE char *comment = comment_on(a);
+    rp_status status = seed && comment ? gather(a, &m, err)
+                                       : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
     if (!status) status = refer_to_segment(path, &m, err);
     const rp_sr_write_options how = {.series = &a->followup_ct.series,
                                      .lesions = m.lesions,
@@ -136,8 +150,7 @@ rp_status assess_write_report(assess *a, const char *path, rp_error *err)
                                      .response = rp_response_code(a->response.response),
                                      .change_percent = a->response.change_percent,
                                      .rule = a->response.rule,
-                                     .comment = "Measured by Reprise " RP_VERSION
-                                                ". For research use only.",
+                                     .comment = comment,
                                      .label = a->label,
                                      .uid_seed = seed,
                                      .no_dates = a->arguments->no_dates};

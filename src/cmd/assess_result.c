@@ -28,7 +28,10 @@ static rp_json *followup_json(const assess *a)
     rp_json *json = visit_json(a, &a->followup, &a->followup_ct);
     const bool measured = a->followup.lesion.voxels > 0;
     rp_json_set_int(json, "components", a->prediction.components);
-    rp_json_set_string(json, "state", measured ? "measured" : "not evaluated");
+    rp_json_set_string(json, "state",
+                       !measured            ? "not evaluated"
+                       : a->doubts.answered ? "measured"
+                                            : "not accepted");
     if (measured) return json;
     /* Nothing found is no measurement of 0 mm. */
     static const char *const figures[] = {"longest_diameter_mm", "short_axis_mm", "volume_cc",
@@ -175,6 +178,7 @@ static rp_json *overrides_json(const assess_arguments *g)
     if (g->allow_date_order) rp_json_append_string(json, "date-order");
     if (g->learning.allow_series_mismatch) rp_json_append_string(json, "series-mismatch");
     if (g->learning.allow_non_ct) rp_json_append_string(json, "non-ct");
+    cmd_doubts_overrides(&g->accept, json);
     return json;
 }
 
@@ -204,6 +208,7 @@ static rp_json *timing_json(const assess *a)
     rp_json_set_number(json, "adapt_seconds", t->adapt);
     rp_json_set_number(json, "segment_seconds", t->segment);
     rp_json_set_number(json, "measure_seconds", t->measure);
+    rp_json_set_number(json, "verify_seconds", t->verify);
     rp_json_set_number(json, "total_seconds", rp_seconds() - t->start);
     return json;
 }
@@ -233,6 +238,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "flags", flags_json(a));
     rp_json_set(json, "baseline", visit_json(a, &a->baseline, &a->baseline_ct));
     rp_json_set(json, "followup", followup_json(a));
+    rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
     if (a->arguments->prior_count) rp_json_set(json, "prior", assess_prior_json(a));
@@ -246,21 +252,31 @@ rp_json *assess_result_json(const assess *a)
 
 /* ---- summary ----------------------------------------------------------------------------- */
 
-static void print_visit(const char *name, const rp_lesion *lesion)
+static void print_visit(const char *name, const rp_lesion *lesion, bool accepted)
 {
     if (lesion->voxels == 0)
         printf("%-10s no tumour found: failure to segment, a person must confirm\n", name);
     else
-        printf("%-10s longest diameter %.1f mm, short axis %.1f mm, %.1f cc\n", name,
-               lesion->longest_diameter_mm, lesion->short_axis_mm, lesion->volume_cc);
+        printf("%-10s longest diameter %.1f mm, short axis %.1f mm, %.1f cc%s\n", name,
+               lesion->longest_diameter_mm, lesion->short_axis_mm, lesion->volume_cc,
+               accepted ? "" : " (not accepted)");
+}
+
+void assess_warn(const assess *a)
+{
+    const char *out = a->arguments->out;
+    if (a->doubts.answered && a->flag_count == 0) return;
+    fprintf(stderr, "reprise: %s/result.json: response %s, %zu to check before use\n", out,
+            rp_response_code(a->response.response), a->flag_count);
+    for (size_t i = 0; i < a->flag_count; i++) fprintf(stderr, "  %s\n", a->flags[i].text);
 }
 
 void assess_summarise(const assess *a)
 {
     const rp_response_result *r = &a->response;
     if (a->label[0]) printf("%-10s %s\n", "Data", a->label);
-    print_visit("Baseline", &a->baseline.lesion);
-    print_visit("Follow-up", &a->followup.lesion);
+    print_visit("Baseline", &a->baseline.lesion, true);
+    print_visit("Follow-up", &a->followup.lesion, a->doubts.answered);
     if (isfinite(r->change_percent)) printf("%-10s %+.1f%%\n", "Change", r->change_percent);
     if (a->prior.nadir_mm > 0)
         printf("%-10s %.1f mm, %s\n", "Nadir", a->prior.nadir_mm,
@@ -268,6 +284,10 @@ void assess_summarise(const assess *a)
     printf("%-10s %s (%s)\n", "Response", rp_response_code(r->response),
            rp_response_name(r->response));
     printf("%-10s %s\n", "Rule", r->rule);
+    if (!a->doubts.answered && isfinite(a->doubts.measured.change_percent))
+        printf("%-10s %+.1f%%, would be %s; --accept-implausible takes the keys in result.json\n",
+               "Figures", a->doubts.measured.change_percent,
+               rp_response_code(a->doubts.measured.response));
     if (a->has_truth) {
         printf("%-10s longest diameter %.1f mm, response %s\n", "Truth",
                a->true_lesion.lesion.longest_diameter_mm,

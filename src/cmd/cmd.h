@@ -14,6 +14,7 @@
 #include "reprise/learn.h"
 #include "reprise/measure.h"
 #include "reprise/response.h"
+#include "reprise/track_verify.h"
 #include "reprise/volume_values.h"
 
 enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_REFUSED = 3 };
@@ -223,6 +224,7 @@ typedef struct cmd_settings {
     rp_adapt_options adapt;
     rp_train_options train;
     rp_predict_options predict;
+    rp_verify_limits verify;
     rp_diameter_definition diameter;
 } cmd_settings;
 

@@ -3,11 +3,13 @@
 #define REPRISE_CMD_EVALUATE_H
 
 #include "cohort.h"
+#include "doubt.h"
 #include "learning.h"
 #include "reprise/evaluation.h"
 
 typedef struct evaluate_arguments {
     cmd_common common;
+    cmd_accept accept;
     const char *manifest, *split, *model, *out, *config;
     const char *only;         /* --case: this patient alone, for a process of its own */
     int epochs, copies, jobs; /* 0: not given */

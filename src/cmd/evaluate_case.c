@@ -63,7 +63,9 @@ static rp_status make_parts(work *w, rp_error *err)
         "baseline image",    "baseline contour", "follow-up image",
         "follow-up contour", "general model",    "settings",
         "program",           "instruction set",  "registration"};
-    rp_json *settings = cmd_settings_json(&w->run->settings);
+    rp_json *settings = cmd_settings_json(&w->run->settings), *accepted = rp_json_array();
+    cmd_doubts_overrides(&w->run->arguments->accept, accepted);
+    rp_json_set(settings, "accepted", accepted);
     RP_AUTOFREE char *text = rp_json_text(settings);
     rp_json_destroy(settings);
     if (!text) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
@@ -195,15 +197,55 @@ static rp_status score(work *w, rp_source source, const rp_mask *mask, double st
     return status;
 }
 
-static rp_status predict(work *w, const rp_model *model, int visit, bool with_prior,
-                         rp_source source, double started, rp_error *err)
+static rp_status predict(work *w, const rp_model *model, int visit, rp_source source,
+                         double started, rp_error *err)
+{
+    rp_prediction found = {0};
+    rp_status status = rp_predict(model, &w->ct[visit].series.image, &w->run->settings.predict,
+                                  progress_of(w), &found, err);
+    if (!status) status = score(w, source, &found.mask, started, err);
+    rp_prediction_release(&found);
+    return status;
+}
+
+/* A response that cannot be believed is NE, and every reason a failure of the case. */
+static rp_status doubt(work *w, const rp_model *model, const rp_prediction *found, rp_error *err)
+{
+    const cmd_doubt_input input = {.settings = &w->run->settings,
+                                   .accept = &w->run->arguments->accept,
+                                   .baseline = &w->ct[0].series.image,
+                                   .followup = &w->ct[1].series.image,
+                                   .contour = &w->contour[0].mask,
+                                   .found = &found->mask,
+                                   .prediction = found,
+                                   .self_dice = model->provenance.self_dice};
+    cmd_doubts doubts;
+    rp_status status =
+        cmd_doubt(&input, &w->one->score[RP_SOURCE_IDOL_POST].response, &doubts, err);
+    for (int i = 0; !status && i < RP_DOUBTS; i++) {
+        RP_AUTOFREE char *text =
+            rp_format("%s: %s", rp_doubt_key((rp_doubt)i), doubts.doubts.clause[i]);
+        if (!doubts.doubts.found[i]) continue;
+        status = text ? rp_case_add_failure(
+                            w->one, doubts.accepted[i] ? "accepted" : "not answered", text, err)
+                      : rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    }
+    return status;
+}
+
+/* What the baseline contour tells about the lesion's place is known to the patient model's user, so
+ * it chooses among components; the general model has its largest. */
+static rp_status predict_adapted(work *w, rp_model *model, double started, rp_error *err)
 {
     rp_predict_options how = w->run->settings.predict;
     rp_prediction found = {0};
-    how.prior = with_prior ? &w->contour[0].mask : NULL;
-    rp_status status =
-        rp_predict(model, &w->ct[visit].series.image, &how, progress_of(w), &found, err);
-    if (!status) status = score(w, source, &found.mask, started, err);
+    how.prior = &w->contour[0].mask;
+    rp_status status = rp_predict(model, &w->ct[1].series.image, &how, progress_of(w), &found, err);
+    if (!status) status = score(w, RP_SOURCE_IDOL_POST, &found.mask, started, err);
+    if (!status)
+        status = cmd_self_dice(model, &w->ct[0].series.image, &w->contour[0].mask,
+                               &w->run->settings, progress_of(w), err);
+    if (!status) status = doubt(w, model, &found, err);
     rp_prediction_release(&found);
     return status;
 }
@@ -215,15 +257,13 @@ static rp_status run_general(work *w, rp_error *err)
     double started = rp_seconds();
     rp_status status = rp_model_read(w->run->model_path, &model, err);
     if (status) return status;
-    status = predict(w, &model, 0, false, RP_SOURCE_GENERAL_PRE, started, err);
+    status = predict(w, &model, 0, RP_SOURCE_GENERAL_PRE, started, err);
     started = rp_seconds();
-    if (!status) status = predict(w, &model, 1, false, RP_SOURCE_GENERAL_POST, started, err);
+    if (!status) status = predict(w, &model, 1, RP_SOURCE_GENERAL_POST, started, err);
     rp_model_release(&model);
     return status;
 }
 
-/* What the baseline contour tells about the lesion's place is known to the patient model's user, so
- * it chooses among components; the general model has its largest. */
 static rp_status run_idol(work *w, rp_error *err)
 {
     const evaluate_run *run = w->run;
@@ -239,7 +279,7 @@ static rp_status run_idol(work *w, rp_error *err)
     if (status) return status;
     status = rp_adapt(&model, &w->ct[0].series.image, &w->contour[0].mask, &how, progress_of(w),
                       &w->curve, err);
-    if (!status) status = predict(w, &model, 1, true, RP_SOURCE_IDOL_POST, started, err);
+    if (!status) status = predict_adapted(w, &model, started, err);
     rp_model_release(&model);
     return status;
 }

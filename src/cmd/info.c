@@ -218,6 +218,7 @@ static rp_json *provenance_json(const rp_model_provenance *p)
     rp_json_set_int(json, "seed", (int64_t)p->seed);
     rp_json_set_int(json, "epochs", p->epochs);
     rp_json_set_string(json, "kernels", p->kernels);
+    if (p->has_self_dice) rp_json_set_number(json, "self_dice", p->self_dice);
     return json;
 }
 

@@ -1,5 +1,6 @@
 /* Masks with a grid of their own: reading them, and putting them on the grid of an image. */
 #include "input.h"
+#include "origin.h"
 
 #include <math.h>
 #include <string.h>
@@ -74,6 +75,7 @@ rp_status cmd_mask_read(const char *file, const char *label, rp_mask *mask, rp_r
 {
     if (!rp_nifti_probe(file) && rp_seg_probe(file))
         return input_read_seg(file, label, 0.0, mask, err);
+    cmd_origin_remark(file, remarks);
     if (!label) return read_one_mask(file, mask, remarks, err);
     rp_status status = input_read_region(file, label, mask, remarks, err);
     if (status || rp_mask_count(mask) > 0) return status;

@@ -32,7 +32,7 @@ static const struct argp_option learning_options[] = {
     {"seed", KEY_SEED, "N", 0, "Seed of everything random", 0},
     {"resume", KEY_RESUME, NULL, 0, "Continue from the checkpoint of an interrupted run", 0},
     {NULL, 0, NULL, 0, "Overriding a refusal:", 60},
-    {"allow-patient-mismatch", KEY_PATIENT, NULL, 0, "Inputs carry different patient IDs", 0},
+    {"allow-patient-mismatch", KEY_PATIENT, NULL, 0, "Inputs are of different patients, by ID, name, birth date or sex", 0},
     {"allow-series-mismatch", KEY_SERIES, NULL, 0, "The contour refers to another series", 0},
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
     {0}};

@@ -22,6 +22,16 @@ rp_json *cmd_origin_read(const char *path)
     return NULL;
 }
 
+void cmd_origin_remark(const char *path, rp_remarks *remarks)
+{
+    rp_json *json = cmd_origin_read(path);
+    const char *why = json ? rp_json_get_string(json, "not_accepted") : NULL;
+    if (why)
+        rp_remark_add(remarks, "mask_not_accepted",
+                      "Reprise made this contour and did not accept it: %s", why);
+    rp_json_destroy(json);
+}
+
 static char *origin_text(const cmd_origin *o)
 {
     rp_json *json = rp_json_object(), *source = o->source ? cmd_origin_read(o->source) : NULL;
@@ -35,6 +45,7 @@ static char *origin_text(const cmd_origin *o)
     set_text(json, "contour_sha256", o->contour_sha256);
     set_text(json, "model_sha256", o->model_sha256);
     set_text(json, "model_label", o->model_label);
+    set_text(json, "not_accepted", o->doubt);
     if (source) rp_json_set(json, "source", source);
     char *text = rp_json_text(json);
     rp_json_destroy(json);

@@ -16,6 +16,7 @@ typedef struct cmd_origin {
     const cmd_ct *image; /* that was converted or contoured: hash, what was done to it */
     const char *contour_sha256;
     const char *model_sha256, *model_label;
+    const char *doubt;  /* why the contour was not accepted */
     const char *source; /* NIfTI file whose own origin is kept */
 } cmd_origin;
 
@@ -26,6 +27,9 @@ rp_status cmd_write_labels(const char *path, const rp_labels *labels, const cmd_
 /* As int16 or float32. */
 rp_status cmd_write_image(const char *path, const rp_image *image, bool int16,
                           const cmd_origin *origin, rp_error *err);
+
+/* "mask_not_accepted" where the origin tells that Reprise did not accept the contour. */
+void cmd_origin_remark(const char *path, rp_remarks *remarks);
 
 /* The origin that a NIfTI file tells; NULL where it tells none that Reprise wrote. */
 rp_json *cmd_origin_read(const char *path);

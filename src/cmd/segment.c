@@ -1,4 +1,5 @@
 /* reprise segment: contours the lesion in one image with a model. */
+#include "doubt.h"
 #include "input.h"
 #include "origin.h"
 
@@ -149,6 +150,14 @@ static rp_status check_outputs(const segment_arguments *a, rp_error *err)
     return status;
 }
 
+/* What was learnt badly is drawn badly: told on the terminal and in what is written. */
+static bool doubt_model(const rp_model *model, char clause[200])
+{
+    rp_verify_limits limits;
+    rp_verify_defaults(&limits);
+    return cmd_self_dice_doubt(model, limits.self_dice, clause);
+}
+
 static cmd_origin origin_of(const char *what, const rp_model *model, const cmd_ct *ct)
 {
     return (cmd_origin){.command = "segment",
@@ -162,21 +171,27 @@ static cmd_origin origin_of(const char *what, const rp_model *model, const cmd_c
 static rp_status save_mask(const segment_arguments *a, const rp_model *model, const cmd_ct *ct,
                            const rp_mask *mask, rp_error *err)
 {
-    const cmd_origin origin = origin_of("mask", model, ct);
+    char doubt[200];
+    cmd_origin origin = origin_of("mask", model, ct);
+    const bool doubtful = doubt_model(model, doubt);
+    if (doubtful) origin.doubt = doubt;
     if (!ends_with(a->out, ".dcm")) return cmd_write_mask(a->out, mask, &origin, err);
     RP_AUTOFREE char *seed = rp_format("%s %s", model->sha256, ct->sha256);
     RP_AUTOFREE char *description =
-        rp_format("Contoured by Reprise %s, model SHA-256 %.16s", RP_VERSION, model->sha256);
+        rp_format("%sontoured by Reprise %s, model SHA-256 %.16s",
+                  doubtful ? "NOT ACCEPTED (the model misses its own baseline). C" : "C",
+                  RP_VERSION, model->sha256);
     if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", a->out);
+    const char *name = doubtful ? "Lesion (Reprise, not accepted)" : "Lesion (Reprise)";
     if (cmd_is_seg_name(a->out)) {
-        const rp_seg_write_options seg = {.segment_label = "Lesion (Reprise)",
+        const rp_seg_write_options seg = {.segment_label = name,
                                           .description = description,
                                           .label = ct->label,
                                           .uid_seed = seed,
                                           .algorithm = "AUTOMATIC"};
         return rp_seg_write(a->out, &ct->series, mask, &seg, err);
     }
-    const rp_rtstruct_write_options how = {.roi_name = "Lesion (Reprise)",
+    const rp_rtstruct_write_options how = {.roi_name = name,
                                            .description = description,
                                            .label = ct->label,
                                            .uid_seed = seed,
@@ -237,6 +252,7 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     rp_model model = {0};
     rp_prediction prediction = {0};
     rp_predict_options predict;
+    char doubt[200];
     const cmd_ct_options how = {.series = a->series, .allow_non_ct = a->allow_non_ct};
     rp_predict_defaults(&predict);
     predict.all_components = a->all_components;
@@ -244,6 +260,9 @@ static rp_status perform(const segment_arguments *a, rp_error *err)
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = check_outputs(a, err);
     if (!status) status = rp_model_read(a->model, &model, err);
+    if (!status && doubt_model(&model, doubt))
+        rp_log(RP_LOG_WARNING, "%s: %s: no response can be told from its contours", a->model,
+               doubt);
     if (!status && a->has_norm) rp_fcd_set_norm(model.net, a->norm);
     if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &ct, err);
     if (!status && a->prior) status = load_prior(a, &ct, &prior_ct, &prior, err);

@@ -49,11 +49,16 @@ typedef struct file_predict {
     int *tile;
 } file_predict;
 
+typedef struct file_verify {
+    double *self_dice;
+} file_verify;
+
 typedef struct file_settings {
     file_network *network;
     file_preprocessing *preprocessing;
     file_adapt *adapt, *train;
     file_predict *predict;
+    file_verify *verify;
     char *diameter;
 } file_settings;
 
@@ -117,12 +122,16 @@ static const cyaml_schema_field_t predict_fields[] = {
     CYAML_FIELD_BOOL_PTR("all_components", MAYBE, file_predict, all_components),
     THREE(file_predict, tile, &int_entry), CYAML_FIELD_END};
 
+static const cyaml_schema_field_t verify_fields[] = {NUMBER(file_verify, self_dice),
+                                                     CYAML_FIELD_END};
+
 static const cyaml_schema_field_t settings_fields[] = {
     GROUP(file_settings, network, network_fields),
     GROUP(file_settings, preprocessing, preprocessing_fields),
     GROUP(file_settings, adapt, adapt_fields),
     GROUP(file_settings, train, train_fields),
     GROUP(file_settings, predict, predict_fields),
+    GROUP(file_settings, verify, verify_fields),
     WORD(file_settings, diameter),
     CYAML_FIELD_END};
 
@@ -259,6 +268,12 @@ static void take_predict(taking *t, const file_predict *from, rp_predict_options
     RP_RANGE_TILE(TAKE_THREE)
 }
 
+static void take_verify(taking *t, const file_verify *from, rp_verify_limits *to)
+{
+    t->group = "verify";
+    TAKE_NUMBER(self_dice, 0.0, 1.0)
+}
+
 static rp_status take_all(const char *path, const file_settings *from, cmd_settings *to,
                           rp_error *err)
 {
@@ -270,6 +285,7 @@ static rp_status take_all(const char *path, const file_settings *from, cmd_setti
     if (from->adapt) take_adapt(&t, from->adapt, &to->adapt);
     if (from->train) take_train(&t, from->train, &to->train);
     if (from->predict) take_predict(&t, from->predict, &to->predict);
+    if (from->verify) take_verify(&t, from->verify, &to->verify);
     return t.status;
 }
 
@@ -303,6 +319,7 @@ void cmd_settings_defaults(cmd_settings *settings)
     rp_adapt_defaults(&settings->adapt);
     rp_train_defaults(&settings->train);
     rp_predict_defaults(&settings->predict);
+    rp_verify_defaults(&settings->verify);
 }
 
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err)
@@ -416,6 +433,7 @@ rp_json *cmd_train_settings_json(const cmd_settings *s)
 rp_json *cmd_settings_json(const cmd_settings *s)
 {
     rp_json *json = rp_json_object(), *group = rp_json_object(), *adapt = steps_json(&s->adapt);
+    rp_json *verify = rp_json_object();
     rp_json_set_bool(adapt, "prior_channel", s->adapt.prior_channel);
     rp_json_set(json, "network", network_json(&s->network));
     rp_json_set(json, "preprocessing", preprocessing_json(&s->preprocessing));
@@ -424,6 +442,8 @@ rp_json *cmd_settings_json(const cmd_settings *s)
     rp_json_set_bool(group, "all_components", s->predict.all_components);
     rp_json_set(group, "tile", ints_json(s->predict.tile, 3));
     rp_json_set(json, "predict", group);
+    SET(verify, &s->verify, self_dice);
+    rp_json_set(json, "verify", verify);
     rp_json_set_string(json, "diameter", rp_diameter_definition_name(s->diameter));
     return json;
 }

@@ -35,6 +35,18 @@ static int32_t best_component(const double *scores, int32_t count)
     return best;
 }
 
+/* Of all voxels that belong to some component. */
+static double share_of(const rp_labels *labels, int32_t one)
+{
+    const size_t voxels = rp_grid_voxels(&labels->grid);
+    size_t all = 0, own = 0;
+    for (size_t i = 0; i < voxels; i++) {
+        all += labels->data[i] > 0;
+        own += labels->data[i] == one;
+    }
+    return all ? (double)own / (double)all : 0.0;
+}
+
 rp_status choose_component(rp_prediction *out, const rp_predict_options *options, rp_error *err)
 {
     rp_labels labels = {0};
@@ -42,9 +54,10 @@ rp_status choose_component(rp_prediction *out, const rp_predict_options *options
     double *scores = NULL;
     rp_status status = rp_mask_components(&out->mask, 26, &labels, &count, NULL, err);
     if (status) return status;
-    out->components = count;
-    if (options->all_components || count == 0) goto done;
     int32_t chosen = 1;
+    out->components = count;
+    out->part_share = share_of(&labels, chosen);
+    if (options->all_components || count == 0) goto done;
     if (options->prior && count > 1) {
         scores = rp_alloc((size_t)count, sizeof *scores);
         if (!scores)
@@ -57,6 +70,7 @@ rp_status choose_component(rp_prediction *out, const rp_predict_options *options
     const size_t voxels = rp_grid_voxels(&labels.grid);
     for (size_t i = 0; i < voxels; i++) out->mask.data[i] = labels.data[i] == chosen;
     out->chosen_rank = chosen;
+    out->part_share = share_of(&labels, chosen);
 done:
     rp_free(scores);
     rp_labels_release(&labels);

@@ -115,6 +115,7 @@ static char *provenance_text(const rp_model_provenance *provenance)
     rp_json_set_string(object, "seed", seed);
     rp_json_set_int(object, "epochs", provenance->epochs);
     rp_json_set_string(object, "kernels", provenance->kernels);
+    if (provenance->has_self_dice) rp_json_set_number(object, "self_dice", provenance->self_dice);
     char *text = rp_json_text(object);
     rp_json_destroy(object);
     return text;
@@ -238,6 +239,8 @@ static void read_provenance(const rp_json *object, rp_model_provenance *out)
     copy_text(object, "kernels", out->kernels, sizeof out->kernels);
     if (seed) sscanf(seed, "%20" SCNu64, &out->seed);
     read_int(object, "epochs", 0, INT_MAX, &out->epochs);
+    out->has_self_dice = rp_json_get_number(object, "self_dice", &out->self_dice) &&
+                         out->self_dice >= 0.0 && out->self_dice <= 1.0;
 }
 
 static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_fcd_config *config,

@@ -221,6 +221,7 @@ static void add_section(rp_text *page, const rp_json *result, const char *key, c
 void rp_report_add_record(rp_text *page, const rp_report *report, rp_window window)
 {
     const rp_json *result = report->result;
+    add_section(page, result, "plausibility", "Plausibility");
     add_section(page, result, "carry_forward", "Baseline contour carried forward unchanged");
     start_section(page, "Definitions");
     add_rows(page, rp_json_get(result, "definitions"), (path){.depth = 0});

@@ -82,6 +82,7 @@ void rp_report_add_numbers(rp_text *page, const rp_report *report)
     rp_text_escape(page, report->baseline.title);
     rp_text_add(page, "</th><th scope=\"col\" class=\"visit1\">");
     rp_text_escape(page, report->followup.title);
+    if (report->unaccepted) rp_text_add(page, "<br>not accepted");
     rp_text_add(page, "</th><th scope=\"col\">Change</th><th scope=\"col\">in&nbsp;%</th></tr>"
                       "</thead><tbody>");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

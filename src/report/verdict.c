@@ -178,12 +178,32 @@ static int percent_decimals(double percent)
     return (shown == -30 || shown == 20) && fabs(shown - percent) > 1e-9 ? 2 : 1;
 }
 
+/* Figures that are there to be looked at, not to be used. */
+static void add_unaccepted(rp_text *page, const rp_response_result *r, double from, double to)
+{
+    rp_text_add(page,
+                "<p class=\"big\">Not accepted</p><p class=\"muted\">The contours alone: <s>");
+    rp_text_number(page, from, 1, false);
+    rp_text_add(page, " &rarr; ");
+    rp_text_number(page, to, 1, false);
+    rp_text_add(page, "&nbsp;mm, ");
+    rp_text_number(page, r->change_percent, percent_decimals(r->change_percent), true);
+    rp_text_printf(page,
+                   "&thinsp;%%, %s</s></p><p class=\"muted\">not to be used unless a person has "
+                   "checked them</p></div>",
+                   rp_response_code(r->response));
+}
+
 static void add_change(rp_text *page, const rp_report *report)
 {
     const rp_response_result *r = report->response;
     double from = rp_report_diameter(report, report->baseline.lesion);
     double to = rp_report_diameter(report, report->followup.lesion);
     rp_text_add(page, "<div class=\"change\">");
+    if (report->unaccepted && !rp_report_unsegmented(report)) {
+        add_unaccepted(page, report->unaccepted, from, to);
+        return;
+    }
     if (!isfinite(r->change_percent)) {
         rp_text_add(page, rp_report_unsegmented(report)
                               ? "<p class=\"big\">No lesion found</p><p>at follow-up; baseline "

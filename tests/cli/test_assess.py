@@ -134,7 +134,7 @@ def digest(path):
 def check_keys(result):
     top = {"format", "format_version", "notice", "subject", "label", "change_percent", "response", "rule",
            "measurable_at_baseline", "interval_days", "flags", "baseline", "followup", "carry_forward", "dice",
-           "dice_carry_forward", "diameter_error_mm", "truth", "adaptation", "window", "definitions",
+           "dice_carry_forward", "diameter_error_mm", "truth", "adaptation", "window", "definitions", "plausibility",
            "provenance", "timing"}
     check("result.json has exactly the documented keys", set(result) == top, sorted(set(result) ^ top))
     for visit in "baseline", "followup", "truth":
@@ -187,7 +187,9 @@ def check_rtstruct(case, out, result):
     if again.returncode == 0:
         second = json.loads((case.root / "again" / "result.json").read_text())
         check("dice with itself is 1", second["dice"] > 0.999, second["dice"])
-        check("quiet prints nothing", again.stdout == "" and again.stderr == "", again.stdout + again.stderr)
+        told = all(f["message"] in again.stderr for f in second["flags"])
+        check("quiet prints what is to be checked, and nothing else", again.stdout == "" and told and
+              len(again.stderr.splitlines()) == (len(second["flags"]) + 1 if second["flags"] else 0), again.stderr)
 
 
 def check_seg(case, out):
@@ -389,7 +391,7 @@ def test_flags(case):
     check("same day and missing ID are flagged", {"same_day", "patient_id_missing"} <= set(keys), keys)
     check("--no-dates leaves the dates out", "2024-01-05" not in (out / "report.html").read_text()
           and result["baseline"]["date"] is None)
-    check("an under-trained model is flagged", "self_dice_low" in keys, keys)
+    check("an under-trained model is flagged", "baseline_not_reproduced" in keys, keys)
     shutil.rmtree(out)
     air = write_nifti(case.root / "air.nii.gz", numpy.full(SIZE, -1000))
     run = case.run(out, followup=air, baseline=case.baseline_nifti)
@@ -424,6 +426,79 @@ def test_errors(case):
     run = subprocess.run([REPRISE, "assess", "--out", str(out)], capture_output=True, text=True)
     check("missing options: exit code 2", run.returncode == 2 and "--baseline" in run.stderr, run.stderr)
     check("no folder was made by any of them", not out.exists(), names(out))
+
+
+# ---- what cannot be believed --------------------------------------------------------------------------
+
+
+def said(dataset, keyword):
+    return [element.value for element in dataset.iterall() if element.keyword == keyword]
+
+
+def check_unaccepted(out, run, result):
+    plausible = result["plausibility"]
+    keys = [d["key"] for d in plausible["doubts"]]
+    check("a model that misses its own baseline answers NE", result["response"] == "NE" and not plausible["answered"] and
+          "baseline_not_reproduced" in keys and result["change_percent"] is None, (result["response"], keys))
+    check("it is below the limit", result["adaptation"]["baseline_self_dice"] < plausible["least_self_dice"] == 0.7)
+    check("the rule names the reason", "does not reproduce its own baseline" in result["rule"], result["rule"])
+    change = 100 * (result["followup"]["longest_diameter_mm"] / result["baseline"]["longest_diameter_mm"] - 1)
+    check("the figures stay, as not accepted", result["followup"]["state"] == "not accepted" and
+          abs(plausible["measured"]["change_percent"] - change) < 1e-9 and
+          plausible["measured"]["response"] in ("PR", "SD", "PD") and plausible["measured"]["notice"] == "not accepted")
+    check("every reason is a flag, before all others", [f["key"] for f in result["flags"]][:len(keys)] == keys, result["flags"])
+    words = [line.split()[:2] for line in run.stdout.splitlines()]
+    check("the summary says NE", ["Response", "NE"] in words and "(not accepted)" in run.stdout, run.stdout)
+    page = (out / "report.html").read_text()
+    check("the report says NE in large letters", 'class="badge NE"' in page and "Not accepted" in page and
+          not any(f'class="badge {c}"' in page for c in ("PR", "SD", "PD", "CR")))
+    report = pydicom.dcmread(out / "measurements_sr.dcm")
+    check("the structured report measures the baseline alone", "not accepted" in " ".join(said(report, "TextValue")) and
+          "follow-up" not in said(report, "TextValue") and "baseline" in said(report, "TextValue"), said(report, "TextValue"))
+    check("the contours are named as not accepted", "not accepted" in said(
+        pydicom.dcmread(out / "followup_rtstruct.dcm"), "ROIName")[0] and "not accepted" in said(
+            pydicom.dcmread(out / "followup_seg.dcm"), "SegmentLabel")[0])
+
+
+def test_doubts(case):
+    out, mask = case.root / "failed", case.root / "failed-segment.nii.gz"
+    run = case.run(out, epochs=1)
+    check("a failed adaptation is told, exit code 0", run.returncode == 0, run.stderr)
+    if run.returncode != 0:
+        return
+    result = json.loads((out / "result.json").read_text())
+    check_unaccepted(out, run, result)
+    model = out / "patient_model.safetensors"
+    run = command("segment", "--model", model, "--image", case.followup_nifti, "--out", mask, "--memory", "1G")
+    check("segment warns of such a model", "does not reproduce its own baseline" in run.stderr, run.stderr)
+    for path in (mask, out / "followup_mask.nii.gz"):
+        told = json.loads(command("measure", "--json", "--mask", path).stdout)
+        check(f"{path.name} says that it was not accepted", "mask_not_accepted" in json.dumps(told), told)
+    run = command("respond", "--baseline-mask", case.contour, "--followup-mask", mask)
+    check("respond tells it", "did not accept" in run.stderr, (run.stdout, run.stderr))
+    keys = [d["key"] for d in result["plausibility"]["doubts"]]
+    run = case.run(out, "--accept-implausible", ",".join(keys), epochs=1)
+    accepted = json.loads((out / "result.json").read_text())
+    check("a person overrules it", run.returncode == 0 and accepted["plausibility"]["answered"] and
+          accepted["response"] == result["plausibility"]["measured"]["response"] and
+          accepted["followup"]["state"] == "measured", accepted["response"])
+    check("and that is recorded", all(f"accept-implausible {k}" in accepted["provenance"]["overrides"] for k in keys) and
+          all(d["accepted"] for d in accepted["plausibility"]["doubts"]) and
+          all("Accepted by the user" in f["message"] for f in accepted["flags"] if f["key"] in keys), accepted["flags"])
+    run = case.run(out, "--least-self-dice", 0, epochs=1)
+    low = json.loads((out / "result.json").read_text())
+    check("the limit can be set", "baseline_not_reproduced" not in [d["key"] for d in low["plausibility"]["doubts"]])
+    run = case.run(out, "--accept-implausible", "everything", epochs=1)
+    check("keys have names", run.returncode == 2 and "baseline_not_reproduced" in run.stderr, run.stderr)
+
+
+def test_spacing(case):
+    image = nibabel.load(case.followup_nifti)
+    doubled = case.root / "doubled.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(numpy.asarray(image.dataobj), image.affine @ numpy.diag([2, 2, 1, 1])), doubled)
+    run = case.run(case.root / "doubled", epochs=1, followup=doubled, baseline=case.baseline_nifti)
+    flags = [f["key"] for f in json.loads((case.root / "doubled" / "result.json").read_text())["flags"]]
+    check("a spacing that doubles is flagged", "pixel_spacing_differs" in flags and "slice_spacing_differs" not in flags, flags)
 
 
 # ---- the steps alone ---------------------------------------------------------------------------------
@@ -562,6 +637,8 @@ def main():
             test_refusals(case)
             test_flags(case)
             test_errors(case)
+            test_doubts(case)
+            test_spacing(case)
             test_steps(case, reference)
             test_phantom(case)
     print(f"{failures} failures in {(datetime.datetime.now() - started).seconds} s")

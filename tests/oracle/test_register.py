@@ -35,7 +35,7 @@ class Rigid(ctypes.Structure):
 
 class Registration(ctypes.Structure):
     _fields_ = [("transform", Rigid), ("correlation", ctypes.c_double),
-                ("correlation_at_start", ctypes.c_double), ("overlap", ctypes.c_double),
+                ("correlation_at_start", ctypes.c_double), ("overlap", ctypes.c_double), ("common", ctypes.c_double),
                 ("runner_up", ctypes.c_double), ("quality", ctypes.c_int),
                 ("reason", ctypes.c_char * 160)]
 
