@@ -133,26 +133,42 @@ static bool is_number(const word *w)
     return true;
 }
 
-/* Words of anonymizers, folded as names are: one of the first says it alone, the others where
- * nothing else is there. */
-static bool stands_for_nothing(const name *n)
+/* Words of anonymizers, folded as names are. */
+static const char *const always[] = {"ANON", "DEIDENT", "PSEUDON", "REMOVED", "REDACT", "DELETED"};
+
+static bool is_any(const word *w, const char *const *list, size_t count, bool beginning)
 {
-    static const char *const always[] = {"ANON",    "DEIDENT", "PSEUDON",
-                                         "REMOVED", "REDACT",  "DELETED"};
+    for (size_t i = 0; i < count; i++)
+        if (is_word(w, list[i], beginning)) return true;
+    return false;
+}
+
+#define IS_ANY(word, list, beginning) is_any(word, list, sizeof(list) / sizeof *(list), beginning)
+
+/* One of the first says it alone, the others where nothing else is there. */
+static bool is_no_name(const name *n)
+{
     static const char *const alone[] = {
-        "NO",      "NAME",    "NONAME",       "NA", "NUL",       "NIL",    "NONE",  "PATIENT",
-        "SUBIECT", "SUBJECT", "CASE",         "X",  "UNKNOWN",   "UNAMED", "BLANK", "EMPTY",
-        "HIDEN",   "MISING",  "CONFIDENTIAL", "DE", "IDENTIFIED"};
+        "NO",      "NAME",    "NONAME",       "NA",    "NUL",     "NIL",       "NONE",
+        "PATIENT", "SUBJECT", "CASE",         "X",     "UNKNOWN", "UNAMED",    "BLANK",
+        "EMPTY",   "MISING",  "CONFIDENTIAL", "HIDEN", "DE",      "IDENTIFIED"};
     int nothing = 0;
     for (int w = 0; w < n->count; w++) {
-        bool found = is_number(&n->words[w]);
-        for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-            if (is_word(&n->words[w], always[i], true)) return true;
-        for (size_t i = 0; !found && i < sizeof alone / sizeof *alone; i++)
-            found = is_word(&n->words[w], alone[i], false);
-        nothing += found;
+        if (IS_ANY(&n->words[w], always, true)) return true;
+        nothing += is_number(&n->words[w]) || IS_ANY(&n->words[w], alone, false);
     }
     return nothing == n->count;
+}
+
+/* A pseudonym with a number is an ID like any other. */
+static bool is_no_id(const name *n)
+{
+    static const char *const alone[] = {"NUL",   "NIL",   "NONE",  "UNKNOWN",
+                                        "BLANK", "EMPTY", "MISING"};
+    if (n->count != 1) return n->count == 0;
+    for (int i = 0; i < n->words[0].length; i++)
+        if (n->words[0].letters[i] <= '9') return false;
+    return IS_ANY(&n->words[0], always, true) || IS_ANY(&n->words[0], alone, false);
 }
 
 /* ---- comparing names --------------------------------------------------------------------- */
@@ -182,7 +198,7 @@ typedef enum likeness { UNKNOWN, SAME, OTHER } likeness;
 static likeness compare_groups(const name *a, const name *b)
 {
     enum { TOO_FEW = 2 };
-    if (!a->count || !b->count || stands_for_nothing(a) || stands_for_nothing(b)) return UNKNOWN;
+    if (!a->count || !b->count || is_no_name(a) || is_no_name(b)) return UNKNOWN;
     if (holds_words(a, b) || holds_words(b, a)) return SAME;
     if (a->unreadable || b->unreadable) {
         const size_t length = strlen(a->ascii), other = strlen(b->ascii);
@@ -236,13 +252,10 @@ static bool texts_differ(const char *a, const char *b)
     while (long_a && isspace((unsigned char)a[long_a - 1])) long_a--;
     while (long_b && isspace((unsigned char)b[long_b - 1])) long_b--;
     const name word_a = read_name(a, long_a), word_b = read_name(b, long_b);
-    const bool told = long_a && long_b && (word_a.unreadable || word_a.count) &&
-                      (word_b.unreadable || word_b.count);
-    if (!told || (long_a == long_b && memcmp(a, b, long_a) == 0)) return false;
-    /* A number alone is a good ID. */
-    const bool number_a = word_a.count && is_number(&word_a.words[0]);
-    const bool number_b = word_b.count && is_number(&word_b.words[0]);
-    return (number_a || !stands_for_nothing(&word_a)) && (number_b || !stands_for_nothing(&word_b));
+    if (!long_a || !long_b || (long_a == long_b && memcmp(a, b, long_a) == 0)) return false;
+    const bool no_a = !word_a.unreadable && is_no_id(&word_a);
+    const bool no_b = !word_b.unreadable && is_no_id(&word_b);
+    return !no_a && !no_b;
 }
 
 /* A day that somebody may have been born on; with dots in the form of ACR-NEMA. */

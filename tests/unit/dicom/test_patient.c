@@ -107,8 +107,15 @@ static void test_other_attributes(void **state)
     other = one;
     snprintf(other.patient_id, sizeof other.patient_id, "ANONYMOUS");
     assert_int_equal(rp_dicom_identity_differs(&one, &other), 0);
-    snprintf(other.patient_id, sizeof other.patient_id, "0017");
-    assert_int_equal(rp_dicom_identity_differs(&one, &other), RP_IDENTITY_ID);
+    const char *const ids[][2] = {
+        {"A-1", "0017"}, {"X", "Y"},    {"ANON-001", "ANON-002"}, {"PATIENT 1", "PATIENT 2"},
+        {"17", "71"},    {"ANON1", "B"}};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        rp_dicom_header a = {.patient_sex = ""}, b = {.patient_sex = ""};
+        snprintf(a.patient_id, sizeof a.patient_id, "%s", ids[i][0]);
+        snprintf(b.patient_id, sizeof b.patient_id, "%s", ids[i][1]);
+        assert_int_equal(rp_dicom_identity_differs(&a, &b), RP_IDENTITY_ID);
+    }
 }
 
 static void test_words_for_a_message(void **state)
