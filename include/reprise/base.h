@@ -211,6 +211,9 @@ char *rp_path_join(const char *folder, const char *name);
 /** Letters that differ, are missing or too many (Levenshtein), capitals apart; 31 where one of the
  *  words is longer than that. */
 size_t rp_letters_apart(const char *a, const char *b);
+/** Whether words (UTF-8) speak of a lymph node: "lymph node", "lymphadenopathy", "Lymphknoten" and
+ *  their like in other languages. */
+bool rp_says_lymph_node(const char *text);
 
 /* ---- hashes (SHA-256, lower-case hex) ---------------------------------------------------- */
 

@@ -23,10 +23,8 @@ typedef struct rp_sr_code {
 bool rp_sr_code_is(const rp_sr_code *code, const char *value, const char *scheme);
 /** A lymph node, or a group of them, at any site: by SNOMED CT's codes for them in PS3.16, by all of
  *  SRT's (T-C4...), by those of other schemes for the general concept, or by a meaning that says so
- *  ("lymph node", "lymphadenopathy", also in German, French, Italian, Spanish, Dutch and others). */
+ *  (rp_says_lymph_node). */
 bool rp_sr_code_is_node(const rp_sr_code *code);
-/** Whether words, as of a tracking identifier, speak of a lymph node. */
-bool rp_sr_text_is_node(const char *text);
 
 /** UID of a lesion over its visits from whatever names it: equal seed, equal UID. */
 void rp_sr_tracking_uid(const char *seed, char uid[RP_DICOM_UID]);

@@ -211,8 +211,10 @@ void rp_csv_release(rp_csv_table *table);
 /** In the columns at these places, below the header: decimal commas become points, where the
  *  numbers of all of them together leave no doubt that the comma is one (12,5; not 1,234 alone
  *  unless semicolons separate) and none has a point. Cells may hold several numbers with semicolons
- *  between. What stays as it is fails to be read as a number. */
-void rp_csv_numbers(rp_csv_table *table, const size_t *places, size_t count);
+ *  between. What stays as it is fails to be read as a number. Returns what else is not clear, a
+ *  sentence without full stop: points that may stand between thousands, in a table of a country
+ *  that has them there; NULL: nothing. */
+const char *rp_csv_numbers(rp_csv_table *table, const size_t *places, size_t count);
 /** Why a cell is no number, and what to write instead: "has a decimal comma ...". */
 const char *rp_csv_number_fault(const char *cell);
 /** In the column at this place, below the header: dates as people write them become YYYY-MM-DD,
@@ -220,8 +222,8 @@ const char *rp_csv_number_fault(const char *cell);
 rp_status rp_csv_dates(rp_csv_table *table, size_t place, rp_error *err);
 /** What a row with more cells than the header may be about, for the end of a message; or "". */
 const char *rp_csv_width_fault(const rp_csv_table *table, const rp_csv_row *row);
-/** One cell and what follows it; in quotes where it needs them. Text that begins with = + - @, a
- *  tabulator or a carriage return gets an apostrophe before it, so that no spreadsheet executes it;
+/** One cell and what follows it; in quotes where it needs them. Text that begins with = + - @ (of
+ *  full width too), a tabulator or a line end gets an apostrophe before it, so that no spreadsheet executes it;
  *  numbers do not. rp_csv_parse gives back the same text. */
 rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err);
 

@@ -244,7 +244,7 @@ static rp_status doubt_nodes(rp_archive *a, rp_error *err)
     for (size_t i = 0; !status && i < a->lesion_count; i++) {
         const rp_archive_lesion *one = &a->lesions[i];
         const char *path = "";
-        if (one->nodal || !rp_sr_text_is_node(one->tracking_id)) continue;
+        if (one->nodal || !rp_says_lymph_node(one->tracking_id)) continue;
         for (size_t k = 0; k < a->finding_count; k++)
             if (a->findings[k].lesion == i) path = a->findings[k].path;
         RP_AUTOFREE char *text =

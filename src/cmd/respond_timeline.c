@@ -230,10 +230,11 @@ const struct argp respond_timeline_argp = {.options = options, .parser = parse};
 
 /* ---- checking ---------------------------------------------------------------------------- */
 
-static void print_problems(const char *file, const rp_timeline_problems *problems)
+static void print_problems(const char *file, const rp_timeline_problems *problems, rp_severity most)
 {
     for (size_t i = 0; i < problems->count; i++) {
         const rp_timeline_problem *p = &problems->items[i];
+        if (p->severity > most) continue;
         RP_AUTOFREE char *text = rp_timeline_problem_text(p);
         fprintf(stderr, "reprise: %s: %s%s\n", cmd_shown(file),
                 p->severity == RP_SEVERITY_WARNING ? "warning: " : "",
@@ -248,13 +249,10 @@ static int judge(const respond_timeline *r, const rp_timeline_problems *problems
     const size_t ineligible = r->allow_ineligible ? 0 : counts[RP_SEVERITY_INELIGIBLE];
     const size_t errors = counts[RP_SEVERITY_ERROR], refused = counts[RP_SEVERITY_REFUSED];
     if (!errors && !refused && !ineligible) {
-        for (size_t i = 0; i < problems->count; i++)
-            if (problems->items[i].severity == RP_SEVERITY_WARNING)
-                fprintf(stderr, "reprise: %s: warning: %s\n", cmd_shown(r->file),
-                        cmd_shown(problems->items[i].text));
+        print_problems(r->file, problems, RP_SEVERITY_WARNING);
         return CMD_DONE;
     }
-    print_problems(r->file, problems);
+    print_problems(r->file, problems, RP_SEVERITY_ERROR);
     fprintf(stderr, "reprise: %s: %zu error%s, %zu not allowed by the criteria%s\n", r->file,
             errors, errors == 1 ? "" : "s", refused + counts[RP_SEVERITY_INELIGIBLE],
             ineligible ? " (--allow-ineligible takes targets that are too many or too small)" : "");

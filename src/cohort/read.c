@@ -362,8 +362,10 @@ static rp_status read_habits(reader *r)
     if (!places) return rp_fail(r->err, RP_ERR_MEMORY, "manifest: out of memory");
     for (size_t i = 0; i < r->width; i++)
         if (r->meaning[i] == NONE && is_figure(r->table->rows[0].cells[i])) places[count++] = i;
-    rp_csv_numbers(r->table, places, count);
-    return r->present[COLUMN_DATE] ? rp_csv_dates(r->table, r->place[COLUMN_DATE], r->err) : RP_OK;
+    const char *unclear = rp_csv_numbers(r->table, places, count);
+    rp_status status = unclear ? COMPLAIN(r, 0, "", "%s", unclear) : RP_OK;
+    if (status || !r->present[COLUMN_DATE]) return status;
+    return rp_csv_dates(r->table, r->place[COLUMN_DATE], r->err);
 }
 
 static rp_status read_table(reader *r, const uint8_t *text, size_t size, rp_csv_table *table)

@@ -42,29 +42,6 @@ static const uint64_t snomed[] = {
     363537007, 368550005, 371013005, 373150000, 373163006, 373165004, 373166003, 420800007,
     421624008, 421861001, 421988007, 443808008, 818991007, 1187336003};
 
-/** Words for it in meanings, as UTF-8: schemes are many, and not every code of SNOMED CT is above.
- */
-static const char *const words[] = {"lymph node",
-                                    "lymphnode",
-                                    "lymph-node",
-                                    "lymph gland",
-                                    "lymphadenop",
-                                    "lymphknoten",
-                                    "linfonod",
-                                    "ganglio linf",
-                                    "ganglios linf",
-                                    "ganglion lymph",
-                                    "ganglions lymph",
-                                    "lymfklier",
-                                    "lymfeknu",
-                                    "lymfk\u00f6rt",
-                                    "w\u0119z\u0142y ch\u0142onn",
-                                    "w\u0119ze\u0142 ch\u0142onn",
-                                    "\u043b\u0438\u043c\u0444\u043e\u0443\u0437",
-                                    "\u30ea\u30f3\u30d1\u7bc0",
-                                    "\u6dcb\u5df4\u7ed3",
-                                    "\u6dcb\u5df4\u7d50"};
-
 struct Other {
     const char *scheme, *value;
 };
@@ -95,14 +72,6 @@ static bool is_of_a_chapter(const rp_sr_code &code)
            (topography && std::strncmp(code.value, "C77", 3) == 0);
 }
 
-static bool says_node(const char *text)
-{
-    if (strcasestr(text, "combined site")) return false; /* of nodes and what they lie in */
-    for (const char *word : words)
-        if (strcasestr(text, word)) return true;
-    return false;
-}
-
 static bool is_general_elsewhere(const rp_sr_code &code)
 {
     for (const Other &one : others)
@@ -118,10 +87,5 @@ using namespace rp_dicom;
 extern "C" bool rp_sr_code_is_node(const rp_sr_code *code)
 {
     return code->value[0] && (is_snomed(*code) || is_of_a_chapter(*code) ||
-                              is_general_elsewhere(*code) || says_node(code->meaning));
-}
-
-extern "C" bool rp_sr_text_is_node(const char *text)
-{
-    return says_node(text);
+                              is_general_elsewhere(*code) || rp_says_lymph_node(code->meaning));
 }

@@ -133,10 +133,14 @@ static void plain_cell(parser *p, size_t *length)
     }
 }
 
-/* Characters that make a spreadsheet execute what follows (OWASP, "CSV injection"). */
+/* Characters that make a spreadsheet execute what follows (OWASP, "CSV injection"), of full width
+ * too. */
 static bool is_formula(const char *cell)
 {
-    return *cell && strchr("=+-@\t\r", *cell);
+    static const char *const wide[] = {"\uff1d", "\uff0b", "\uff0d", "\uff20"};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        if (strncmp(cell, wide[i], 3) == 0) return true;
+    return *cell && strchr("=+-@\t\r\n", *cell);
 }
 
 /* An apostrophe before such a character was put there so that it is not executed. */

@@ -18,11 +18,12 @@ bool csv_is_number(const char *text)
 }
 
 typedef enum mark {
-    MARK_NONE,    /* a whole number, or none at all */
-    MARK_POINT,   /* 34.2 */
-    MARK_COMMA,   /* 34,2 */
-    MARK_EITHER,  /* 1,234: a decimal comma, or one between thousands */
-    MARK_GROUPED, /* 1.234,5 or 1 234: with a mark between thousands */
+    MARK_NONE,         /* a whole number, or none at all */
+    MARK_POINT,        /* 34.2 */
+    MARK_POINT_EITHER, /* 1.234: a decimal point, or one between thousands */
+    MARK_COMMA,        /* 34,2 */
+    MARK_EITHER,       /* 1,234: a decimal comma, or one between thousands */
+    MARK_GROUPED,      /* 1.234,5 or 1 234: with a mark between thousands */
 } mark;
 
 /* Of the number that takes up so many characters. */
@@ -35,7 +36,8 @@ static mark mark_of(const char *text, size_t length)
     if (text[at] == '.') {
         if (at + 1 + after < length && strchr(",.", text[at + 1 + after]) && after == 3)
             return MARK_GROUPED;
-        return at + 1 + after == length ? MARK_POINT : MARK_NONE;
+        if (at + 1 + after != length) return MARK_NONE;
+        return after == 3 && before <= 3 && text[sign] != '0' ? MARK_POINT_EITHER : MARK_POINT;
     }
     if (text[at] == ',') {
         if (at + 1 + after < length)
@@ -84,13 +86,16 @@ static void put_point(void *context, char *number, size_t length)
     if (m == MARK_COMMA || m == MARK_EITHER) *(char *)memchr(number, ',', length) = '.';
 }
 
-void rp_csv_numbers(rp_csv_table *t, const size_t *places, size_t count)
+const char *rp_csv_numbers(rp_csv_table *t, const size_t *places, size_t count)
 {
     evidence e = {{false}};
     each_number(t, places, count, note_mark, &e);
-    const bool sure = e.seen[MARK_COMMA] || (e.seen[MARK_EITHER] && t->separator == ';');
-    if (sure && !e.seen[MARK_POINT] && !e.seen[MARK_GROUPED])
-        each_number(t, places, count, put_point, NULL);
+    const bool comma = e.seen[MARK_COMMA] || (e.seen[MARK_EITHER] && t->separator == ';');
+    const bool point = e.seen[MARK_POINT] || e.seen[MARK_POINT_EITHER];
+    if (comma && !point && !e.seen[MARK_GROUPED]) each_number(t, places, count, put_point, NULL);
+    if (t->separator == ',' || e.seen[MARK_POINT] || !e.seen[MARK_POINT_EITHER]) return NULL;
+    return "numbers such as 1.234 may have a decimal point or one between thousands, and no other "
+           "number shows which: separate the cells by commas, or write 1.2340 or 1234";
 }
 
 const char *rp_csv_number_fault(const char *cell)

@@ -38,6 +38,10 @@ static void check_lesion(checker *c, size_t index)
             COMPLAIN(c, NULL, lesion->id, "this id is there twice");
             break;
         }
+    if (!lesion->nodal && rp_says_lymph_node(lesion->organ))
+        complain(c, RP_SEVERITY_WARNING, NULL, lesion->id,
+                 "its organ is '%.80s', but it is not 'nodal': its longest diameter counts",
+                 lesion->organ);
     if (!rp_role_code(lesion->role))
         COMPLAIN(c, NULL, lesion->id, "unknown role '%.80s': target, non-target or new",
                  lesion->role_word ? lesion->role_word : "");

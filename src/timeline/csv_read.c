@@ -108,7 +108,8 @@ static void read_habits(reader *r)
     size_t places[sizeof numbers / sizeof *numbers], count = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (r->present[numbers[i]]) places[count++] = r->place[numbers[i]];
-    rp_csv_numbers(r->table, places, count);
+    const char *unclear = rp_csv_numbers(r->table, places, count);
+    if (unclear) COMPLAIN(r, RP_SEVERITY_ERROR, "%s", unclear);
     if (!r->status && r->present[COLUMN_DATE])
         r->status = rp_csv_dates(r->table, r->place[COLUMN_DATE], r->err);
 }

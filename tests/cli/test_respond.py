@@ -161,6 +161,17 @@ def check_sheets(checks, folder):
         checks.report(f"sheet refused: {name}", done.faults + ([] if fine else [done.stderr + done.stdout[:300]]))
 
 
+def check_uncoded_node(checks, folder):
+    """A lesion in a lymph node that is not called nodal has its longest diameter; that is told."""
+    timeline = load(example("timeline.json"))
+    lesion = next(x for x in timeline["lesions"] if not x.get("nodal") and x["role"] == "target")
+    lesion["organ"] = "Mediastinal lymph node"
+    path = h.write(os.path.join(folder, "node.json"), json.dumps(timeline).encode())
+    done = h.run("respond", "--timeline", path, "--json")
+    fine = done.returncode == 0 and f"lesion {lesion['id']}" in done.stderr and "nodal" in done.stderr
+    checks.report("a node that is not called one", done.faults + ([] if fine else [done.stderr]))
+
+
 def check_formulas(checks, folder):
     """No cell of any table is one that a spreadsheet executes; ids come back as they were."""
     timeline = load(example("timeline.json"))
@@ -382,6 +393,7 @@ def main():
         check_forms_agree(checks, folder)
         check_sheets(checks, folder)
         check_formulas(checks, folder)
+        check_uncoded_node(checks, folder)
         check_schema(checks)
         check_bad(checks, folder)
         check_files(checks, folder)

@@ -516,7 +516,8 @@ def call(rng, change):
     code = "NE" if change is None else "PR" if change <= -30 else "PD" if change >= 20 else "SD"
     return {"response": code if rng.random() < 0.9 else rng.choice(CODES[:4]) if change is not None else "NE",
             "change_percent": change, "change_nadir_percent": change, "change_nadir_mm": change,
-            "measurable_at_baseline": True, "rule": "a rule, with \"words\""}
+            "measurable_at_baseline": True, "is_borderline": rng.random() < 0.1, "doubt": "",
+            "rule": "a rule, with \"words\""}
 
 
 def score(rng, source, manual, digits):

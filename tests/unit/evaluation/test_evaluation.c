@@ -147,7 +147,8 @@ static void fill_response(rp_response_result *r, rp_response response)
     r->change_percent = next_number();
     r->change_nadir_percent = NAN;
     r->change_nadir_mm = next_number();
-    r->measurable_at_baseline = true;
+    r->measurable_at_baseline = r->is_borderline = true;
+    strcpy(r->doubt, "a voxel more");
     strcpy(r->rule, "a \"rule\",\nin two lines");
 }
 

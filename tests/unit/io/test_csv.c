@@ -138,9 +138,31 @@ static void test_numbers(void **state)
         char cells[512];
         const size_t place = 1;
         rp_csv_table t = parse(rows[i].text, strlen(rows[i].text));
-        rp_csv_numbers(&t, &place, 1);
+        assert_null(rp_csv_numbers(&t, &place, 1));
         join(&t, cells);
         if (strcmp(cells, rows[i].cells) != 0) fail_msg("row %zu: %s", i, cells);
+        rp_csv_release(&t);
+    }
+}
+
+/* Where commas are decimals, points may stand between thousands. */
+static void test_unclear_points(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool unclear;
+    } rows[] = {{"id;x\n1;1.234\n", true},
+                {"id\tx\n1\t999\n2\t1.234\n", true},
+                {"id;x\n1;1.234\n2;1.5\n", false},
+                {"id;x\n1;1234.567\n", false},
+                {"id;x\n1;0.125\n", false},
+                {"id,x\n1,1.234\n", false},
+                {"id;x\n1;12\n", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const size_t place = 1;
+        rp_csv_table t = parse(rows[i].text, strlen(rows[i].text));
+        if ((rp_csv_numbers(&t, &place, 1) != NULL) != rows[i].unclear) fail_msg("row %zu", i);
         rp_csv_release(&t);
     }
 }
@@ -215,6 +237,11 @@ static void test_formulas(void **state)
         {"", ""},
         {"-1-2", "'-1-2"},
         {"-inf", "'-inf"},
+        {"\xEF\xBC\x9D"
+         "1",
+         "'\xEF\xBC\x9D"
+         "1"},
+        {"\n=1", "\"'\n=1\""},
     };
     char *folder = make_folder();
     RP_AUTOFREE char *path = rp_path_join(folder, "t.csv");
@@ -269,10 +296,11 @@ static void test_short_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_separators),    cmocka_unit_test(test_utf16),
-        cmocka_unit_test(test_other_files),   cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_number_faults), cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_formulas),      cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_separators),     cmocka_unit_test(test_utf16),
+        cmocka_unit_test(test_other_files),    cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_unclear_points), cmocka_unit_test(test_number_faults),
+        cmocka_unit_test(test_dates),          cmocka_unit_test(test_formulas),
+        cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
