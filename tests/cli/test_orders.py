@@ -192,7 +192,7 @@ def assess(checks, p):
 
 def dicom(checks, p, want):
     """The order in which a series runs, and its plane, are the file's matter alone."""
-    for code in ("LPS", "RAS", "LPI", "PIR"):
+    for code in ("LPS", "RAS", "LAI", "PIR"):
         folders = [p(f"{name}-{code}-series") for name in ("before", "after")]
         faults = []
         for visit, folder in zip(("before", "after"), folders):
