@@ -141,9 +141,11 @@ rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
 rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err)
 {
     const bool there = rp_path_exists(path);
+    rp_outfile_clean(path);
     if (resume && !there)
         rp_log(RP_LOG_WARNING,
-               "%s: --resume, but there is no checkpoint: the work starts from the beginning", path);
+               "%s: --resume, but there is no checkpoint: the work starts from the beginning",
+               path);
     if (resume || !there) return RP_OK;
     return rp_fail(err, RP_ERR_ARGUMENT,
                    "%s: the checkpoint of an interrupted run is there: continue it with --resume, "

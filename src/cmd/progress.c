@@ -26,8 +26,8 @@ static struct {
     char doing[512]; /* what goes on where no stage is reported; "" for nothing */
     double doing_start;
     bool doing_printed;
-    bool working;       /* something goes on even where it has no name */
-    bool watched;       /* the thread that looks after silent steps runs */
+    bool working; /* something goes on even where it has no name */
+    bool watched; /* the thread that looks after silent steps runs */
 } meter = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- interruption ------------------------------------------------------------------------ */
@@ -301,7 +301,9 @@ const rp_progress *cmd_progress(const cmd_common *common)
 {
     static const rp_progress progress = {.report = report, .cancelled = cancelled};
     static bool installed;
+    pthread_mutex_lock(&meter.lock);
     take_quiet(common->quiet);
+    pthread_mutex_unlock(&meter.lock);
     if (!installed) {
         handle(SIGINT);
         handle(SIGTERM);

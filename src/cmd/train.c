@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     KEY_MANIFEST = 1,
@@ -166,6 +167,21 @@ static rp_status name_files(train_run *run, rp_error *err)
                : rp_fail(err, RP_ERR_MEMORY, "out of memory");
 }
 
+/* What a killed run left in the folders that this one holds; a cache elsewhere may be others' too.
+ */
+static void clean_up(const train_run *run)
+{
+    char **paths = NULL;
+    size_t count = 0;
+    rp_outfile_clean(run->best);
+    if (run->arguments->cache || !rp_path_is_directory(run->cache) ||
+        rp_directory_list_all(run->cache, &paths, &count, NULL))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (rp_name_is_temporary(strrchr(paths[i], '/') + 1)) unlink(paths[i]);
+    rp_string_list_free(paths, count);
+}
+
 static rp_status prepare_folder(train_run *run, rp_error *err)
 {
     const train_arguments *a = run->arguments;
@@ -176,6 +192,7 @@ static rp_status prepare_folder(train_run *run, rp_error *err)
         if (inputs[i]) status = cmd_protect_input(inputs[i], run->best, err);
     for (size_t i = 0; i < sizeof results / sizeof *results && !status; i++)
         status = cmd_refuse_existing(a->out, results[i], err);
+    if (!status) clean_up(run);
     if (!status) status = cmd_checkpoint_check(run->checkpoint, a->resume, err);
     /* Without a checkpoint it is another run's. */
     if (!status && !rp_path_exists(run->checkpoint))

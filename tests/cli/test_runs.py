@@ -123,6 +123,24 @@ def killed(checks, w):
     checks.report("another's folder of a like name stays", [] if os.path.exists(out + "/.reprise-backup/mine") else ["gone"])
 
 
+def killed_training(checks, w):
+    """Half-written files in the folders that a training holds go with the next run; in a cache of others they stay."""
+    w.write("t.csv", "patient,visit,image,contour,split\nP1,baseline,b.nii.gz,m.nii.gz,training\n")
+    out, cache = w.path("t"), w.path("shared-cache")
+    os.makedirs(os.path.join(out, "cache"))
+    os.makedirs(cache)
+    for path in (out + "/cache/x-image.nii.part-Ab3xYz", out + "/best.safetensors.part-Ab3xYz", cache + "/x-image.nii.part-Ab3xYz",
+                 out + "/checkpoint.safetensors.part-Ab3xYz", out + "/mine.part-Ab3xYz"):
+        with open(path, "wb"):
+            pass
+    command = ["train", "-q", "--config", w.config, "--manifest", w.path("t.csv"), "--epochs", "1", "--validation", "none", "--out", out]
+    done = h.run(*command)
+    parts = [os.path.relpath(p, out) for p in glob.glob(out + "/**/*.part-*", recursive=True)]
+    checks.report("a training clears up", expect(done, 0) + ([] if parts == ["mine.part-Ab3xYz"] else [parts]))
+    done = h.run(*command[:-1], w.path("t2"), "--cache", cache)
+    checks.report("a cache of others is left alone", expect(done, 0) + ([] if glob.glob(cache + "/*.part-*") else ["removed"]))
+
+
 def files_in_use(checks, w):
     model = w.path("m", "a.safetensors")
     process = start(w.adapt("m/a.safetensors", epochs=100000))
@@ -462,7 +480,7 @@ def main():
     root = tempfile.mkdtemp(prefix="reprise-runs-")
     try:
         w = World(root)
-        for part in (leftovers, killed, files_in_use, permissions, old_results, folders_made, signals, pipes, children, side_by_side, file_size, no_checkpoint,
+        for part in (leftovers, killed, killed_training, files_in_use, permissions, old_results, folders_made, signals, pipes, children, side_by_side, file_size, no_checkpoint,
                      packed, many_rows, resume, settings, words, terminal):
             part(checks, w)
     finally:
