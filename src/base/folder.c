@@ -79,16 +79,15 @@ static rp_status list_below(const char *folder, int depth, path_list *list, rp_e
     struct dirent *entry;
     while (!status && (entry = readdir(dir))) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (!list->all && rp_name_is_temporary(entry->d_name)) {
-            list->passed_over++;
-            continue;
-        }
         char *path = rp_path_join(folder, entry->d_name);
         struct stat link_info, info;
         if (!path) {
             status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
         } else if (lstat(path, &link_info) != 0 || stat(path, &info) != 0) {
             rp_free(path); /* vanished or dangling: nothing to read there */
+        } else if (!list->all && rp_name_is_temporary(entry->d_name)) {
+            list->passed_over += S_ISDIR(info.st_mode) || info.st_size > 0; /* locks are empty */
+            rp_free(path);
         } else if (S_ISREG(info.st_mode)) {
             if (!list_push(list, path))
                 status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);

@@ -98,6 +98,9 @@ def leftovers(checks, w):
     shutil.copytree(stage, w.path("alone", ".reprise-Ab3xYz"))
     checks.report("leftovers alone are refused", expect(h.run("convert", w.path("alone"), w.path("none.nii")), 1))
     checks.report("info finds no series in them", expect(h.run("info", w.path("alone")), 1))
+    h.write_series(w.path("one"), 2)
+    done = h.run("import", "dicom", w.path("one"), "--out", w.path("one", "cohort.csv"))
+    checks.report("a run's own lock is no leftover", ["warned of"] if "unfinished" in done.stderr else [])
     done = h.run("anonymize", tree, "--out", w.path("clean"), "--key", w.write("key", "0123456789abcdef0123456789abcdef"))
     files = [n for _, _, names in os.walk(w.path("clean")) for n in names]
     checks.report("anonymize passes over them", expect(done, 0) + ([] if len(files) == h.SIZE[0] else [f"{len(files)} files"]))
