@@ -40,9 +40,8 @@ rp_grid_relation input_relate(const rp_grid *mask, const rp_grid *image);
  * so many of the image's (smallest) voxels apart. */
 bool input_lies_elsewhere(const rp_grid *mask, const rp_grid *image, double most_voxels);
 /* RP_ERR_REFUSED where the mask has the image's matrix, another place, and a header that says
- * nothing (axes of the world, from the origin on) and puts it more than a voxel away, not on the
- * same voxels in another order;
- * "mask_elsewhere" where it says something. */
+ * nothing (axes of the world, from the origin on) and puts it more than a voxel away, unless that
+ * is the same voxels in another order; "mask_elsewhere" where it says something. */
 rp_status input_check_header(const char *file, const rp_mask *mask, const rp_grid *image,
                              rp_remarks *remarks, rp_error *err);
 /* Puts the mask on the grid of an image, which has a name for messages, after

@@ -170,20 +170,22 @@ static double volume_wanted(const part *p, const box *own, size_t voxels)
 
 /* Of those that the level cannot tell apart, first comes what has more of the part round it, then
  * what has the part in front of it, then what lies hindmost, along a direction of the patient that
- * no axis or diagonal of a grid has. */
+ * no axis or diagonal of a grid has. Of a part that is a single slice halfway between two others
+ * nothing stands out of its two faces: what has it in front comes first there, so that it stays one
+ * slice as wide as it was. */
 static const double ahead_lps[3] = {1, 0.7548776662, 0.5698402910};
 
 typedef struct equal {
     size_t index;
-    int around, ahead;
+    int first, second;
     double place_mm;
 } equal;
 
 static int compare_equal(const void *a, const void *b)
 {
     const equal *one = a, *other = b;
-    if (one->around != other->around) return one->around > other->around ? -1 : 1;
-    if (one->ahead != other->ahead) return one->ahead > other->ahead ? -1 : 1;
+    if (one->first != other->first) return one->first > other->first ? -1 : 1;
+    if (one->second != other->second) return one->second > other->second ? -1 : 1;
     if (one->place_mm != other->place_mm) return one->place_mm < other->place_mm ? -1 : 1;
     return one->index < other->index ? -1 : one->index > other->index;
 }
@@ -200,23 +202,36 @@ static double around(const part *p, const double at[3])
     return sum;
 }
 
-static equal describe(const part *p, const int voxel[3])
+/* Whether the part lies in front: how its indicator rises along those axes of the source on which
+ * the position lies between voxels. */
+static double rise(const part *p, const double at[3])
 {
-    const double here[3] = {voxel[0], voxel[1], voxel[2]}, step_mm = 0.25;
     const rp_grid *source = &p->labels->grid;
+    double sum = 0;
+    for (int a = 0; a < 3; a++) {
+        const double between = fabs(at[a] - round(at[a]));
+        double along = 0, next[3], before[3];
+        for (int b = 0; b < 3; b++) {
+            along += source->direction[b][a] * ahead_lps[b];
+            next[b] = at[b] + (b == a ? 0.25 : 0);
+            before[b] = at[b] - (b == a ? 0.25 : 0);
+        }
+        sum += (along < 0 ? -2 : 2) * between * (indicator(p, next) - indicator(p, before));
+    }
+    return sum;
+}
+
+static equal describe(const part *p, const int voxel[3], bool faces)
+{
+    const double here[3] = {voxel[0], voxel[1], voxel[2]};
     equal e = {.index = rp_grid_index(p->target, voxel[0], voxel[1], voxel[2])};
-    double at[3], world[3], next[3], before[3];
+    double at[3], world[3];
     rp_mapping_at(&p->map, here, at);
     rp_grid_to_world(p->target, here, world);
     for (int r = 0; r < 3; r++) e.place_mm += world[r] * ahead_lps[r];
-    for (int a = 0; a < 3; a++) {
-        double along = 0;
-        for (int r = 0; r < 3; r++) along += source->direction[r][a] * ahead_lps[r];
-        next[a] = at[a] + along * step_mm / source->spacing[a];
-        before[a] = at[a] - along * step_mm / source->spacing[a];
-    }
-    e.around = level_of(around(p, at));
-    e.ahead = level_of(indicator(p, next)) - level_of(indicator(p, before));
+    const int surroundings = level_of(around(p, at)), ahead = level_of(rise(p, at));
+    e.first = faces ? ahead : surroundings;
+    e.second = faces ? surroundings : ahead;
     return e;
 }
 
@@ -244,13 +259,15 @@ static rp_status take_equal(const part *p, int level, size_t count, size_t wante
 {
     const size_t voxels = region_voxels(&p->region);
     size_t found = 0;
+    bool faces = true;
+    for (size_t i = 0; i < voxels; i++) faces &= p->level[i] <= level;
     RP_AUTOFREE equal *list = rp_alloc(count, sizeof *list);
     if (!list) return rp_fail(err, RP_ERR_MEMORY, "resampling a mask: out of memory");
     for (size_t i = 0; i < voxels; i++) {
         int voxel[3];
         if (p->level[i] != level) continue;
         voxel_of(&p->region, i, voxel);
-        list[found++] = describe(p, voxel);
+        list[found++] = describe(p, voxel, faces);
     }
     qsort(list, found, sizeof *list, compare_equal);
     for (size_t k = 0; k < wanted; k++) out->data[list[k].index] = 1;

@@ -154,6 +154,27 @@ static void test_borders_do_not_grow(void **state)
         }
 }
 
+/* A lesion on one slice, halfway between two: one of them holds it as it was. */
+static void test_a_single_slice_keeps_its_shape(void **state)
+{
+    (void)state;
+    static const double spacing[3] = {1.5, 1.5, 3}, none[3] = {0, 0, 0}, half[3] = {0, 0, 0.5};
+    rp_error err;
+    const rp_grid from = grid_of(spacing, half), to = grid_of(spacing, none);
+    rp_mask disc = ball(&from, (const double[3]){0, 0, 1.5}, 12), out;
+    const size_t slice = (size_t)from.size[0] * (size_t)from.size[1];
+    int low[3], high[3];
+    for (int z = 0; z < from.size[2]; z++)
+        if (z != from.size[2] / 2) memset(disc.data + (size_t)z * slice, 0, slice);
+    assert_ok(rp_mask_resample(&disc, &to, &out, &err), err);
+    assert_true(rp_mask_bounds(&out, low, high));
+    assert_int_equal(low[2], high[2]);
+    assert_memory_equal(out.data + (size_t)low[2] * slice,
+                        disc.data + (size_t)(from.size[2] / 2) * slice, slice);
+    rp_mask_release(&disc);
+    rp_mask_release(&out);
+}
+
 /* ---- storage order ----------------------------------------------------------------------- */
 
 /* Voxel by voxel onto a grid of the same voxels. */
@@ -310,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_balls_keep_volume_and_place),
         cmocka_unit_test(test_every_part_keeps_its_own),
         cmocka_unit_test(test_borders_do_not_grow),
+        cmocka_unit_test(test_a_single_slice_keeps_its_shape),
         cmocka_unit_test(test_storage_order_changes_nothing),
         cmocka_unit_test(test_ties_go_both_ways),
         cmocka_unit_test(test_nearly_the_same_grid_copies),
