@@ -208,7 +208,8 @@ void rp_rtstruct_release(rp_rtstruct *rtstruct);
  *  the first that it lists. True where the ROI itself told it. */
 bool rp_rtstruct_frame_of(const rp_rtstruct *rtstruct, const rp_roi *roi, const char *wanted_frame,
                           rp_rtstruct_frame *frame);
-/** By exact name, then by number; NULL selects the only ROI. The error lists names and numbers. */
+/** By exact name, by the same letters otherwise composed, then by number; NULL selects the only
+ * ROI. The error lists names and numbers. */
 rp_status rp_rtstruct_find_roi(const rp_rtstruct *rtstruct, const char *path_for_messages,
                                const char *name_or_number, const rp_roi **roi, rp_error *err);
 

@@ -8,7 +8,7 @@
 #include "internal.hpp"
 
 #include <cstdlib>
-#include <cstring>
+#include <glib.h>
 
 namespace rp_dicom
 {
@@ -28,31 +28,44 @@ template <class Part> std::string list_of(const Part *parts, size_t count)
     return text;
 }
 
-/** How many have this name (NULL: any), or this number; *chosen is the last of them. */
-template <class Part>
-size_t matches(const Part *parts, size_t count, const char *wanted, bool by_number,
-               const Part **chosen)
+/** What a part is looked for by. */
+enum class By { name, canonical_name, number };
+
+/** The composed form, so that letters and their accents may be one character or two. */
+inline std::string canonical(const char *text)
 {
-    char *end = nullptr;
-    const long number = wanted ? strtol(wanted, &end, 10) : 0;
-    if (by_number && (!wanted || end == wanted || *end)) return 0;
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        const Part &part = parts[i];
-        if (by_number ? part.number != number : wanted && strcmp(part.name, wanted) != 0) continue;
-        *chosen = &part;
-        found++;
-    }
-    return found;
+    gchar *normal = g_utf8_normalize(text, -1, G_NORMALIZE_NFC);
+    const std::string composed = normal ? normal : text;
+    g_free(normal);
+    return composed;
 }
 
-/** By exact name, then by number; NULL wants the only one. kind: "ROI", for messages. */
+template <class Part> bool is_meant(const Part &part, const std::string &wanted, By by)
+{
+    if (by == By::name) return wanted == part.name;
+    if (by == By::canonical_name) return canonical(wanted.c_str()) == canonical(part.name);
+    char *end = nullptr;
+    const long number = strtol(wanted.c_str(), &end, 10);
+    return end != wanted.c_str() && !*end && part.number == number;
+}
+
+/** By exact name, by the same letters otherwise composed, then by number; NULL wants the only one.
+ *  kind: "ROI", for messages. */
 template <class Part>
 rp_status choose_part(const Part *parts, size_t count, const char *path, const char *wanted,
                       const char *kind, const Part **chosen, rp_error *err)
 {
-    size_t found = matches(parts, count, wanted, false, chosen);
-    if (found == 0) found = matches(parts, count, wanted, true, chosen);
+    *chosen = nullptr;
+    size_t found = wanted ? 0 : count;
+    if (!wanted && count == 1) *chosen = parts;
+    for (const By by : {By::name, By::canonical_name, By::number}) {
+        if (found) break;
+        for (size_t i = 0; i < count; i++) {
+            if (!is_meant(parts[i], wanted, by)) continue;
+            *chosen = &parts[i];
+            found++;
+        }
+    }
     if (found == 1) return RP_OK;
     *chosen = nullptr;
     const std::string list = list_of(parts, count);

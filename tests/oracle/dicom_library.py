@@ -8,7 +8,7 @@ from ctypes import c_uint8, c_void_p
 import numpy as np
 
 SYSTEM_LIBRARIES = ("-ldcmtls -ldcmnet -ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd -lopenjp2 -ldeflate -lcrypto "
-                    "-lpthread -lm").split()
+                    "-lglib-2.0 -lpthread -lm").split()
 TEXT, UID, NAME = 128, 65, 260
 
 

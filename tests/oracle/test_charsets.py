@@ -163,6 +163,13 @@ def long_names_are_whole(folder):
     require(told["description"] == "平扫 CT", told)
 
 
+def accents_may_be_characters_of_their_own(folder):
+    ct = series(os.path.join(folder, "accents"), "", "CT")
+    for held, asked in (("La\u0308sion", "L\u00e4sion"), ("L\u00e4sion", "La\u0308sion")):
+        path = rtstruct(os.path.join(folder, "accents.dcm"), "ISO_IR 192", held)
+        run("convert", f"{path}:{asked}", os.path.join(folder, "accents.nii"), "--reference", ct)
+
+
 def what_is_written_is_valid(folder):
     """RTSTRUCT and SEG made of Latin-1 and GBK say UTF-8 and are so."""
     for charset, text in (("ISO_IR 100", "Läsion groß"), ("GBK", "左肺腫瘤")):
@@ -184,6 +191,7 @@ def main():
         names(folder)
         an_item_may_declare_its_own(folder)
         long_names_are_whole(folder)
+        accents_may_be_characters_of_their_own(folder)
         what_is_written_is_valid(folder)
     print(f"{checks.compared} comparisons")
 
