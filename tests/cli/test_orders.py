@@ -185,6 +185,8 @@ def assess(checks, p):
         if got:
             want = want or got
             faults += same_result(want, got)
+            keys = [sorted(flag["key"] for flag in result["flags"]) for result in (want, got)]
+            faults += [] if keys[0] == keys[1] else [f"flags {keys[1]}, not {keys[0]}"]
             faults += ["not axial"] if flagged(got, "not_axial") else []
         checks.report(f"assess {orders}", faults)
     return want
