@@ -35,23 +35,27 @@ static bool shows(const rp_grid *grid, const double world[3])
     return true;
 }
 
-/* Every n-th voxel along each axis that the other image shows as well; all where to is NULL. */
+/* Every n-th voxel along each axis, in canonical order, that the other image shows as well; all
+ * where to is NULL. */
 static void collect(const rp_image *image, const rp_rigid *to, const rp_grid *other, histogram *h)
 {
-    const rp_grid *g = &image->grid;
+    const rp_grid g = rp_grid_canonical(&image->grid);
+    const rp_orientation o = rp_grid_orientation(&image->grid);
+    const rp_strides s = rp_orientation_strides(&o, &image->grid);
     int n = 1;
-    while (rp_grid_voxels(g) / ((size_t)n * (size_t)n * (size_t)n) > MOST_SAMPLES) n++;
-    for (int z = 0; z < g->size[2]; z += n)
-        for (int y = 0; y < g->size[1]; y += n)
-            for (int x = 0; x < g->size[0]; x += n) {
+    while (rp_grid_voxels(&g) / ((size_t)n * (size_t)n * (size_t)n) > MOST_SAMPLES) n++;
+    for (int z = 0; z < g.size[2]; z += n)
+        for (int y = 0; y < g.size[1]; y += n)
+            for (int x = 0; x < g.size[0]; x += n) {
                 const double index[3] = {x, y, z};
                 double here[3], there[3];
-                rp_grid_to_world(g, index, here);
+                rp_grid_to_world(&g, index, here);
                 if (to) {
                     rp_rigid_apply(to, here, there);
                     if (!shows(other, there)) continue;
                 }
-                add_value(h, image->data[rp_grid_index(g, x, y, z)]);
+                add_value(h, image->data[(ptrdiff_t)s.first + x * s.step[0] + y * s.step[1] +
+                                         z * s.step[2]]);
             }
 }
 

@@ -68,14 +68,6 @@ static void plane_task(void *context, size_t k, int worker)
 
 /* ---- figures ----------------------------------------------------------------------------- */
 
-static int head_foot_axis(const rp_grid *grid)
-{
-    int axis = 2;
-    for (int a = 0; a < 2; a++)
-        if (fabs(grid->direction[2][a]) > fabs(grid->direction[2][axis])) axis = a;
-    return axis;
-}
-
 /* Voxels of first <= HU < end. */
 static size_t between(const uint64_t *counts, int first, int end)
 {
@@ -160,7 +152,7 @@ rp_status rp_image_values(const rp_image *image, rp_values *values, rp_error *er
 {
     const rp_grid *g = &image->grid;
     const size_t workers = (size_t)rp_threads_get(), voxels = rp_grid_voxels(g);
-    values_job job = {.image = image, .axis = head_foot_axis(g)};
+    values_job job = {.image = image, .axis = rp_grid_axial_axis(g)};
     *values = (rp_values){.slices = g->size[job.axis]};
     RP_AUTOFREE uint64_t *counts = rp_alloc(workers * bins, sizeof *counts);
     RP_AUTOFREE plane *planes = rp_alloc((size_t)values->slices, sizeof *planes);
