@@ -36,7 +36,7 @@ static struct {
  * the whole group, wrappers pass on what they get) is not meant as a second. */
 static void on_signal(int number)
 {
-    static const char told[] = "\nstopping, what was done is kept; Ctrl-C again ends at once\n";
+    static const char told[] = "\nstopping; Ctrl-C again ends at once\n";
     const double now = rp_seconds();
     if (interrupted) {
         if ((number == SIGINT || number == SIGTERM) && now - interrupted_at > 0.3)

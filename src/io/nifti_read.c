@@ -59,8 +59,8 @@ static rp_status check_packed_length(const nifti_file *file, size_t packed, rp_e
 static rp_status check_memory(const nifti_file *file, rp_error *err)
 {
     const size_t needed = bytes_needed(&file->header) + voxels_of(&file->header) * sizeof(float);
-    const size_t available = rp_memory_available("");
-    if (needed < LITTLE_BYTES || !available || needed <= available) return RP_OK;
+    const size_t available = needed < LITTLE_BYTES ? needed : rp_memory_available("");
+    if (!available || needed <= available) return RP_OK;
     return rp_fail(err, RP_ERR_MEMORY,
                    "%s: to be read it takes %.1f GiB of memory, and %.1f GiB are available",
                    file->path, (double)needed / GIB, (double)available / GIB);
