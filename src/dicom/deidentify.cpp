@@ -114,6 +114,8 @@ static void make_empty(DcmElement &element)
 
 /* ---- identifiers in other places ----------------------------------------------------------- */
 
+static const Uint32 longest_wrapped = 4096;
+
 static std::string lower(std::string text)
 {
     for (char &c : text) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
@@ -124,7 +126,12 @@ static std::string lower(std::string text)
  * another than they use. */
 std::vector<std::string> Cleaner::readings_of(DcmElement &element)
 {
-    const std::string raw = raw_text(element);
+    std::string raw = raw_text(element);
+    Uint8 *bytes = nullptr;
+    /* A name in the wrapping of an unknown VR is removed itself, but tells what to look for. */
+    if (raw.empty() && !element.isaString() && element.getLengthField() <= longest_wrapped &&
+        element.getUint8Array(bytes).good() && bytes)
+        raw.assign(reinterpret_cast<const char *>(bytes), element.getLength());
     std::vector<std::string> readings = {charset_->utf8(raw)};
     const std::string other = undeclared_.utf8(raw);
     if (other != readings[0]) readings.push_back(other);

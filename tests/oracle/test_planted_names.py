@@ -158,10 +158,13 @@ def case_places(work):
     private = ds.private_block(0x0029, "QUENDELBAUM 1.0", create=True)
     private.add_new(1, "LO", word)
     coded = make(2, "STUDY-HEADNECK-01", BodyPartExamined="HEADNECK", FilterType="Headneck", ConvolutionKernel="STUDY-HEADNECK-01")
+    wrapped = make(3, name, ConvolutionKernel=word)
+    del wrapped.PatientName
+    wrapped.add_new(0x00100010, "UN", name.encode() + b" ")
     numbers = make(1, name, KVP=120)
     numbers.file_meta.ImplementationVersionName = word
     numbers.file_meta.SourceApplicationEntityTitle = word
-    results, paths = anonymized(work, [ds, numbers, coded], "places")
+    results, paths = anonymized(work, [ds, numbers, coded, wrapped], "places")
     for path in paths:
         with open(path, "rb") as file:
             check(f"{os.path.basename(path)}: the name is nowhere", word.lower().encode() not in file.read().lower())
