@@ -202,8 +202,9 @@ typedef struct rp_csv_table {
 
 /** Text of size bytes in UTF-8 or UTF-16 (with or without byte order mark). Cells are separated by
  *  what a first line "sep=;" says, else by whichever of comma, semicolon, tabulator and | the
- * header has most of. Lines end in LF, CRLF or CR; blanks round a cell without quotes do not count.
- * An apostrophe before = + - @ goes (rp_csv_write_cell puts it there). What is no CSV, no UTF-8, or
+ *  header has most of. Lines end in LF, CRLF or CR; blanks round a cell without quotes and empty
+ *  cells beyond the header's last do not count. An apostrophe before = + - @ goes
+ *  (rp_csv_write_cell puts it there). What is no CSV, no UTF-8, or
  *  the file of a spreadsheet is listed among the faults; the rows that can be told are delivered
  *  nevertheless. RP_ERR_MEMORY only. */
 rp_status rp_csv_parse(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err);

@@ -248,8 +248,13 @@ static rp_status parse_rows(parser *p)
         t->rows[t->count++] = row;
     }
     size_t first = 0;
-    for (size_t i = 0; i < t->count; first += t->rows[i++].count)
-        t->rows[i].cells = t->cells + first;
+    for (size_t i = 0; i < t->count; i++) {
+        rp_csv_row *row = &t->rows[i];
+        row->cells = t->cells + first;
+        first += row->count;
+        /* Spreadsheets fill rows up to the widest one. */
+        while (i && row->count > t->rows[0].count && !row->cells[row->count - 1][0]) row->count--;
+    }
     return RP_OK;
 }
 
@@ -296,11 +301,16 @@ void rp_csv_release(rp_csv_table *table)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
+/* Whatever may be taken for a separator, and blanks that would not count. */
 static bool needs_quotes(const char *cell)
 {
+    static const char wide_blank[] = "\xC2\xA0";
     const size_t length = strlen(cell);
-    if (strpbrk(cell, ",;\"\r\n")) return true;
-    return length && (strchr(" \t", cell[0]) || strchr(" \t", cell[length - 1]));
+    if (strpbrk(cell, ",;|\t\"\r\n")) return true;
+    if (length >= 2 &&
+        (strncmp(cell, wide_blank, 2) == 0 || strcmp(cell + length - 2, wide_blank) == 0))
+        return true;
+    return length && (cell[0] == ' ' || cell[length - 1] == ' ');
 }
 
 rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err)

@@ -102,7 +102,7 @@ const char *rp_csv_number_fault(const char *cell)
 {
     switch (mark_of(cell, strlen(cell))) {
     case MARK_COMMA:
-        return "has a decimal comma, where other numbers of the table have a point: write all with "
+        return "has a decimal comma, and others of the table another form: write all with "
                "a decimal point, as 34.2";
     case MARK_EITHER:
         return "has a comma that may stand for decimals or between thousands: write it with a "

@@ -44,6 +44,8 @@ static void test_separators(void **state)
         {"\xEF\xBB\xBFsep=;\na;b\n", "a|b"},
         {"sep=long,b\n1,2\n", "sep=long|b/1|2"},
         {"\n;;\na;b,c;d\n", "a|b,c|d"},
+        {"a,b\n1,2,,\n3,,\n4,5,,6\n",
+         "a|b/1|2/3|/4|5||6"}, /* rows filled up, and one that is not */
         {"a;\"b;;;,,,,,,\"\n", "a|b;;;,,,,,,"},
         {" a ,\xC2\xA0"
          "34.2\xC2\xA0\n",
@@ -267,6 +269,35 @@ static void test_formulas(void **state)
     remove_folder(folder);
 }
 
+/* What looks like a separator, a blank or a quote within a header comes back as it was. */
+static void test_round_trip(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {
+        "a|b|c|d",           "e;f;g;h", "i\tj\tk\tl", "\"m\" n\"", " o ",
+        "\xC2\xA0p\xC2\xA0", "q\r\nr",  "",           "=s;t|u",    "'v"};
+    enum { COUNT = sizeof cells / sizeof *cells };
+    char *folder = make_folder();
+    RP_AUTOFREE char *path = rp_path_join(folder, "t.csv");
+    rp_outfile *out = NULL;
+    rp_error err = {0};
+    uint8_t *text = NULL;
+    size_t size = 0;
+    assert_ok(rp_outfile_create(path, &out, &err), err);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_ok(rp_csv_write_cell(out, cells[i], i + 1 < COUNT ? "," : "\n", &err), err);
+    assert_ok(rp_outfile_commit(out, &err), err);
+    rp_outfile_destroy(out);
+    assert_ok(rp_file_read(path, &text, &size, &err), err);
+    rp_csv_table t = parse(text, size);
+    assert_int_equal(t.fault_count, 0);
+    assert_int_equal(t.rows[0].count, COUNT);
+    for (size_t i = 0; i < COUNT; i++) assert_string_equal(t.rows[0].cells[i], cells[i]);
+    rp_csv_release(&t);
+    rp_free(text);
+    remove_folder(folder);
+}
+
 /* Whatever allocation fails, nothing leaks. */
 static void test_short_memory(void **state)
 {
@@ -300,7 +331,7 @@ int main(void)
         cmocka_unit_test(test_other_files),    cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_unclear_points), cmocka_unit_test(test_number_faults),
         cmocka_unit_test(test_dates),          cmocka_unit_test(test_formulas),
-        cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
