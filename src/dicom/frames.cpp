@@ -73,6 +73,12 @@ std::string read_rescale(const std::vector<DcmItem *> &from, File &file)
         return "RescaleSlope is malformed or 0";
     if (first_number(from, DCM_RescaleIntercept, file.intercept) == Presence::malformed)
         return "RescaleIntercept is malformed";
+    file.rescaled = !first_text(from, DCM_RescaleSlope).empty() ||
+                    !first_text(from, DCM_RescaleIntercept).empty();
+    file.rescale_type = first_text(from, DCM_RescaleType);
+    for (DcmItem *item : from)
+        if (file.is_ct() && !file.rescaled && !items_of(*item, DCM_ModalityLUTSequence).empty())
+            return "a table (ModalityLUTSequence) instead of RescaleSlope and RescaleIntercept";
     if (std::fabs(file.slope) > largest_rescale || std::fabs(file.intercept) > largest_rescale)
         return "RescaleSlope or RescaleIntercept is out of all proportion";
     return "";

@@ -214,9 +214,11 @@ enum class Kind { slice, passed_over, unusable, not_image };
 struct Coding {
     int allocated = 0, stored = 0, high = 0;
     bool is_signed = false;
+    Sint32 padding_cell = -1; /**< a whole cell that is padding, though its bits stored are those of
+                                   another value; -1: none */
 };
 
-/** Values equal to the padding value, or between it and the range limit. */
+/** Stored values equal to the padding value, or between it and the range limit. */
 struct Padding {
     bool present = false;
     Sint32 low = 0, high = 0;
@@ -244,6 +246,8 @@ struct File {
     int rows = 0, columns = 0;
     double position[3] = {}, orientation[6] = {}, spacing[2] = {}; /**< spacing: row, column */
     double slope = 1, intercept = 0;
+    bool rescaled = false;             /**< slope or intercept is there */
+    std::string rescale_type;          /**< "" if unknown */
     double thickness = 0, between = 0; /**< 0: absent */
     std::string kernel, phase, time;   /**< for lists and messages; "" if unknown */
     std::vector<std::string> marks;    /**< of the acquisition it is of: parts.hpp */
@@ -339,9 +343,16 @@ class SliceReader
   public:
     /**
      * Decodes one slice into rows * columns HU values. CT values below -1024 HU and padding become
-     * -1000 HU, counted in padded.
+     * -1000 HU, counted in padded. Padding that stands for what tissue may hold is taken for it
+     * only in regions that reach the border.
      */
     rp_status read(const File &file, float *values, size_t *padded, rp_error *err);
+    /** Of all slices read: voxels that became air though their padding value may be tissue; not
+     *  counted in padded. */
+    size_t settled() const
+    {
+        return settled_;
+    }
 
   private:
     bool read_place(const File &file, float *values, size_t *padded);
@@ -353,10 +364,12 @@ class SliceReader
     std::unique_ptr<DcmFileFormat> format_; /**< of path_ */
     std::vector<Uint8> raw_;
     std::vector<Sint32> values_;
-    std::vector<float> table_;        /**< HU of every cell of 16 bits */
-    std::vector<unsigned char> pads_; /**< whether a cell is padding */
-    PixelPlace place_;                /**< that the table is for */
+    std::vector<float> table_;         /**< HU of every cell of 16 bits */
+    std::vector<unsigned char> pads_;  /**< of every cell whether it is padding (enum Pad) */
+    std::vector<unsigned char> found_; /**< of the slice's pixels */
+    PixelPlace place_;                 /**< that the table is for */
     double slope_ = 0, intercept_ = 0;
+    size_t settled_ = 0;
     bool is_ct_ = false;
 };
 

@@ -199,7 +199,8 @@ class Pile
             const double down = above == heights_.begin() ? far : at - *(above - 1);
             if (std::min(up, down) <= near_)
                 clash.upon++;
-            else if (std::min(up, down) < no_room * usual_ || up + down <= neighbours * usual_)
+            else if (std::max(up, down) < far && /* what lies beyond the ends may go on */
+                     (std::min(up, down) < no_room * usual_ || up + down <= neighbours * usual_))
                 clash.between++;
         }
         return clash;
@@ -384,7 +385,7 @@ static bool are_regular(const std::vector<MarkGroup> &parts, size_t all)
         else if (!is_regular(part.spots))
             return false;
     }
-    return few <= std::max<size_t>(2, all / 10);
+    return few <= all / 10;
 }
 
 static bool are_passes(const std::vector<MarkGroup> &parts)

@@ -17,13 +17,52 @@ namespace rp_dicom
 
 static const float lowest_hu = -1024;
 static const float air_hu = -1000;
+/* A padding value that stands for more may be lung or denser tissue. */
+static const float tissue_hu = -900;
+/* Of a slice's pixels; the corners outside the scan circle are 0.05 each. */
+static const double least_region = 0.002;
+
+/* Of a whole cell that is padding: no 16 bits hold it. */
+static const Sint32 padding_stored = -0x40000000;
+
+enum Pad : unsigned char { NO_PAD, PAD, DOUBTFUL_PAD };
 
 static Sint32 stored_value(Uint32 cell, const Coding &coding)
 {
+    if (Sint32(cell) == coding.padding_cell) return padding_stored;
     const Uint32 mask = (Uint32(1) << coding.stored) - 1;
     const Uint32 value = cell >> (coding.high + 1 - coding.stored) & mask;
     if (coding.is_signed && value >> (coding.stored - 1)) return Sint32(value | ~mask);
     return Sint32(value);
+}
+
+/** The 16 bits of a bound of the padding, and the value that they are in the pixels' signedness: it
+ *  is often written with the other one. */
+static bool padding_bits(DcmItem &d, const DcmTagKey &tag, const Coding &coding, Uint16 &bits,
+                         Sint32 &value)
+{
+    double number = 0;
+    if (number_of(d, tag, number) != Presence::ok || std::fabs(number) > 65535) return false;
+    bits = Uint16(Sint32(number));
+    value = coding.is_signed ? Sint32(Sint16(bits)) : Sint32(bits);
+    return true;
+}
+
+static bool is_storable(Sint32 value, const Coding &coding)
+{
+    const Sint32 half = Sint32(1) << (coding.stored - 1);
+    return coding.is_signed ? value >= -half && value < half : value < 2 * half;
+}
+
+/** A padding value beyond the bits stored is padding where the whole cell holds it, and nowhere
+ *  else: its lower bits are some other value's. */
+static void find_padding_cell(DcmItem &d, Coding &coding)
+{
+    Uint16 bits = 0;
+    Sint32 value = 0;
+    if (text_of(d, DCM_Modality) != "CT") return;
+    if (padding_bits(d, DCM_PixelPaddingValue, coding, bits, value) && !is_storable(value, coding))
+        coding.padding_cell = bits;
 }
 
 static rp_status read_coding(const char *path, DcmItem &d, Coding &coding, rp_error *err)
@@ -43,27 +82,20 @@ static rp_status read_coding(const char *path, DcmItem &d, Coding &coding, rp_er
                        "%s: BitsStored %g and HighBit %g do not fit into %g bits", path, stored,
                        high, allocated);
     coding = {int(allocated), int(stored), int(high), sign != 0};
+    find_padding_cell(d, coding);
     return RP_OK;
-}
-
-/** A bound of the padding as a stored value. It is often written with the wrong signedness, so
- *  only its bits count. */
-static bool padding_bound(DcmItem &d, const DcmTagKey &tag, const Coding &coding, Sint32 &bound)
-{
-    double value = 0;
-    if (number_of(d, tag, value) != Presence::ok || std::fabs(value) > 65535) return false;
-    bound = stored_value(Uint32(Sint32(value)),
-                         {16, coding.stored, coding.stored - 1, coding.is_signed});
-    return true;
 }
 
 static Padding read_padding(DcmItem &d, const Coding &coding)
 {
     Padding padding;
     Sint32 limit = 0;
-    padding.present = padding_bound(d, DCM_PixelPaddingValue, coding, padding.low);
+    Uint16 bits = 0;
+    padding.present = padding_bits(d, DCM_PixelPaddingValue, coding, bits, padding.low) &&
+                      is_storable(padding.low, coding);
     padding.high = padding.low;
-    if (padding.present && padding_bound(d, DCM_PixelPaddingRangeLimit, coding, limit)) {
+    if (padding.present && padding_bits(d, DCM_PixelPaddingRangeLimit, coding, bits, limit) &&
+        is_storable(limit, coding)) {
         padding.low = std::min(padding.low, limit);
         padding.high = std::max(padding.high, limit);
     }
@@ -190,10 +222,14 @@ static rp_status read_jpeg2000(const File &file, DcmDataset &d, E_TransferSyntax
     values.resize(size_t(file.rows) * size_t(file.columns));
     status = jpeg2000_decode(path, stream.data(), stream.size(), file.columns, file.rows,
                              values.data(), &found, err);
-    if (status || found.is_signed || !coding.is_signed) return status;
+    if (status) return status;
+    for (Sint32 &value : values)
+        if (Sint32(Uint16(value)) == coding.padding_cell) value = padding_stored;
+    if (found.is_signed || !coding.is_signed) return RP_OK;
     /* The codestream calls the header's signed values unsigned: their sign bit is still there. */
-    const Coding plain = {16, found.precision, found.precision - 1, true};
-    for (Sint32 &value : values) value = stored_value(Uint32(value), plain);
+    const Coding plain = {16, found.precision, found.precision - 1, true, -1};
+    for (Sint32 &value : values)
+        if (value != padding_stored) value = stored_value(Uint32(value), plain);
     return RP_OK;
 }
 
@@ -251,12 +287,56 @@ PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_
     return place;
 }
 
-static float to_hu(Sint32 stored, const File &file, const Padding &padding, bool *pad)
+static float to_hu(Sint32 stored, const File &file, const Padding &padding, unsigned char *pad)
 {
     const float value = float(stored * file.slope + file.intercept);
-    *pad = file.is_ct() && ((padding.present && stored >= padding.low && stored <= padding.high) ||
-                            value < lowest_hu);
-    return *pad ? air_hu : value;
+    const bool is_padding = stored == padding_stored ||
+                            (padding.present && stored >= padding.low && stored <= padding.high);
+    *pad = NO_PAD;
+    if (!file.is_ct()) return value;
+    if (is_padding && stored != padding_stored && value > tissue_hu)
+        *pad = DOUBTFUL_PAD;
+    else if (is_padding || value < lowest_hu)
+        *pad = PAD;
+    return *pad == PAD ? air_hu : value;
+}
+
+/** The pixels of a doubtful region that holds this one; they are doubtful no more. */
+static std::vector<size_t> take_region(std::vector<unsigned char> &pads, const File &file,
+                                       size_t start)
+{
+    std::vector<size_t> region{start};
+    const size_t columns = size_t(file.columns), rows = size_t(file.rows);
+    pads[start] = NO_PAD;
+    for (size_t k = 0; k < region.size(); k++) {
+        const size_t at = region[k], x = at % columns, y = at / columns;
+        const size_t next[4] = {x ? at - 1 : at, x + 1 < columns ? at + 1 : at,
+                                y ? at - columns : at, y + 1 < rows ? at + columns : at};
+        for (const size_t i : next) {
+            if (pads[i] != DOUBTFUL_PAD) continue;
+            pads[i] = NO_PAD;
+            region.push_back(i);
+        }
+    }
+    return region;
+}
+
+/** Padding surrounds what was scanned: regions of it reach the border, and are no single pixels.
+ *  They become air; returns how many pixels. */
+static size_t settle_doubtful(std::vector<unsigned char> &pads, const File &file, float *out)
+{
+    size_t settled = 0;
+    const size_t columns = size_t(file.columns), pixels = columns * size_t(file.rows);
+    for (size_t i = 0; i < pixels; i++) {
+        const size_t x = i % columns;
+        const bool at_border = i < columns || i + columns >= pixels || x == 0 || x + 1 == columns;
+        if (!at_border || pads[i] != DOUBTFUL_PAD) continue;
+        const std::vector<size_t> region = take_region(pads, file, i);
+        if (double(region.size()) < std::max(2.0, least_region * double(pixels))) continue;
+        for (const size_t k : region) out[k] = air_hu;
+        settled += region.size();
+    }
+    return settled;
 }
 
 static bool same_place(const PixelPlace &a, const PixelPlace &b)
@@ -264,7 +344,8 @@ static bool same_place(const PixelPlace &a, const PixelPlace &b)
     const Coding &c = a.coding, &d = b.coding;
     const Padding &p = a.padding, &q = b.padding;
     return c.stored == d.stored && c.high == d.high && c.is_signed == d.is_signed &&
-           p.present == q.present && p.low == q.low && p.high == q.high;
+           c.padding_cell == d.padding_cell && p.present == q.present && p.low == q.low &&
+           p.high == q.high;
 }
 
 /** HU of all 65536 cells: cheaper than computing them for each pixel, where slices are alike. */
@@ -276,9 +357,8 @@ void SliceReader::make_table(const File &file)
     table_.resize(65536);
     pads_.resize(65536);
     for (Uint32 cell = 0; cell < 65536; cell++) {
-        bool pad = false;
-        table_[cell] = to_hu(stored_value(cell, file.place.coding), file, file.place.padding, &pad);
-        pads_[cell] = pad;
+        table_[cell] =
+            to_hu(stored_value(cell, file.place.coding), file, file.place.padding, &pads_[cell]);
     }
     place_ = file.place;
     slope_ = file.slope;
@@ -304,13 +384,18 @@ bool SliceReader::read_place(const File &file, float *out, size_t *padded)
     if (!whole) return false;
     make_table(file);
     *padded = 0;
+    found_.resize(count);
+    bool doubtful = false;
     const int low = file.place.swapped ? 1 : 0;
     for (size_t i = 0; i < count; i++) {
         const unsigned cell = raw_[2 * i + size_t(low)] | unsigned(raw_[2 * i + size_t(1 - low)])
                                                               << 8;
         out[i] = table_[cell];
-        *padded += pads_[cell];
+        found_[i] = pads_[cell];
+        *padded += found_[i] == PAD;
+        doubtful |= found_[i] == DOUBTFUL_PAD;
     }
+    if (doubtful) settled_ += settle_doubtful(found_, file, out);
     return true;
 }
 
@@ -359,11 +444,14 @@ rp_status SliceReader::read(const File &file, float *out, size_t *padded, rp_err
     if (!status) {
         const Padding padding = read_padding(*format_->getDataset(), coding);
         *padded = 0;
+        found_.resize(values_.size());
+        bool doubtful = false;
         for (size_t i = 0; i < values_.size(); i++) {
-            bool pad = false;
-            out[i] = to_hu(values_[i], file, padding, &pad);
-            *padded += pad;
+            out[i] = to_hu(values_[i], file, padding, &found_[i]);
+            *padded += found_[i] == PAD;
+            doubtful |= found_[i] == DOUBTFUL_PAD;
         }
+        if (doubtful) settled_ += settle_doubtful(found_, file, out);
     }
     if (file.frames == 1) format_.reset(); /* what the next slice cannot use */
     return status;

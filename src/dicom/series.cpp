@@ -203,7 +203,7 @@ static void load_task(void *context, size_t task, int worker)
 }
 
 static rp_status load_pixels(const char *path, const Stack &stack, const rp_progress *progress,
-                             float *values, size_t *padded, rp_error *err)
+                             float *values, rp_dicom_series &series, rp_error *err)
 {
     const File &first = *stack.slices[0].file;
     LoadJob job = {&stack, values, size_t(first.columns) * size_t(first.rows), 0, {}, {}};
@@ -218,11 +218,20 @@ static rp_status load_pixels(const char *path, const Stack &stack, const rp_prog
         for (size_t i = 0; i < tasks; i++) {
             if (job.results[i].status)
                 return rp_fail(err, job.results[i].status, "%s", job.results[i].err.message);
-            *padded += job.results[i].padded;
+            series.padded_voxels += job.results[i].padded;
         }
         rp_progress_report(progress, "reading slices", double(job.first + tasks), double(count),
                            nullptr);
     }
+    size_t settled = 0;
+    for (const SliceReader &reader : job.readers) settled += reader.settled();
+    series.padded_voxels += settled;
+    if (settled)
+        rp_remark_add(&series.remarks, "padding_like_tissue",
+                      "PixelPaddingValue stands for what tissue may hold as well: %zu voxels in "
+                      "regions of it that reach the border were taken for padding, the others for "
+                      "tissue.",
+                      settled);
     return RP_OK;
 }
 
@@ -245,14 +254,12 @@ static rp_status load_image(const char *path, const Stack &stack, const rp_progr
     if (status) return status;
     if (!stack.repair.resampled) {
         status = rp_image_init(&series.image, &stack.grid, err);
-        return status ? status
-                      : load_pixels(path, stack, progress, series.image.data, &series.padded_voxels,
-                                    err);
+        return status ? status : load_pixels(path, stack, progress, series.image.data, series, err);
     }
     const File &file = *stack.slices[0].file;
     const size_t pixels = size_t(file.rows) * size_t(file.columns);
     std::vector<float> values(stack.slices.size() * pixels);
-    status = load_pixels(path, stack, progress, values.data(), &series.padded_voxels, err);
+    status = load_pixels(path, stack, progress, values.data(), series, err);
     if (status) return status;
     return resample_stack(stack, values, file.is_ct() ? air_outside : 0, series.image, err);
 }
@@ -348,6 +355,31 @@ static rp_status note_objects(const char *path, const Stack &stack, rp_dicom_ser
     return finish_series(path, uids, series, err);
 }
 
+/** What the headers say against values in HU. */
+static void note_rescale(const Stack &stack, rp_remarks &remarks)
+{
+    size_t missing = 0, others = 0;
+    const size_t all = stack.slices.size();
+    std::string type;
+    for (const Placed &p : stack.slices) {
+        const File &file = *p.file;
+        missing += file.is_ct() && !file.rescaled;
+        if (!file.is_ct() || file.rescale_type.empty() || file.rescale_type == "HU") continue;
+        type = file.rescale_type;
+        others++;
+    }
+    if (missing)
+        rp_remark_add(&remarks, "rescale_missing",
+                      "%zu of %zu slices have neither RescaleSlope nor RescaleIntercept: their "
+                      "stored values were taken for HU.",
+                      missing, all);
+    if (others)
+        rp_remark_add(&remarks, "rescale_type",
+                      "RescaleType of %zu of %zu slices is %s, not HU: their values were taken for "
+                      "HU all the same.",
+                      others, all, type.c_str());
+}
+
 static rp_status load_series(const char *path, const rp_dicom_load_options &options,
                              const rp_progress *progress, rp_dicom_series &series, rp_error *err)
 {
@@ -373,6 +405,7 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     if (status) return status;
     series.header = stack.slices.front().file->header;
     series.part = chosen->part;
+    note_rescale(stack, series.remarks);
     if (chosen->part)
         rp_remark_add(&series.remarks, "series_part",
                       "The series holds %d acquisitions, phases or reconstructions of one place; "

@@ -204,7 +204,7 @@ static enum scale scale_of(const rp_values *v)
     const double solid = v->tissue_share + v->lung_share;
     if ((double)v->highest - (double)v->lowest < narrowest_range) return NARROW;
     if (is_offset(v)) return OFFSET;
-    if (v->lowest >= 0 && v->lowest_share > floor_share) return FLOOR;
+    if (v->lowest >= 0 && v->lowest < 1 && v->lowest_share > floor_share) return FLOOR;
     if (v->tissue_median > highest_median) return DENSE;
     if (v->deep_share > deep_share) return DEEP;
     if (v->air_share < hardly_any && v->plateau_share > plateau_share) return SHALLOW;
@@ -217,7 +217,7 @@ static void check_scale(const rp_values *v, rp_remarks *remarks)
         [NARROW] = "they span less than the noise of any CT, as if scaled",
         [OFFSET] = "soft tissue seems to lie near 1024, as if the rescale intercept had been left "
                    "out",
-        [FLOOR] = "none lies below 0, and many hold the lowest value: cut off, scaled or masked",
+        [FLOOR] = "none lies below 0, where many are: cut off, scaled or masked",
         [DENSE] = "the median of what is denser than fat is far above that of any tissue",
         [DEEP] = "a large part lies below -1100, deeper than air",
         [SHALLOW] = "what seems to be air lies above -700, as if the slope were wrong",

@@ -4,80 +4,14 @@ import csv
 import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
-import warnings
 
-try:
-    import nibabel as nib
-    import numpy as np
-    import pydicom
-    from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-    from pydicom.sequence import Sequence
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
+from dicom_sets import CT, ENHANCED, MR, SLICES, STEP, dataset, finish, plane, require, run, write_set
 
-REPRISE = os.environ.get("REPRISE", "")
-ROWS, COLUMNS, SLICES, STEP = 8, 10, 12, 3.0
-CT, MR, ENHANCED = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2.1"
-warnings.simplefilter("ignore")
-checked = 0
-failed = []
-
-
-def require(condition, *what):
-    global checked
-    checked += 1
-    if not condition:
-        failed.append(" ".join(map(str, what)))
-        print("FAILED:", *what)
-
-
-def run(*arguments):
-    return subprocess.run([REPRISE, *arguments], capture_output=True, text=True, timeout=120, check=False)
-
-
-def plane(number, k):
-    """Of set `number`, slice k: a ramp of its own about soft tissue, air in one corner."""
-    y, x = np.mgrid[:ROWS, :COLUMNS]
-    values = 20 + 40 * number + 3 * k + x + 2 * y
-    values[:2, :3] = -1000
-    return values
-
-
-def dataset(path, sop_class, uid):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, uid
-    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-    d = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
-    d.is_little_endian, d.is_implicit_VR = True, False
-    d.SOPClassUID, d.SOPInstanceUID, d.Modality = sop_class, uid, "MR" if sop_class == MR else "CT"
-    d.PatientID = d.PatientName = "PARTS"
-    d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = "2.25.1", "2.25.21", "2.25.3"
-    d.StudyDate = d.AcquisitionDate = d.ContentDate = "20240110"
-    d.Rows, d.Columns, d.SamplesPerPixel, d.PhotometricInterpretation = ROWS, COLUMNS, 1, "MONOCHROME2"
-    d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 16, 16, 15, 1
-    d.RescaleSlope, d.RescaleIntercept = 1, 0
-    return d
-
-
-def write_set(folder, number, heights=None, sop_class=CT, pixels=None, **marks):
-    """Slices of one set; a mark may be a function of the slice."""
-    os.makedirs(folder, exist_ok=True)
-    heights = [STEP * k for k in range(SLICES)] if heights is None else heights
-    for k, z in enumerate(heights):
-        path = os.path.join(folder, f"{number}-{(k * 5) % SLICES:02}")
-        d = dataset(path, sop_class, f"2.25.{number + 1}{k + 100}")
-        d.ImagePositionPatient, d.ImageOrientationPatient = ["-5", "-4", f"{z:.6f}"], [1, 0, 0, 0, 1, 0]
-        d.PixelSpacing, d.SliceThickness, d.InstanceNumber = [1, 1], STEP, k + 1
-        for name, value in marks.items():
-            setattr(d, name, value(k) if callable(value) else value)
-        d.PixelData = plane(number if pixels is None else pixels, k).astype("<i2").tobytes()
-        d.save_as(path, write_like_original=False)
-    return folder
-
+import nibabel as nib
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 def clock(start, step):
     def at(k):
@@ -214,6 +148,9 @@ def honest(scratch):
     write_set(folder, 1, [STEP * k for k in range(6, 12)], AcquisitionNumber=2, AcquisitionTime="101000")
     require(len(listed(folder)) == 1 and run("convert", folder, os.path.join(scratch, "x.nii")).returncode == 0,
             "two slabs that follow one another")
+    folder = write_set(os.path.join(scratch, "far"), 0, [-99.48, 103.02, 104.27, 105.52],
+                       AcquisitionTime=lambda k: ("173321", "173522", "173525", "173525")[k])
+    require([s["why_not"][:14] for s in listed(folder)] == ["missing slices"], "a slice far away", listed(folder))
 
 
 def rounded(scratch):
@@ -318,8 +255,7 @@ def main():
         for case in (two_sets, more_sets, honest, rounded, frames, imported):
             os.makedirs(os.path.join(scratch, case.__name__))
             case(os.path.join(scratch, case.__name__))
-    print(f"{checked} checks, {len(failed)} failed")
-    sys.exit(bool(failed))
+    finish()
 
 
 if __name__ == "__main__":

@@ -236,8 +236,8 @@ static void bits_are_taken_from_where_the_header_says(void **state)
     edit_text(path, INTERCEPT, "DS", "0");
     edit_pixel(path, 0, (0xFFFu & (unsigned)-700) << 2 | 0xC003);
     edit_pixel(path, 1, 700u << 2 | 0x4001);
-    edit_u16(path, PADDING, "US", 0xFFFF & (unsigned)-701); /* signed value in an unsigned field */
-    edit_pixel(path, 2, (0xFFFu & (unsigned)-701) << 2);
+    edit_u16(path, PADDING, "US", 0xFFFF & (unsigned)-1001); /* signed value in an unsigned field */
+    edit_pixel(path, 2, (0xFFFu & (unsigned)-1001) << 2);
     rp_dicom_series s = load(path);
     assert_close((double)s.image.data[0], -700, 0);
     assert_close((double)s.image.data[1], 700, 0);
