@@ -194,9 +194,10 @@ rp_status rp_directory_create(const char *path, rp_error *err);
 /** True for the name (without folder) of what this program writes before it is whole:
  * ".reprise-..." and "NAME.part-" with six letters and digits, one letter at least. */
 bool rp_name_is_temporary(const char *name);
-/** Every regular file below a folder (recursively, symlinks to files followed), sorted by path.
- *  Temporary names are passed over, files and folders, with a warning. *paths and each string are
- *  rp_alloc'd; free with rp_string_list_free. */
+/** Every regular file below a folder (recursively, symlinks to files followed), sorted by path, and
+ *  links to nothing: whoever reads them finds that they are missing. RP_ERR_IO where a path below
+ *  is too long or cannot be reached. Temporary names are passed over, files and folders, with a
+ * warning. *paths and each string are rp_alloc'd; free with rp_string_list_free. */
 rp_status rp_directory_list(const char *path, char ***paths, size_t *count, rp_error *err);
 /** The same with temporary ones. */
 rp_status rp_directory_list_all(const char *path, char ***paths, size_t *count, rp_error *err);

@@ -70,6 +70,15 @@ bool rp_name_is_temporary(const char *name)
     return letter;
 }
 
+/* Of a path longer than the system takes, its beginning and its end. */
+static rp_status fail_unreachable(rp_error *err, const char *path)
+{
+    const size_t length = strlen(path), shown = 120;
+    if (length <= 4 * shown) return fail_errno(err, path, "cannot be read");
+    return rp_fail(err, RP_ERR_IO, "%.*s...%s (%zu characters): cannot be read: %s", (int)shown,
+                   path, path + length - shown, length, strerror(errno));
+}
+
 static rp_status list_below(const char *folder, int depth, path_list *list, rp_error *err)
 {
     if (depth > 64) return rp_fail(err, RP_ERR_IO, "%s: folders nested too deeply", folder);
@@ -83,12 +92,15 @@ static rp_status list_below(const char *folder, int depth, path_list *list, rp_e
         struct stat link_info, info;
         if (!path) {
             status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-        } else if (lstat(path, &link_info) != 0 || stat(path, &info) != 0) {
-            rp_free(path); /* vanished or dangling: nothing to read there */
+        } else if (lstat(path, &link_info) != 0) {
+            if (errno != ENOENT) status = fail_unreachable(err, path);
+            rp_free(path); /* or it vanished */
         } else if (!list->all && rp_name_is_temporary(entry->d_name)) {
-            list->passed_over += S_ISDIR(info.st_mode) || info.st_size > 0; /* locks are empty */
+            list->passed_over +=
+                S_ISDIR(link_info.st_mode) || link_info.st_size > 0; /* locks are empty */
             rp_free(path);
-        } else if (S_ISREG(info.st_mode)) {
+        } else if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) {
+            /* a link to nothing is a file that is missing: whoever reads it says so */
             if (!list_push(list, path))
                 status = rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
         } else {

@@ -13,16 +13,17 @@
 namespace rp_dicom
 {
 
-/** Parts for a message, a line each with number and name; of many the first. */
+/** Parts for a message, each with number and name; of many the first. In one line: only that is
+ *  sure to be ours where names hold what they like. */
 template <class Part> std::string list_of(const Part *parts, size_t count)
 {
     const size_t most = 700;
     std::string text;
     for (size_t i = 0; i < count; i++) {
         const std::string line =
-            "\n  " + std::to_string(parts[i].number) + "  \"" + parts[i].name + "\"";
+            (i ? "; " : " ") + std::to_string(parts[i].number) + " \"" + parts[i].name + "\"";
         if (text.size() + line.size() > most)
-            return text + "\n  and " + std::to_string(count - i) + " more";
+            return text + "; and " + std::to_string(count - i) + " more";
         text += line;
     }
     return text;

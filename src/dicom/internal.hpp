@@ -290,6 +290,7 @@ void read_acquisition(const std::vector<DcmItem *> &from, File &file);
 struct Series {
     std::vector<const File *> slices; /**< of a stack */
     std::vector<const File *> others; /**< passed over or unusable; of all parts */
+    std::vector<const File *> lost;   /**< probably slices, but unreadable; of all parts */
     int part = 0, parts = 0;          /**< from 1; 0: the series is one */
     std::string what;                 /**< what the part differs from the others in, in words */
     const File &first() const
@@ -336,6 +337,9 @@ rp_status frame_of(const File &file, double frame[3][3], rp_error *err);
 
 /** Where the pixels lie, from a header that was parsed up to PixelData, which ended at end. */
 PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_t end);
+
+/** Whether all its pixels lie there uncompressed, so that nothing but a read error can go wrong. */
+bool is_in_place(const File &file);
 
 /** Decodes slices one after another and keeps what the next may need; one for each thread. */
 class SliceReader

@@ -6,17 +6,60 @@
 namespace rp_dicom
 {
 
+struct ParseJob {
+    std::vector<const File *> files;
+    std::vector<std::string> problems;
+};
+
+static void parse_task(void *context, size_t task, int)
+{
+    ParseJob &job = *static_cast<ParseJob *>(context);
+    const char *path = job.files[task]->path.c_str();
+    guarded(path, nullptr, [&] {
+        DcmFileFormat format;
+        const OFCondition loaded = load_whole(path, format);
+        if (loaded.bad())
+            job.problems[task] = std::string("truncated or damaged: ") + loaded.text();
+        return RP_OK;
+    });
+}
+
+/** What loading would stumble over once the headers are read: the first slice is decoded, files
+ *  whose pixels are not plainly there are parsed. */
+static rp_status check_readable(const Stack &stack, rp_error *err)
+{
+    const File &first = *stack.slices[0].file;
+    std::vector<float> values(size_t(first.rows) * size_t(first.columns));
+    size_t padded = 0;
+    SliceReader reader;
+    const rp_status status = reader.read(first, values.data(), &padded, err);
+    ParseJob job;
+    std::set<std::string> seen;
+    for (const Placed &p : stack.slices)
+        if (!is_in_place(*p.file) && seen.insert(p.file->path).second) job.files.push_back(p.file);
+    if (status || job.files.empty()) return status;
+    job.problems.resize(job.files.size());
+    rp_parallel_for(job.files.size(), parse_task, &job);
+    for (size_t i = 0; i < job.files.size(); i++)
+        if (!job.problems[i].empty())
+            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", job.files[i]->path.c_str(),
+                           job.problems[i].c_str());
+    return RP_OK;
+}
+
 static void describe_stack(const Series &series, rp_dicom_series_info &info)
 {
     Stack stack, repaired;
     rp_error problem = {};
-    const bool stands = order_stack(series, false, stack, &problem) == RP_OK;
+    bool stands = order_stack(series, false, stack, &problem) == RP_OK;
+    if (stands) stands = check_readable(stack, &problem) == RP_OK;
     const bool is_ct = series.slices[0]->is_ct();
     info.usable = stands && is_ct;
     info.slice_spacing_mm = stack.spacing;
     info.tilt_degrees = stack.repair.tilt_degrees;
     if (!stands && problem.status == RP_ERR_REFUSED && is_ct)
-        info.repairable = order_stack(series, true, repaired, nullptr) == RP_OK;
+        info.repairable = order_stack(series, true, repaired, nullptr) == RP_OK &&
+                          check_readable(repaired, nullptr) == RP_OK;
     const File &lowest = stack.slices.empty() ? *series.slices[0] : *stack.slices[0].file;
     copy_text(info.acquisition_time, lowest.time.substr(0, 6));
     if (!is_ct)

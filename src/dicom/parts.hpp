@@ -22,6 +22,13 @@ std::vector<std::string> read_marks(const std::vector<DcmItem *> &from, const Fi
  */
 std::vector<Series> divide_series(const Series &series);
 
+/** Why a file that is no DICOM is none, in a few words. */
+std::string why_unreadable(const std::string &path);
+
+/** Gives each series the files that by their names, their folders or what is left of their headers
+ *  were slices of it, but cannot be read. README.txt, Thumbs.db and packed copies are none. */
+void note_lost(const std::vector<File> &files, std::vector<Series> &list);
+
 /** Whether two slices hold the same values; false where one cannot be read. */
 bool same_pixels(const File &a, const File &b);
 

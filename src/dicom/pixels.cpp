@@ -254,6 +254,17 @@ static bool is_pixel_head(FILE *file, offile_off_t at, const DcmXfer &syntax, of
     return length != 0xFFFFFFFF;
 }
 
+/** Whether nothing but zeros follows: storage in blocks fills up the last one. */
+static bool zeros_follow(FILE *file, offile_off_t at)
+{
+    unsigned char block[512];
+    if (fseeko(file, at, SEEK_SET)) return false;
+    for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0;)
+        if (std::any_of(block, block + got, [](unsigned char byte) { return byte != 0; }))
+            return false;
+    return true;
+}
+
 /** Whether the data set may go on here behind its PixelData: with a later attribute, or not at all.
  * The PixelData of an icon, within a sequence, is followed by something else. */
 static bool is_pixel_end(FILE *file, offile_off_t at, bool big)
@@ -262,7 +273,7 @@ static bool is_pixel_end(FILE *file, offile_off_t at, bool big)
     if (fseeko(file, 0, SEEK_END) || ftello(file) < at) return false;
     if (fseeko(file, at, SEEK_SET) || fread(tag, 1, 4, file) != 4) return true;
     const unsigned group = big ? tag[0] * 256u + tag[1] : tag[1] * 256u + tag[0];
-    return group > 0x7FE0 && group != 0xFFFE;
+    return (group > 0x7FE0 && group != 0xFFFE) || (group == 0 && zeros_follow(file, at));
 }
 
 PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_t end)
@@ -371,8 +382,7 @@ bool SliceReader::read_place(const File &file, float *out, size_t *padded)
 {
     const size_t count = size_t(file.rows) * size_t(file.columns);
     const size_t frame = size_t(std::max(file.frame, 0));
-    if (!file.place.known || size_t(file.place.length) < 2 * count * size_t(file.frames))
-        return false;
+    if (!is_in_place(file)) return false;
     raw_.resize(2 * count);
     FILE *stream = fopen(file.path.c_str(), "rb");
     if (!stream) return false;
@@ -411,6 +421,12 @@ rp_status SliceReader::open(const std::string &path, rp_error *err)
     format_.reset();
     return rp_fail(err, RP_ERR_FORMAT, "%s: truncated or damaged (%s)", path.c_str(),
                    loaded.text());
+}
+
+bool is_in_place(const File &file)
+{
+    const size_t pixels = size_t(file.rows) * size_t(file.columns) * size_t(file.frames);
+    return file.place.known && size_t(file.place.length) >= 2 * pixels;
 }
 
 rp_status SliceReader::read_values(const File &file, Coding &coding, rp_error *err)

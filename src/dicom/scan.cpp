@@ -142,7 +142,10 @@ std::vector<File> scan_file(const std::string &path)
     File file;
     file.path = path;
     file.is_dicom = looks_like_dicom(path);
-    if (!file.is_dicom) return {file};
+    if (!file.is_dicom) {
+        file.why = why_unreadable(path);
+        return {file};
+    }
     DcmFileFormat format;
     offile_off_t end = 0;
     file.broken = !load_until(path, DCM_PixelData, format, &end);
@@ -261,6 +264,7 @@ std::vector<Series> group_series(const std::vector<File> &files)
         const std::vector<Series> parts = divide_series(group.second);
         list.insert(list.end(), parts.begin(), parts.end());
     }
+    note_lost(files, list);
     return list;
 }
 

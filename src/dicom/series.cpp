@@ -58,15 +58,15 @@ static std::string choices(const std::vector<const Series *> &list)
     std::string text;
     size_t shown = 0;
     for (const Series *series : list) {
-        const std::string line = "\n  " + name_of(*series) + "  \"" +
-                                 series->first().header.series_description + "\"  " +
+        const std::string line = (shown ? "; " : " ") + name_of(*series) + " \"" +
+                                 series->first().header.series_description + "\" " +
                                  std::to_string(series->slices.size()) + " slices" +
                                  (series->part ? ", " + series->what : std::string());
         if (text.size() + line.size() > 700) break;
         text += line;
         shown++;
     }
-    if (shown < list.size()) text += "\n  and " + std::to_string(list.size() - shown) + " more";
+    if (shown < list.size()) text += "; and " + std::to_string(list.size() - shown) + " more";
     return text;
 }
 
@@ -162,15 +162,25 @@ static rp_status choose_series(const char *path, const rp_dicom_load_options &op
     return refuse_several(path, list, err);
 }
 
-/** A broken file may be a slice of the chosen series unless it says that it is not. */
-static rp_status check_broken(const std::vector<File> &files, const Series &chosen, rp_error *err)
+/** What was not read: of the series, with --repair; and elsewhere, where no name or header tells
+ *  whose it is. */
+static void note_unread(const std::vector<File> &files, const Series &chosen, rp_remarks &remarks)
 {
-    for (const File &file : files) {
-        const char *uid = file.header.series_uid;
-        if (file.broken && (!uid[0] || strcmp(uid, chosen.uid()) == 0))
-            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", file.path.c_str(), file.why.c_str());
-    }
-    return RP_OK;
+    size_t elsewhere = 0;
+    for (const File &file : files) elsewhere += file.broken && !file.header.series_uid[0];
+    for (const File *file : chosen.lost)
+        rp_log(RP_LOG_WARNING, "%s: %s", file->path.c_str(), file->why.c_str());
+    if (!chosen.lost.empty())
+        rp_remark_add(&remarks, "unreadable_slices",
+                      "%zu file%s that stood among the slices of the series cannot be read (%s): "
+                      "slices are missing.",
+                      chosen.lost.size(), chosen.lost.size() > 1 ? "s" : "",
+                      chosen.lost[0]->why.c_str());
+    if (elsewhere)
+        rp_remark_add(&remarks, "unreadable_files",
+                      "%zu DICOM file%s in other folders cannot be read; slices of the series may "
+                      "be among them.",
+                      elsewhere, elsewhere > 1 ? "s" : "");
 }
 
 /* ---- pixels ------------------------------------------------------------------------------------
@@ -380,6 +390,19 @@ static void note_rescale(const Stack &stack, rp_remarks &remarks)
                       others, all, type.c_str());
 }
 
+/** Files that a DICOMDIR names, and that are not there, may be slices of any of its series. */
+static void note_absent(const char *path, rp_remarks &remarks)
+{
+    std::vector<std::string> named;
+    size_t missing = 0;
+    if (rp_path_is_directory(path) || !read_dicomdir(path, named, missing) || !missing) return;
+    rp_remark_add(
+        &remarks, "dicomdir_incomplete",
+        "%zu of the %zu files that the DICOMDIR names are not there; slices of the series "
+        "may be among them.",
+        missing, missing + named.size());
+}
+
 static rp_status load_series(const char *path, const rp_dicom_load_options &options,
                              const rp_progress *progress, rp_dicom_series &series, rp_error *err)
 {
@@ -396,7 +419,6 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     }
     const Series *chosen = nullptr;
     status = choose_series(path, options, files, all, &chosen, err);
-    if (!status) status = check_broken(files, *chosen, err);
     if (status) return status;
     Stack stack;
     status = order_stack(*chosen, options.repair, stack, err);
@@ -406,6 +428,8 @@ static rp_status load_series(const char *path, const rp_dicom_load_options &opti
     series.header = stack.slices.front().file->header;
     series.part = chosen->part;
     note_rescale(stack, series.remarks);
+    note_unread(files, *chosen, series.remarks);
+    note_absent(path, series.remarks);
     if (chosen->part)
         rp_remark_add(&series.remarks, "series_part",
                       "The series holds %d acquisitions, phases or reconstructions of one place; "

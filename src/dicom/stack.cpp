@@ -408,9 +408,25 @@ static rp_status place_slices(const Series &series, Stack &stack, rp_error *err)
     return drop_duplicates(stack, err);
 }
 
+/** Slices are missing, at the ends of the stack too, where no gap tells. */
+static rp_status check_lost(const Series &series, bool repair, rp_error *err)
+{
+    for (const File *file : series.lost)
+        if (file->broken)
+            return rp_fail(err, RP_ERR_FORMAT, "%s: %s", file->path.c_str(), file->why.c_str());
+    if (series.lost.empty() || repair) return RP_OK;
+    const std::string others =
+        series.lost.size() > 1 ? " and " + std::to_string(series.lost.size() - 1) + " more" : "";
+    return rp_fail(err, RP_ERR_REFUSED,
+                   "missing slices: %s (%s)%s cannot be read, but stands among the slices of the "
+                   "series; --repair goes on without it",
+                   series.lost[0]->path.c_str(), series.lost[0]->why.c_str(), others.c_str());
+}
+
 rp_status order_stack(const Series &series, bool repair, Stack &stack, rp_error *err)
 {
-    rp_status status = place_slices(series, stack, err);
+    rp_status status = check_lost(series, repair, err);
+    if (!status) status = place_slices(series, stack, err);
     if (!status) status = check_stack(repair, stack, err);
     if (status) return status;
     make_acquired(stack);
