@@ -607,7 +607,7 @@ static void several_series_are_listed_and_chosen(void **state)
     assert_load_fails(folder, RP_ERR_ARGUMENT, "--series");
     assert_load_fails(folder, RP_ERR_ARGUMENT, first.header.series_uid);
     assert_load_fails(folder, RP_ERR_ARGUMENT, second.header.series_uid);
-    assert_load_fails(folder, RP_ERR_ARGUMENT, "\"portal venous\"  6 slices");
+    assert_load_fails(folder, RP_ERR_ARGUMENT, "\"portal venous\" 6 slices");
     const char *uid = second.header.series_uid;
     rp_dicom_load_options options = {.series_uid = uid + strlen(uid) - 8};
     rp_dicom_series chosen;
