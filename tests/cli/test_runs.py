@@ -380,7 +380,7 @@ def resume(checks, w):
 # ---- settings ---------------------------------------------------------------------------------------
 
 
-RANGES = {"epochs": (1, None), "copies": (1, 1000), "tumour_share": (0, 1), "learning_rate": (1e-12, 10), "power": (0, 100),
+RANGES = {"epochs": (1, 1000000), "copies": (1, 1000), "tumour_share": (0, 1), "learning_rate": (1e-12, 10), "power": (0, 100),
           "dropout": (-1, 0.999), "checkpoint_seconds": (0, 1e9)}
 AUGMENTATION = {"brightness": (0, 0.95), "rotation_degrees": (0, 180), "shift_mm": (0, 1000), "scale": (0, 0.9), "noise": (0, 1)}
 
@@ -396,17 +396,20 @@ def settings(checks, w):
             return [] if not ranged else [f"{lines}: {done.stderr}"]
         return expect(done, 1, "set.yaml", name)
 
+    def number(name, value):
+        return str(int(value)) if name in ("epochs", "copies") else f"{value:.17g}"
+
     few = "  epochs: 1\n  copies: 1\n"
     faults = []
-    for ranges, before in ((RANGES, ""), (AUGMENTATION, "  augmentation: {")):
+    for end in (0, 1):
+        lines = "".join(f"  {n}: {number(n, r[end])}\n" for n, r in RANGES.items() if n not in ("epochs", "copies"))
+        inner = ", ".join(f"{n}: {number(n, r[end])}" for n, r in AUGMENTATION.items())
+        faults += attempt("", few + lines + f"  augmentation: {{{inner}}}\n", True)
+    for ranges, form in ((RANGES, "  {}: {}\n"), (AUGMENTATION, "  augmentation: {{{}: {}}}\n")):
         for name, (low, high) in ranges.items():
-            for value, good in ((low, True), (high, True), (low - abs(low) - 1, False), (high and high * 1.001 + 1, False)):
-                if value is None or (name == "copies" and value == 1000):
-                    continue
-                number = f"{value:.17g}" if name not in ("epochs", "copies") else str(int(value))
-                line = f"  {name}: {number}\n" if not before else f"{before}{name}: {number}}}\n"
-                rest = "".join(l + "\n" for l in few.splitlines() if name not in l)
-                faults += attempt(name, rest + line, good)
+            for value in (low - abs(low) - 1, high * 1.001 + 1):
+                rest = "".join(line + "\n" for line in few.splitlines() if name not in line)
+                faults += attempt(name, rest + form.format(name, number(name, value)), False)
     checks.report("one range for a setting in file and engine", faults)
     faults = attempt("elastic_scale_mm", few + "  augmentation: {elastic_scale_mm: 4.9}\n", False)
     faults += attempt("elastic_mm", few + "  augmentation: {elastic_mm: 5, elastic_scale_mm: 10}\n", False)
