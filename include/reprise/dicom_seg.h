@@ -77,6 +77,8 @@ rp_status rp_seg_grid(const rp_seg *seg, rp_grid *grid, rp_remarks *remarks, rp_
 typedef struct rp_seg_mask_options {
     double fraction; /**< of MaximumFractionalValue from which a voxel of a fractional segment is
                           inside; 0: 0.5 */
+    bool own_image;  /**< the grid is that of the series that the segmentation refers to: its slices
+                          are as thick as the grid says, unless SpacingBetweenSlices differs */
 } rp_seg_mask_options;
 
 typedef struct rp_seg_report {

@@ -25,7 +25,10 @@ rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *m
                          rp_remarks *remarks, rp_error *err)
 {
     const rp_remarks *of_file = &from->seg->remarks;
-    const rp_seg_mask_options how = {.fraction = from->fraction};
+    const char *drawn_on = from->seg->referenced_series_uid;
+    const rp_seg_mask_options how = {
+        .fraction = from->fraction,
+        .own_image = drawn_on[0] && strcmp(drawn_on, ct->series.header.series_uid) == 0};
     rp_seg_report report;
     rp_status status =
         rp_seg_to_mask(from->seg, from->segment, &how, &ct->series.image.grid, mask, &report, err);
@@ -90,7 +93,7 @@ rp_status input_load_seg(const char *file, const char *name, const cmd_ct *ct,
 rp_status input_read_seg(const char *file, const char *name, double fraction, rp_mask *mask,
                          rp_error *err)
 {
-    const rp_seg_mask_options options = {.fraction = fraction};
+    const rp_seg_mask_options options = {.fraction = fraction, .own_image = true};
     rp_seg seg = {0};
     rp_grid grid;
     const rp_seg_segment *segment = NULL;

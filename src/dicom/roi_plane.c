@@ -241,33 +241,50 @@ static rp_status relate_all(plane_filler *f, plane_content *content, rp_error *e
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
-/* The outline without its holes, into cells; scratch is of the same size. */
+/* The cells that a contour can reach: whole rows of them. */
+typedef struct span {
+    size_t first, count;
+} span;
+
+static span span_of(const raster *r, const plane_contour *c, const rp_mask *cells)
+{
+    const double rows = cells->grid.size[1];
+    const double low = fmin(fmax((c->low[1] - r->low[1]) * r->scale[1] - 1, 0), rows);
+    const double high = fmin(fmax((c->high[1] - r->low[1]) * r->scale[1] + 1, low), rows);
+    const size_t width = (size_t)cells->grid.size[0], first = (size_t)low;
+    return (span){first * width, ((size_t)ceil(high) - first) * width};
+}
+
+/* The outline without its holes, into cells; scratch is of the same size. Both are empty, and
+ * scratch is so again. */
 static rp_status draw_part(const plane_filler *f, size_t part, const raster *r, rp_mask *cells,
                            rp_mask *scratch, rp_error *err)
 {
-    const size_t size = rp_grid_voxels(&cells->grid);
-    memset(cells->data, 0, size);
     rp_status status = draw(r, &f->contours[part].polygon, cells, err);
     for (size_t l = 0; l < f->link_count && !status; l++) {
         const link *at = &f->within[l];
         if (at->outer != part || f->depth[at->inner] % 2 == 0) continue;
-        memset(scratch->data, 0, size);
+        const span reach = span_of(r, &f->contours[at->inner], cells);
         status = draw(r, &f->contours[at->inner].polygon, scratch, err);
-        for (size_t i = 0; i < size; i++) cells->data[i] &= !scratch->data[i];
+        for (size_t i = reach.first; i < reach.first + reach.count; i++)
+            cells->data[i] &= !scratch->data[i];
+        memset(scratch->data + reach.first, 0, reach.count);
     }
     return status;
 }
 
 static rp_status draw_union(const plane_filler *f, const raster *r, rp_mask *cells, rp_error *err)
 {
-    const size_t size = rp_grid_voxels(&cells->grid);
     rp_mask part = {0}, scratch = {0};
     rp_status status = rp_mask_init(&part, &cells->grid, err);
     if (!status) status = rp_mask_init(&scratch, &cells->grid, err);
     for (size_t c = 0; c < f->count && !status; c++) {
         if (f->depth[c] % 2) continue;
+        const span reach = span_of(r, &f->contours[c], cells);
         status = draw_part(f, c, r, &part, &scratch, err);
-        for (size_t i = 0; i < size && !status; i++) cells->data[i] |= part.data[i];
+        for (size_t i = reach.first; i < reach.first + reach.count; i++)
+            cells->data[i] |= part.data[i];
+        memset(part.data + reach.first, 0, reach.count);
     }
     rp_mask_release(&part);
     rp_mask_release(&scratch);

@@ -272,33 +272,45 @@ static void copy_frame(const rp_seg_pixels &p, size_t frame, const Inside &insid
     report.frames_used++;
 }
 
-/** The distance of slices as far as the object itself tells it; else 0, and the grid may decide. */
-static double told_step(const rp_seg_pixels &p)
+/** How far apart the object's slices are known to lie, whatever the grid is; 0: not known. */
+struct KnownStep {
+    double mm = 0;
+    bool exact = false; /**< said so; else they are at least that thick */
+};
+
+/** Frames that were drawn on the grid's own image stand for its slices, unless they say otherwise.
+ */
+static KnownStep known_step(const rp_seg_pixels &p, bool own_image)
 {
     std::vector<double> heights;
     const SegFrame *lowest = nullptr;
-    if (distinct_heights(p, heights, &lowest, nullptr)) return 0;
+    if (distinct_heights(p, heights, &lowest, nullptr)) return {};
     const Step step = step_of(p, heights);
-    const bool adjacent = step.gap > 0 && step.gap < 1.5 * step.mm;
-    const bool told = step.from == From::between || (step.from == From::thickness && adjacent);
-    return told ? step.mm : 0;
+    const bool doubtful = p.thickness > 0 && step.mm > 2 * p.thickness;
+    if (step.from == From::between) return {doubtful ? 0 : step.mm, true};
+    if (own_image) return {};
+    const double steps = double(heights.size()) - 1, height = heights.back() - heights.front();
+    const bool even = heights.size() > 2 && height < (steps + 0.5) * step.gap;
+    return {step.from == From::thickness || even ? step.mm : 0, false};
 }
 
 /** Whether the grid's slices along the frame's normal lie that far apart. */
-static bool as_thick(double step, const Steps &steps, const rp_grid &grid)
+static bool as_thick(const KnownStep &step, const Steps &steps, const rp_grid &grid)
 {
-    for (int a = 0; a < 3; a++)
-        if (step > 0 && !steps.column[a] && !steps.row[a])
-            return std::fabs(step - grid.spacing[a]) <= thickness_tolerance * step;
+    for (int a = 0; a < 3; a++) {
+        if (!(step.mm > 0) || steps.column[a] || steps.row[a]) continue;
+        const double more = step.mm - grid.spacing[a], most = thickness_tolerance * step.mm;
+        return more <= most && (!step.exact || more >= -most);
+    }
     return true;
 }
 
 /** False, with the mask untouched, where pixels are no voxels of the grid. */
-static bool copy_frames(const rp_seg_pixels &p, const Inside &inside, rp_mask &mask,
+static bool copy_frames(const rp_seg_pixels &p, const Inside &inside, bool own_image, rp_mask &mask,
                         rp_seg_report &report)
 {
     std::vector<Steps> steps(p.frames.size());
-    const double step = told_step(p);
+    const KnownStep step = known_step(p, own_image);
     const auto belongs = [&](const SegFrame &frame) {
         return inside.type == RP_SEG_LABELMAP || unsigned(frame.segment) == inside.number;
     };
@@ -327,7 +339,7 @@ static rp_status resample(const rp_seg_pixels &p, const Inside &inside, rp_mask 
     OwnMask own, moved;
     rp_status status = own_grid(p, grid, nullptr, err);
     if (!status) status = rp_mask_init(&own.mask, &grid, err);
-    if (!status && !copy_frames(p, inside, own.mask, report))
+    if (!status && !copy_frames(p, inside, true, own.mask, report))
         status = rp_fail(err, RP_ERR_FORMAT, "the frames make no regular grid");
     if (!status) status = rp_mask_resample(&own.mask, &mask.grid, &moved.mask, err);
     if (status) return status;
@@ -339,15 +351,17 @@ static rp_status resample(const rp_seg_pixels &p, const Inside &inside, rp_mask 
     return RP_OK;
 }
 
-static rp_status to_mask(const rp_seg &seg, const rp_seg_segment &segment, double fraction,
-                         const rp_grid &grid, rp_mask &mask, rp_seg_report &report, rp_error *err)
+static rp_status to_mask(const rp_seg &seg, const rp_seg_segment &segment,
+                         const rp_seg_mask_options &options, const rp_grid &grid, rp_mask &mask,
+                         rp_seg_report &report, rp_error *err)
 {
     const rp_seg_pixels &p = *seg.pixels;
     Inside inside = {seg.type, unsigned(segment.number), 1};
-    if (seg.type == RP_SEG_FRACTIONAL) inside.least = (fraction > 0 ? fraction : 0.5) * p.full;
+    if (seg.type == RP_SEG_FRACTIONAL)
+        inside.least = (options.fraction > 0 ? options.fraction : 0.5) * p.full;
     rp_status status = check_placed(p, err);
     if (!status) status = rp_mask_init(&mask, &grid, err);
-    if (!status && !copy_frames(p, inside, mask, report))
+    if (!status && !copy_frames(p, inside, options.own_image, mask, report))
         status = resample(p, inside, mask, report, err);
     return status;
 }
@@ -368,12 +382,13 @@ extern "C" rp_status rp_seg_to_mask(const rp_seg *seg, const rp_seg_segment *seg
                                     const rp_seg_mask_options *options, const rp_grid *grid,
                                     rp_mask *mask, rp_seg_report *report, rp_error *err)
 {
+    const rp_seg_mask_options defaults = {};
     rp_seg_report unwanted = {};
     *mask = {};
     if (!report) report = &unwanted;
     *report = {};
     const rp_status status = guarded("segmentation", err, [&] {
-        return to_mask(*seg, *segment, options ? options->fraction : 0, *grid, *mask, *report, err);
+        return to_mask(*seg, *segment, options ? *options : defaults, *grid, *mask, *report, err);
     });
     if (status) rp_mask_release(mask);
     return status;
