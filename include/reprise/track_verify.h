@@ -13,22 +13,20 @@
 extern "C" {
 #endif
 
-/** Reasons not to answer, each with a stable key. */
+/** Reasons not to answer, each with a stable key; what can cause others comes first. */
 typedef enum rp_doubt {
     RP_DOUBT_SELF_DICE,  /**< "baseline_not_reproduced" */
+    RP_DOUBT_REGION,     /**< "other_region": the images have too little in common */
+    RP_DOUBT_SCALE,      /**< "wrong_scale": the follow-up fits with the spacing of the baseline */
+    RP_DOUBT_MIRRORED,   /**< "mirrored": with left and right, or front and back, exchanged */
+    RP_DOUBT_TURNED,     /**< "turned": with both, by 180 degrees about the long axis */
+    RP_DOUBT_REVERSED,   /**< "head_feet_reversed": with head and feet exchanged */
+    RP_DOUBT_OUTSIDE,    /**< "lesion_outside": the follow-up does not show its place */
+    RP_DOUBT_VIEW,       /**< "field_of_view": the lesion is cut off by the image or scan circle */
+    RP_DOUBT_ELSEWHERE,  /**< "lesion_elsewhere" */
     RP_DOUBT_FRAGMENTS,  /**< "fragments" */
     RP_DOUBT_RESOLUTION, /**< "below_resolution" */
     RP_DOUBT_VOLUME,     /**< "volume_ratio" */
-    RP_DOUBT_ELSEWHERE,  /**< "lesion_elsewhere" */
-    RP_DOUBT_VIEW,       /**< "field_of_view": the lesion is cut off by the image or scan circle */
-    RP_DOUBT_OUTSIDE,    /**< "lesion_outside": the follow-up does not show its place */
-    RP_DOUBT_REGION,     /**< "other_region": the images have too little in common */
-    RP_DOUBT_SCALE,      /**< "wrong_scale": it fits better with the spacing of the baseline */
-    RP_DOUBT_MIRRORED,   /**< "mirrored": it fits better with left and right, or front and back,
-                              exchanged */
-    RP_DOUBT_TURNED,     /**< "turned": ... with both, by 180 degrees about the long axis */
-    RP_DOUBT_REVERSED, /**< "head_feet_reversed": ... with head and feet exchanged, alone or so that
-                            nothing is mirrored */
     RP_DOUBTS
 } rp_doubt;
 const char *rp_doubt_key(rp_doubt doubt);

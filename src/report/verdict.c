@@ -181,15 +181,14 @@ static int percent_decimals(double percent)
 /* Figures that are there to be looked at, not to be used. */
 static void add_unaccepted(rp_text *page, const rp_response_result *r, double from, double to)
 {
-    rp_text_add(page,
-                "<p class=\"big\">Not accepted</p><p class=\"muted\">The contours alone: <s>");
+    rp_text_add(page, "<p class=\"big\">Not accepted</p><p class=\"muted\">The contours alone: ");
     rp_text_number(page, from, 1, false);
     rp_text_add(page, " &rarr; ");
     rp_text_number(page, to, 1, false);
     rp_text_add(page, "&nbsp;mm, ");
     rp_text_number(page, r->change_percent, percent_decimals(r->change_percent), true);
     rp_text_printf(page,
-                   "&thinsp;%%, %s</s></p><p class=\"muted\">not to be used unless a person has "
+                   "&thinsp;%%, %s</p><p class=\"muted\">not to be used unless a person has "
                    "checked them</p></div>",
                    rp_response_code(r->response));
 }
