@@ -1,5 +1,6 @@
 /* Manifests at the command line. */
 #include "cohort.h"
+#include "reprise/dicom_patient.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ typedef struct seen {
     const rp_cohort_patient *patient;
     const rp_cohort_visit *visit;
     char sha256[RP_SHA256_HEX]; /* of the voxels, whatever the format */
-    char patient_id[RP_DICOM_TEXT];
+    rp_dicom_header header;
 } seen;
 
 typedef struct check {
@@ -81,7 +82,7 @@ typedef struct bearer {
 /* Notes the image, and gives the first one before it of another patient that has its PatientID. */
 static rp_status note_bearer(check *c, const seen *now, const seen **other)
 {
-    const char *id = now->patient_id;
+    const char *id = now->header.patient_id;
     *other = NULL;
     if (!id[0]) return RP_OK;
     const size_t known = rp_map_find(&c->by_patient_id, id);
@@ -103,16 +104,22 @@ static rp_status note_bearer(check *c, const seen *now, const seen **other)
 static rp_status compare_within_patient(check *c, const seen *now)
 {
     const seen *differing = NULL;
+    unsigned differs = 0;
     for (size_t i = c->count; i-- > 0 && c->images[i].patient == now->patient;) {
         const seen *before = &c->images[i];
-        if (now->patient_id[0] && before->patient_id[0] &&
-            strcmp(now->patient_id, before->patient_id) != 0 &&
-            strcmp(now->sha256, before->sha256) != 0)
+        const unsigned found = rp_dicom_identity_differs(&now->header, &before->header);
+        if (found && strcmp(now->sha256, before->sha256) != 0) {
             differing = before;
+            differs = found;
+        }
     }
-    return differing
-               ? complain(c, now, differing, false, "the PatientID in the file is not that of")
-               : RP_OK;
+    if (!differing) return RP_OK;
+    if (differs & RP_IDENTITY_ID)
+        return complain(c, now, differing, false, "the PatientID in the file is not that of");
+    char names[96], what[160];
+    rp_dicom_identity_text(differs, names);
+    snprintf(what, sizeof what, "another patient (%s differ) than that of", names);
+    return complain(c, now, differing, false, what);
 }
 
 /* A person under two names in two splits makes the validation worthless. */
@@ -164,7 +171,7 @@ static rp_status check_visit(check *c, const rp_cohort_patient *p, const rp_coho
     seen *now = &c->images[c->count]; /* the maps borrow its texts */
     *now = (seen){.patient = p, .visit = v};
     memcpy(now->sha256, ct.sha256, sizeof now->sha256);
-    memcpy(now->patient_id, ct.series.header.patient_id, sizeof now->patient_id);
+    now->header = ct.series.header;
     status = compare(c, now);
     if (!status) status = check_date(c, v, &ct);
     if (!status) status = check_label(c, v, ct.label[0] ? ct.label : contour.label);

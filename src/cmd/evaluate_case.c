@@ -2,6 +2,7 @@
 #include "evaluate.h"
 #include "lesion.h"
 #include "origin.h"
+#include "reprise/dicom_patient.h"
 #include "reprise/kernels.h"
 
 #include <math.h>
@@ -374,6 +375,17 @@ static rp_status compute(work *w, rp_error *err)
     return status;
 }
 
+static rp_status check_patient(const work *w, rp_error *err)
+{
+    char what[96];
+    const unsigned differs =
+        rp_dicom_identity_differs(&w->ct[0].series.header, &w->ct[1].series.header);
+    if (!differs) return RP_OK;
+    rp_dicom_identity_text(differs, what);
+    return rp_fail(err, RP_ERR_REFUSED, "%s: of another patient than %s (their %s differ)",
+                   w->ct[1].path, w->ct[0].path, what);
+}
+
 rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient, rp_case *out,
                         rp_error *err)
 {
@@ -386,6 +398,7 @@ rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient
     for (int v = 0; v < 2 && !status; v++)
         status =
             cmd_cohort_load(patient->visit[v], progress_of(&w), &w.ct[v], &w.contour[v], NULL, err);
+    if (!status) status = check_patient(&w, err);
     /* What the loader refuses is this patient's fault alone; a refusal below ends the evaluation.
      */
     if (status == RP_ERR_REFUSED) status = RP_ERR_FORMAT;

@@ -9,6 +9,7 @@ import tempfile
 
 import harness as h
 import numpy as np
+import pydicom
 
 EMPTY = np.zeros(h.SIZE, np.uint8)
 
@@ -148,6 +149,12 @@ def check_deep_dicom(p):
                  "m.csv:3: date: warning: not the date",
                  "m.csv:4: image: the PatientID in the file is that of row 2, of another patient and split",
                  "m.csv:5: contour: a1.dcm: the contour is of another patient", "3 errors"))
+    for name in os.listdir(p.path("a2")):  # one ID, another person
+        slice_ = pydicom.dcmread(p.path(os.path.join("a2", name)))
+        slice_.PatientID, slice_.PatientName, slice_.PatientBirthDate = "HIDDEN-ID", "Hidden^Other", "19400101"
+        slice_.save_as(p.path(os.path.join("a2", name)))
+    p.manifest("names.csv", [rows[0], {**rows[1], "contour": ""}])
+    p.deep("names.csv", 1, says=("names.csv:3: image: another patient (names and dates of birth differ) than that of row 2",))
     rows[2]["split"] = "training"
     p.manifest("same.csv", [rows[0], rows[2]])
     p.deep("same.csv", says=("same.csv:3: image: warning: the PatientID",))

@@ -267,6 +267,28 @@ def registration(checks, cohort, root):
     checks.report("registration", faults)
 
 
+def doubted(checks, cohort, root):
+    """A failed adaptation is counted as NE, with its reasons; accepted, by what it measures."""
+    def only_first(rows):
+        del rows[2:]
+
+    manifest = cohort.manifest("doubted.csv", only_first)
+    seen = {}
+    for name, more in (("doubted", []), ("accepted", ["--accept-implausible", "all"])):
+        out = os.path.join(root, name)
+        done = h.run(*cohort.command(out, manifest), "--epochs", "1", "--copies", "1", *more)
+        case = outcome(out)["cases"][0]
+        seen[name] = case["scores"]["idol_post"]["response"]["response"], [f["kind"] for f in case["failures"]], str(case["failures"])
+        if done.returncode:
+            checks.report(name, [done.stderr])
+    response, kinds, told = seen["doubted"]
+    checks.report("a failed adaptation is NE", [] if response == "NE" and "not answered" in kinds and
+                  "baseline_not_reproduced" in told else [seen["doubted"]])
+    response, kinds, told = seen["accepted"]
+    checks.report("accepted, it is called", [] if response != "NE" and "not answered" not in kinds and "accepted" in kinds
+                  else [seen["accepted"]])
+
+
 def main():
     h.require_program()
     checks = h.Checks()
@@ -281,6 +303,7 @@ def main():
         gone(checks, cohort, root)
         refusals(checks, cohort, root)
         registration(checks, cohort, root)
+        doubted(checks, cohort, root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return checks.finish()
