@@ -1,6 +1,6 @@
 """Gathers what a fuzz target starts from: seeds.py --data FOLDER --out FOLDER KIND...
 
-KIND is nifti, safetensors, series, or SOP class UIDs. Every file of the data that fits is taken as it
+KIND is nifti, safetensors, timeline, series, or SOP class UIDs. Every file of the data that fits is taken as it
 is where it is small; what is large, or a stack of slices, is cut down first. Some seeds are made from
 nothing, so that there are some without the data too. Nothing that comes from the data may be
 committed."""
@@ -191,13 +191,24 @@ def object_seeds(data, classes):
             yield from attempt(lambda d, s: saved(transcoded(shrunken_object(d), s)), dataset, syntax)
 
 
+def timeline_seeds(_):
+    """The examples, also as spreadsheets write them."""
+    folder = os.path.join(os.path.dirname(__file__), "..", "..", "examples")
+    for name in ("timeline.json", "timelines.csv", "four_patients.csv", "volumes.json"):
+        yield bytes_of(os.path.join(folder, name))
+    text = bytes_of(os.path.join(folder, "timelines.csv")).decode()
+    yield text.replace(",", "\t").encode("utf-16")
+    yield b"sep=;\r\n" + text.replace(";", "|").replace(",", ";").replace(".", ",").encode()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("kinds", nargs="+")
     options = parser.parse_args()
-    makers = {"nifti": nifti_seeds, "safetensors": safetensors_seeds, "series": series_seeds}
+    makers = {"nifti": nifti_seeds, "safetensors": safetensors_seeds, "series": series_seeds,
+              "timeline": timeline_seeds}
     kind = options.kinds[0]
     seeds = makers[kind](options.data) if kind in makers else object_seeds(options.data, options.kinds)
     shutil.rmtree(options.out, ignore_errors=True)
