@@ -55,8 +55,8 @@ typedef struct rp_alignment {
 /**
  * Registers the follow-up to the baseline, as it is and turned over in each of the seven ways that
  * its header could be wrong by. Clearly better: a good registration whose correlation is higher by
- * 0.05, or by 0.01 and leaves less than half of what was unexplained. Some seconds. RP_ERR_MEMORY
- * only.
+ * 0.05, or by 0.005 and leaves less than three tenths of what was unexplained. Some seconds.
+ * RP_ERR_MEMORY only.
  */
 rp_status rp_align_visits(const rp_image *baseline, const rp_image *followup, rp_alignment *out,
                           rp_error *err);
