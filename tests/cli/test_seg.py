@@ -122,7 +122,7 @@ def masks(t):
         t.good("measure", "measure", f"--mask={t.seg}:Tumour", "--json", *image, expect=lambda done: [
             done.stdout] if abs(json.loads(done.stdout)["lesions"][0]["volume_cc"]
                                 - t.ball.sum() * voxel_cc) > 1e-9 else [])
-    t.bad("several segments", FAILED, '2  "Node"', "measure", f"--mask={t.seg}")
+    t.bad("several segments", FAILED, '2 "Node"', "measure", f"--mask={t.seg}")
     t.bad("no such segment", FAILED, 'no segment "Liver"', "measure", f"--mask={t.seg}:Liver")
     t.good("respond", "respond", f"--baseline-mask={t.seg}:Tumour", f"--followup-mask={t.nifti}",
            "--json", expect=lambda done: [] if json.loads(done.stdout)["response"] == "SD"
@@ -282,6 +282,20 @@ def places(t):
     write_seg(path, 1, {"A": stacked}, change=other_slices(2))
     t.good("thick frames on thin slices are no slivers", *measure, f"--mask={path}", f"--image={t.ct}",
            expect=lesions_of([8 * one], within=0.03))
+
+    def thick_of_elsewhere(ds):
+        without_spacing(ds)
+        measures_of(ds).SliceThickness = 2 * h.SPACING[0]
+        del ds.ReferencedSeriesSequence
+
+    apart = np.zeros_like(far)
+    apart[1], apart[7] = far[1], far[1]
+    write_seg(path, 1, {"A": apart}, change=thick_of_elsewhere)
+    t.good("frames of another series keep their thickness", *measure, f"--mask={path}", f"--image={t.ct}",
+           expect=lesions_of([2 * one, 2 * one], within=0.03))
+    write_seg(path, 1, {"A": far}, change=lambda ds: setattr(measures_of(ds), "SpacingBetweenSlices", 28))
+    t.good("a spacing beyond the thickness fills nothing on the image", *measure, f"--mask={path}",
+           f"--image={t.ct}", expect=lesions_of([one, one]))
 
     def again(ds):
         frames = ds.PerFrameFunctionalGroupsSequence
