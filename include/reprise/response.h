@@ -245,6 +245,9 @@ typedef enum rp_call {
 } rp_call;
 const char *rp_call_code(rp_call call); /**< "CR", "NN", "iUPD" ...; NULL for none */
 const char *rp_call_name(rp_call call); /**< "complete response" ... */
+/** iRECIST's name for a call of RECIST 1.1, PD as the first, unconfirmed one (iUPD); any other call
+ *  as it is. */
+rp_call rp_call_immune(rp_call call);
 
 /** The guideline's tables 1 to 3: target and non-target are RP_CALL_NA where there are no such
  *  lesions. */

@@ -179,7 +179,7 @@ static const char *rule_of_immune(const char *rule)
     return rule; /* not evaluable as before */
 }
 
-static rp_call immune_call(rp_call call)
+rp_call rp_call_immune(rp_call call)
 {
     switch (call) {
     case RP_CALL_CR:
@@ -350,7 +350,7 @@ static bool step_unconfirmed(course *c, size_t visit, run *u, bool too_early)
         note_progression(c, visit, u);
         return told;
     }
-    r->overall = immune_call(now.call);
+    r->overall = rp_call_immune(now.call);
     if (now.call == RP_CALL_NE) return true;
     u->pending = false;
     return note_known(c, visit, u);

@@ -488,20 +488,7 @@ static const char *response_term(rp_call call)
 /* iRECIST's name for a call of targets or non-targets. confirmed: their progression is. */
 static rp_call immune_call(rp_call call, bool confirmed)
 {
-    switch (call) {
-    case RP_CALL_CR:
-        return RP_CALL_ICR;
-    case RP_CALL_PR:
-        return RP_CALL_IPR;
-    case RP_CALL_SD:
-        return RP_CALL_ISD;
-    case RP_CALL_NN:
-        return RP_CALL_INN;
-    case RP_CALL_PD:
-        return confirmed ? RP_CALL_ICPD : RP_CALL_IUPD;
-    default:
-        return call;
-    }
+    return confirmed && call == RP_CALL_PD ? RP_CALL_ICPD : rp_call_immune(call);
 }
 
 static void respond(domain *d, const char *group, const char *code, const char *test,
