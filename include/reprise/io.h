@@ -143,7 +143,9 @@ char *rp_json_text(const rp_json *value);
 char *rp_json_compact_text(const rp_json *value);
 rp_status rp_json_write(const char *path, const rp_json *value, rp_error *err);
 
-/** Reading; the message of a syntax error names path, line and column. */
+/** Bytes of the mark that some programs set before UTF-8: 3 or 0. */
+size_t rp_utf8_mark(const void *text, size_t size);
+/** Reading, also behind such a mark; the message of a syntax error names path, line and column. */
 rp_status rp_json_read(const char *path, rp_json **value, rp_error *err);
 rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err);
 /** Takes one value of many; it is destroyed afterwards. */
@@ -224,8 +226,8 @@ rp_status rp_csv_dates(rp_csv_table *table, size_t place, rp_error *err);
 /** What a row with more cells than the header may be about, for the end of a message; or "". */
 const char *rp_csv_width_fault(const rp_csv_table *table, const rp_csv_row *row);
 /** One cell and what follows it; in quotes where it needs them. Text that begins with = + - @ (of
- *  full width too), a tabulator or a line end gets an apostrophe before it, so that no spreadsheet executes it;
- *  numbers do not. rp_csv_parse gives back the same text. */
+ *  full width too), a tabulator or a line end gets an apostrophe before it, so that no spreadsheet
+ * executes it; numbers do not. rp_csv_parse gives back the same text. */
 rp_status rp_csv_write_cell(rp_outfile *out, const char *cell, const char *after, rp_error *err);
 
 #ifdef __cplusplus

@@ -260,7 +260,7 @@ static rp_status parse_rows(parser *p)
 
 static rp_status parse_text(const uint8_t *text, size_t size, rp_csv_table *table, rp_error *err)
 {
-    const size_t mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    const size_t mark = rp_utf8_mark(text, size);
     table->text = rp_alloc(size + 1, 1);
     parser p = {.at = (const char *)text + mark,
                 .end = (const char *)text + size,

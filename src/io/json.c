@@ -548,10 +548,16 @@ rp_status rp_json_parse_part(const char *origin, size_t line, const char *text, 
     return RP_OK;
 }
 
+size_t rp_utf8_mark(const void *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 rp_status rp_json_parse_buffer(const char *origin, const void *text, size_t size, rp_json **value,
                                rp_error *err)
 {
-    return rp_json_parse_part(origin, 1, text, size, value, err);
+    const size_t mark = rp_utf8_mark(text, size);
+    return rp_json_parse_part(origin, 1, (const char *)text + mark, size - mark, value, err);
 }
 
 rp_status rp_json_parse(const char *text, rp_json **value, rp_error *err)

@@ -32,6 +32,12 @@ rp_finding_state state_of_word(const char *word)
     return RP_FOUND_UNKNOWN;
 }
 
+/* Some programs write JSON so. */
+static bool is_wide_json(const uint8_t *text, size_t size)
+{
+    return size >= 4 && (memcmp(text, "\xFF\xFE{", 4) == 0 || memcmp(text, "\xFE\xFF\0{", 4) == 0);
+}
+
 /* JSON is read again one timeline at a time, so its text need not stay here. */
 rp_status rp_timelines_read(const char *path, rp_timelines *timelines,
                             rp_timeline_problems *problems, rp_error *err)
@@ -41,8 +47,12 @@ rp_status rp_timelines_read(const char *path, rp_timelines *timelines,
     *timelines = (rp_timelines){0};
     rp_status status = rp_file_read(path, &text, &size, err);
     if (status) return status;
-    const bool is_json = text[strspn((const char *)text, " \t\r\n")] == '{';
-    if (is_json) {
+    const char *start = (const char *)text + rp_utf8_mark(text, size);
+    const char first = start[strspn(start, " \t\r\n")];
+    if (is_wide_json(text, size)) {
+        rp_free(text);
+        status = rp_fail(err, RP_ERR_FORMAT, "%s: JSON in UTF-16; save it as UTF-8", path);
+    } else if (first == '{' || first == '[') {
         rp_free(text);
         status = read_json(path, timelines, problems, err);
     } else {

@@ -133,6 +133,31 @@ static void test_many(void **state)
     tear_down(&f);
 }
 
+/* Behind the mark that some programs set before UTF-8. */
+static void test_mark(void **state)
+{
+    (void)state;
+    RP_AUTOFREE char *one = rp_format("\xEF\xBB\xBF\n%s", json);
+    RP_AUTOFREE char *many = rp_format("\xEF\xBB\xBF{\"timelines\": [%s]}", json);
+    const char *const texts[] = {one, many};
+    for (size_t i = 0; i < 2; i++) {
+        fixture f;
+        set_up(&f, texts[i]);
+        assert_ok(read_again(&f), f.err);
+        assert_int_equal(f.problems.count, 0);
+        assert_int_equal(f.timelines.count, 1);
+        assert_string_equal(f.timelines.items[0].patient, "P1");
+        tear_down(&f);
+    }
+    static const char wide[] = "\xFF\xFE{\0}";
+    fixture f;
+    set_up(&f, "");
+    assert_ok(rp_file_write(f.path, wide, sizeof wide, &f.err), f.err);
+    assert_int_equal(read_again(&f), RP_ERR_FORMAT);
+    assert_non_null(strstr(f.err.message, "save it as UTF-8"));
+    tear_down(&f);
+}
+
 /* ---- faults -------------------------------------------------------------------------------- */
 
 static void expect(fixture *f, rp_severity severity, const char *words)
@@ -285,10 +310,11 @@ static void test_short_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),    cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_many),    cmocka_unit_test(test_json_faults),
-        cmocka_unit_test(test_no_json), cmocka_unit_test(test_csv_faults),
-        cmocka_unit_test(test_words),   cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_json),         cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_mark),
+        cmocka_unit_test(test_json_faults),  cmocka_unit_test(test_no_json),
+        cmocka_unit_test(test_csv_faults),   cmocka_unit_test(test_words),
+        cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
