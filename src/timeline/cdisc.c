@@ -93,14 +93,15 @@ static bool merges_into(const rp_timeline *t, size_t visit, size_t lesion, size_
     }
 }
 
-/* "T1", or "T1/T2" where T2 has become part of it; NULL, and the sheet has failed, when memory is
- * short. */
+/* "T1", or "T1/T2" where T2 has become part of it and it of no other; NULL, and the sheet has
+ * failed, when memory is short. */
 static char *link_of(domain *d, size_t visit, size_t lesion)
 {
     const rp_timeline *t = d->patient->timeline;
+    const bool part = state_of(t, visit, lesion) == RP_FOUND_MERGED;
     RP_AUTOFREE char *link = rp_strdup(t->lesions[lesion].id);
     for (size_t l = 0; link && l < t->lesion_count; l++) {
-        if (l == lesion || !merges_into(t, visit, l, lesion)) continue;
+        if (part || l == lesion || !merges_into(t, visit, l, lesion)) continue;
         RP_AUTOFREE char *before = link;
         link = rp_format("%s/%s", before, t->lesions[l].id);
     }

@@ -167,6 +167,23 @@ def course(checks, folder):
     checks.report("what stands in the domains", faults)
 
 
+def chain(checks, folder):
+    """What merges by way of another lesion is part of the last one alone."""
+    into = lambda name, other: {"lesion": name, "state": "merged", "into": other}
+    path = h.write(os.path.join(folder, "chain.json"), json.dumps({
+        "patient": "P1", "label": "synthetic",
+        "lesions": [{"id": name, "organ": organ, "role": "target"} for name, organ in (("T1", "liver"), ("T2", "liver"), ("T3", "lung"))],
+        "visits": [{"id": "v0", "date": "2020-01-06", "findings": [target("T1", 30), target("T2", 20), target("T3", 15)]},
+                   {"id": "v1", "date": "2020-03-02", "findings": [target("T1", 50), into("T2", "T1"), into("T3", "T2")]}]}).encode())
+    out = os.path.join(folder, "chain")
+    done = h.run("respond", "--timeline", path, "--cdisc", out, "--study", "S")
+    domains, faults = domains_of(out, "S") if done.returncode == 0 else ({}, [done.stderr])
+    merged = [(r["TRLNKID"], r["TRSTRESC"]) for r in domains.get("tr", []) if r["VISIT"] == "v1" and r["TRTESTCD"] == "LDIAM"]
+    if merged != [("T1", ""), ("T1/T2/T3", "50"), ("T2", ""), ("T3", "")]:
+        faults.append(f"sizes are {merged}")
+    checks.report("lesions that merge in a chain", faults)
+
+
 def empty_study(checks, folder):
     out = os.path.join(folder, "no-study")
     done = h.run("respond", "--timeline", TABLE, "--cdisc", out)
@@ -204,6 +221,7 @@ def main():
         done = h.run("respond", "--timeline", TABLE, "--cdisc", out, "--study", "DEMO", "--json")
         cdisc(checks, out, json.loads(done.stdout)["results"])
         course(checks, folder)
+        chain(checks, folder)
         empty_study(checks, folder)
         refusals(checks, folder)
     finally:
