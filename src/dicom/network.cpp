@@ -90,7 +90,9 @@ static rp_status load_identity(const rp_tls_files &files, DcmTLSTransportLayer &
     if (layer.setPrivateKeyFile(files.key, DCF_Filetype_PEM).bad())
         return rp_fail(err, RP_ERR_FORMAT, "%s: no private key in PEM without a passphrase",
                        files.key);
-    if (layer.setCertificateFile(files.certificate, DCF_Filetype_PEM).bad())
+    /* By OpenSSL itself: DCMTK 3.6.7 loses memory with keys of elliptic curves, and does not read
+     * the certificates between ours and the one that the other side knows. */
+    if (SSL_CTX_use_certificate_chain_file(layer.getNativeHandle(), files.certificate) != 1)
         return rp_fail(err, RP_ERR_FORMAT, "%s: no certificate in PEM", files.certificate);
     if (!layer.checkPrivateKeyMatchesCertificate())
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: is not the key of %s", files.key,
