@@ -27,11 +27,11 @@ typedef enum rp_identity {
  * than M and F, a birth date that is no day, lies before 1901 or keeps the other's year alone
  * (YYYY0101).
  * IDs and issuers are compared without the spaces round them. Names are the same where all parts of
- * one are found in the other, in any order: case, separators, accents (composed or not; u, ue and
- * u with diaeresis alike), titles, further given names and initials do not count, nor do
- * characters that a wrong character set left unreadable; of the groups of a name (alphabetic,
- * ideographic, phonetic) one that agrees is enough. Names in two scripts cannot be compared and do
- * not contradict.
+ * one are found in the other, in any order: case, separators, where words end, accents (composed or
+ * not; u, ue and u with diaeresis alike), full and half width, hiragana or katakana, titles,
+ * further given names and initials do not count, nor do characters that a wrong character set left
+ * unreadable; of the groups of a name (alphabetic, ideographic, phonetic) one that agrees is
+ * enough. Names in two scripts cannot be compared and do not contradict.
  */
 unsigned rp_dicom_identity_differs(const rp_dicom_header *a, const rp_dicom_header *b);
 /** Such bits for a message: "names and dates of birth"; never the values. */

@@ -1,6 +1,8 @@
 /* Names and numbers of persons in texts, however they are spelled. GLib knows the letters. */
 #include "identifiers.hpp"
 
+#include "name_letters.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -15,58 +17,16 @@ enum { ANYWHERE_FROM = 6, WORD_FROM = 3, RESPELLED_FROM = 4 };
 
 /* ---- letters ------------------------------------------------------------------------------- */
 
-static std::u32string decomposed(const std::string &text)
-{
-    const auto release = [](char *block) { g_free(block); };
-    typedef std::unique_ptr<char, decltype(release)> Block;
-    const Block valid(g_utf8_make_valid(text.data(), gssize(text.size())), release);
-    const Block split(g_utf8_normalize(valid.get(), -1, G_NORMALIZE_ALL), release);
-    const Block folded(g_utf8_casefold(split ? split.get() : "", -1), release);
-    const Block again(g_utf8_normalize(folded.get(), -1, G_NORMALIZE_ALL), release);
-    std::u32string out;
-    for (const char *c = again ? again.get() : ""; *c; c = g_utf8_next_char(c))
-        out += char32_t(g_utf8_get_char(c));
-    return out;
-}
-
-/** Marks that spelling adds to letters, and characters that are not seen. */
-static bool is_nothing(char32_t c)
-{
-    static const char32_t marks[][2] = {{0x300, 0x36F},   {0x591, 0x5C7},   {0x64B, 0x65F},
-                                        {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x20D0, 0x20FF}};
-    for (const auto &range : marks)
-        if (c >= range[0] && c <= range[1]) return true;
-    return g_unichar_type(c) == G_UNICODE_FORMAT;
-}
-
-/** Letters that Unicode does not take apart; nullptr for others. */
-static const char32_t *simple_letters(char32_t c)
-{
-    static const struct {
-        char32_t letter;
-        const char32_t *simple;
-    } known[] = {{0xE6, U"ae"}, {0x153, U"oe"}, {0xF8, U"o"},  {0xF0, U"d"},
-                 {0x111, U"d"}, {0xFE, U"th"},  {0x142, U"l"}, {0x131, U"i"},
-                 {0x127, U"h"}, {0x14B, U"n"},  {0x167, U"t"}, {0x180, U"b"}};
-    for (const auto &k : known)
-        if (k.letter == c) return k.simple;
-    return nullptr;
-}
-
 static std::u32string folded(const std::string &text)
 {
+    const auto release = [](char *block) { g_free(block); };
+    const std::unique_ptr<char, decltype(release)> valid(
+        g_utf8_make_valid(text.data(), gssize(text.size())), release);
     std::u32string out;
-    for (const char32_t c : decomposed(text)) {
-        if (is_nothing(c)) continue;
-        const char32_t *simple = simple_letters(c);
-        if (simple)
-            out += simple;
-        else if (g_unichar_isdigit(c))
-            out += char32_t('0' + g_unichar_digit_value(c));
-        else if (c >= 0x30A1 && c <= 0x30F6) /* katakana to hiragana */
-            out += c - 0x60;
-        else
-            out += c;
+    for (const char *c = valid.get(); *c; c = g_utf8_next_char(c)) {
+        uint32_t letters[NAME_MOST_LETTERS];
+        const size_t count = name_fold(g_utf8_get_char(c), letters);
+        out.append(letters, letters + count);
     }
     return out;
 }

@@ -1,74 +1,90 @@
 #include "name_letters.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <string.h>
 
-/* Base letters of U+00C0 to U+017F; '*' is no letter. The ligatures count as their first letter,
- * for AE, OE are folded to it as well. */
-static const char latin[] = "AAAAAAACEEEEIIIIDNOOOOO*OUUUUYTSAAAAAAACEEEEIIIIDNOOOOO*OUUUUYTY"
-                            "AAAAAACCCCCCCCDDDDEEEEEEEEEEGGGGGGGGHHHHIIIIIIIIIIIIJJKKKLLLLLLLLLL"
-                            "NNNNNNNNNOOOOOOOORRRRRRSSSSSSSSTTTTTTUUUUUUUUUUUUWWYYYZZZZZZS";
+#include <glib.h>
 
-typedef struct range {
-    uint32_t first, last, to;
-} range;
-
-static const range more_latin[] = {
-    {0x1a0, 0x1a1, 'O'},   {0x1af, 0x1b0, 'U'},   {0x218, 0x219, 'S'},   {0x21a, 0x21b, 'T'},
-    {0x1e9e, 0x1e9e, 'S'}, {0x1ea0, 0x1eb7, 'A'}, {0x1eb8, 0x1ec7, 'E'}, {0x1ec8, 0x1ecb, 'I'},
-    {0x1ecc, 0x1ee3, 'O'}, {0x1ee4, 0x1ef1, 'U'}, {0x1ef2, 0x1ef9, 'Y'}};
-/* Letters with an accent that another form writes as a mark of its own. */
-static const range marked[] = {{0x386, 0x386, 0x391}, {0x388, 0x388, 0x395}, {0x389, 0x389, 0x397},
-                               {0x38a, 0x38a, 0x399}, {0x38c, 0x38c, 0x39f}, {0x38e, 0x38e, 0x3a5},
-                               {0x38f, 0x38f, 0x3a9}, {0x3ac, 0x3ac, 0x391}, {0x3ad, 0x3ad, 0x395},
-                               {0x3ae, 0x3ae, 0x397}, {0x3af, 0x3af, 0x399}, {0x3cc, 0x3cc, 0x39f},
-                               {0x3cd, 0x3cd, 0x3a5}, {0x3ce, 0x3ce, 0x3a9}, {0x3c2, 0x3c2, 0x3a3},
-                               {0x401, 0x401, 0x415}, {0x407, 0x407, 0x406}, {0x419, 0x419, 0x418},
-                               {0x439, 0x439, 0x418}, {0x451, 0x451, 0x415}, {0x457, 0x457, 0x406}};
-
-static uint32_t look_up(const range *list, size_t count, uint32_t code)
+/* Marks that spelling adds to letters, and characters that are not seen. */
+static bool is_mark(gunichar c)
 {
-    for (size_t i = 0; i < count; i++)
-        if (code >= list[i].first && code <= list[i].last) return list[i].to;
-    return 0;
+    static const gunichar marks[][2] = {{0x300, 0x36F},   {0x591, 0x5C7},   {0x64B, 0x65F},
+                                        {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x20D0, 0x20FF}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (c >= marks[i][0] && c <= marks[i][1]) return true;
+    return g_unichar_type(c) == G_UNICODE_FORMAT;
 }
 
-#define LOOK_UP(list, code) look_up(list, sizeof(list) / sizeof *(list), code)
-
-static name_kind fold_ascii(uint32_t code, uint32_t *letter)
+/* Letters that Unicode does not take apart; NULL for others. */
+static const char *simple_letters(gunichar c)
 {
-    const uint32_t upper = code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
-    *letter = upper;
-    if ((upper >= 'A' && upper <= 'Z') || (upper >= '0' && upper <= '9')) return NAME_LETTER;
+    static const struct {
+        gunichar letter;
+        const char *simple;
+    } known[] = {{0xE6, "ae"}, {0x153, "oe"}, {0xF8, "o"},  {0xF0, "d"},
+                 {0x111, "d"}, {0xFE, "th"},  {0x142, "l"}, {0x131, "i"},
+                 {0x127, "h"}, {0x14B, "n"},  {0x167, "t"}, {0x180, "b"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].letter == c) return known[i].simple;
+    return NULL;
+}
+
+static size_t add_folded(gunichar c, uint32_t *letters, size_t count)
+{
+    const char *simple = simple_letters(c);
+    if (is_mark(c)) return count;
+    for (; simple && *simple && count < NAME_MOST_LETTERS; simple++)
+        letters[count++] = (uint32_t)*simple;
+    if (simple || count == NAME_MOST_LETTERS) return count;
+    if (g_unichar_isdigit(c)) c = '0' + (gunichar)g_unichar_digit_value(c);
+    if (c >= 0x30A1 && c <= 0x30F6) c -= 0x60; /* katakana to hiragana */
+    letters[count++] = c;
+    return count;
+}
+
+size_t name_fold(uint32_t code, uint32_t letters[NAME_MOST_LETTERS])
+{
+    char text[8] = {0};
+    size_t count = 0;
+    if (code < 0x80) {
+        letters[0] = code >= 'A' && code <= 'Z' ? code + 'a' - 'A' : code;
+        return 1;
+    }
+    g_unichar_to_utf8(code, text);
+    char *split = g_utf8_normalize(text, -1, G_NORMALIZE_ALL);
+    char *folded = g_utf8_casefold(split ? split : "", -1);
+    char *again = g_utf8_normalize(folded, -1, G_NORMALIZE_ALL);
+    for (const char *c = again ? again : ""; *c; c = g_utf8_next_char(c))
+        count = add_folded(g_utf8_get_char(c), letters, count);
+    g_free(again);
+    g_free(folded);
+    g_free(split);
+    return count;
+}
+
+static name_kind kind_of_ascii(uint32_t code)
+{
+    if (g_ascii_isalnum((char)code)) return NAME_LETTER;
     if (code == '?') return NAME_UNREADABLE;
     return strchr("'`.\"*", (int)code) ? NAME_NOTHING : NAME_SEPARATOR;
 }
 
-name_kind name_fold(uint32_t code, uint32_t *letter)
+name_kind name_kind_of(uint32_t code)
 {
     if (code >= 0xff01 && code <= 0xff5e) code -= 0xfee0; /* full width */
-    if (code < 0x80) return fold_ascii(code, letter);
-    if (code == 0xa0 || code == 0x3000 || code == 0xb7 || code == 0x30fb ||
-        (code >= 0x2000 && code <= 0x2015))
+    if (code < 0x80) return kind_of_ascii(code);
+    if (code == 0xa0 || code == 0x3000 || code == 0xb7 || code == 0x30fb || code == 0xff65 ||
+        (code >= 0x2000 && code <= 0x200a) || (code >= 0x2010 && code <= 0x2015))
         return NAME_SEPARATOR;
-    if ((code >= 0x300 && code <= 0x36f) || (code >= 0x2018 && code <= 0x201f)) return NAME_NOTHING;
-    if (code < 0xc0 || code == 0xfffd) return NAME_UNREADABLE;
-    *letter = LOOK_UP(more_latin, code);
-    if (!*letter) *letter = LOOK_UP(marked, code);
-    if (code < 0x180) *letter = (uint32_t)latin[code - 0xc0];
-    if (*letter == '*') return NAME_NOTHING;
-    if (!*letter && code >= 0x3b1 && code <= 0x3c9) *letter = code - 0x20;
-    if (!*letter && code >= 0x430 && code <= 0x44f) *letter = code - 0x20;
-    if (!*letter && code >= 0x450 && code <= 0x45f) *letter = code - 0x50;
-    if (!*letter) *letter = code;
-    return NAME_LETTER;
+    if (code == 0xd7 || code == 0xf7 || (code >= 0x2b9 && code <= 0x2bf) ||
+        (code >= 0x2018 && code <= 0x201f) || is_mark(code))
+        return NAME_NOTHING;
+    return code < 0xc0 || code == 0xfffd ? NAME_UNREADABLE : NAME_LETTER;
 }
 
-unsigned name_script(uint32_t letter)
+uint64_t name_script(uint32_t letter)
 {
-    enum { LATIN = 1, GREEK = 2, CYRILLIC = 4, REST = 8 };
-    if (letter >= '0' && letter <= '9') return 0;
-    if (letter < 0x250 || (letter >= 0x1e00 && letter < 0x1f00)) return LATIN;
-    if (letter < 0x400) return GREEK;
-    return letter < 0x530 ? CYRILLIC : REST;
+    const GUnicodeScript script = g_unichar_get_script(letter);
+    const bool shared = script == G_UNICODE_SCRIPT_COMMON || script == G_UNICODE_SCRIPT_INHERITED;
+    return shared || script < 0 ? 0 : (uint64_t)1 << ((unsigned)script % 64);
 }

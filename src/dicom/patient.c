@@ -19,7 +19,7 @@ typedef struct word {
 typedef struct name {
     word words[MOST_WORDS];
     int count;
-    unsigned scripts;          /* bits of name_script */
+    uint64_t scripts;          /* bits of name_script */
     bool unreadable;           /* some character was lost to a wrong character set */
     char ascii[RP_DICOM_TEXT]; /* its letters without accents, whatever became of the others */
 } name;
@@ -93,6 +93,17 @@ static void drop_titles(name *n)
     n->count = kept;
 }
 
+static void add_code(name *n, uint32_t code)
+{
+    uint32_t letters[NAME_MOST_LETTERS];
+    const size_t count = name_fold(code, letters);
+    for (size_t i = 0; i < count; i++) {
+        n->scripts |= name_script(letters[i]);
+        add_letter(&n->words[n->count],
+                   letters[i] < 0x80 ? (uint32_t)toupper((int)letters[i]) : letters[i]);
+    }
+}
+
 static name read_name(const char *text, size_t length)
 {
     name n = {.count = 0};
@@ -101,13 +112,12 @@ static name read_name(const char *text, size_t length)
     const unsigned char *at = (const unsigned char *)text, *end = at + length;
     while (at < end && *at) {
         const uint32_t code = next_letter(&at);
-        uint32_t letter;
-        switch (name_fold(code, &letter)) {
+        switch (name_kind_of(code)) {
         case NAME_LETTER:
             open = true;
-            n.scripts |= name_script(letter);
-            add_letter(&n.words[n.count], letter);
-            if (code < 0x80 && ascii + 1 < sizeof n.ascii) n.ascii[ascii++] = (char)letter;
+            add_code(&n, code);
+            if (code < 0x80 && ascii + 1 < sizeof n.ascii)
+                n.ascii[ascii++] = (char)toupper((int)code);
             break;
         case NAME_SEPARATOR:
             end_word(&n, &open);
@@ -193,13 +203,25 @@ static bool holds_words(const name *all, const name *some)
     return true;
 }
 
+/* Letter by letter, wherever the words end: "de la Cruz" and "Delacruz". */
+static bool same_letters(const name *a, const name *b)
+{
+    int i = 0, k = 0, at = 0, other = 0;
+    for (;;) {
+        while (i < a->count && at == a->words[i].length) i++, at = 0;
+        while (k < b->count && other == b->words[k].length) k++, other = 0;
+        if (i == a->count || k == b->count) return i == a->count && k == b->count;
+        if (a->words[i].letters[at++] != b->words[k].letters[other++]) return false;
+    }
+}
+
 typedef enum likeness { UNKNOWN, SAME, OTHER } likeness;
 
 static likeness compare_groups(const name *a, const name *b)
 {
     enum { TOO_FEW = 2 };
     if (!a->count || !b->count || is_no_name(a) || is_no_name(b)) return UNKNOWN;
-    if (holds_words(a, b) || holds_words(b, a)) return SAME;
+    if (holds_words(a, b) || holds_words(b, a) || same_letters(a, b)) return SAME;
     if (a->unreadable || b->unreadable) {
         const size_t length = strlen(a->ascii), other = strlen(b->ascii);
         const size_t shorter = length < other ? length : other;

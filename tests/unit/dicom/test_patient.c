@@ -42,6 +42,19 @@ static void test_one_name_in_many_spellings(void **state)
          "\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83\x8e"},
         {"YAMADA^TAROU",
          "\xe5\xb1\xb1\xe7\x94\xb0^\xe5\xa4\xaa\xe9\x83\x8e"}, /* scripts of their own */
+        {"ヤマダ^タロウ", "ﾔﾏﾀﾞ^ﾀﾛｳ"},                         /* half width */
+        {"ヤマダ^タロウ", "やまだ^たろう"},
+        {"ヤマダ^タロウ", "山田^太郎"},
+        {"김^철수", "\u1100\u1175\u11b7^\u110e\u1165\u11af\u1109\u116e"}, /* decomposed */
+        {"Նազարյան^Անի", "ՆԱԶԱՐՅԱՆ^ԱՆԻ"},
+        {"أحمد^علي", "احمد^علي"},
+        {"דָּוִד^כהן", "דוד^כהן"},
+        {"Қасым^А", "қасым^а"},
+        {"Þór^Jón", "THOR^JON"},
+        {"ﬁona^A", "FIONA^A"},
+        {"van der Berg^Jan", "VANDERBERG^JAN"},
+        {"McDonald^R", "MC DONALD^R"},
+        {"ʻAlohi^K", "ALOHI^K"},
         {"DOE^JANE", ""},
         {"DOE^JANE", "^^^"},
         {"DOE^JANE", "ANONYMOUS"},
@@ -70,6 +83,11 @@ static void test_two_names(void **state)
         {"\xd0\x98\xd0\x92\xd0\x90\xd0\x9d\xd0\x9e\xd0\x92",
          "\xd0\x9f\xd0\x95\xd0\xa2\xd0\xa0\xd0\x9e\xd0\x92"},
         {"Yamada^Tarou=\xe5\xb1\xb1\xe7\x94\xb0", "Suzuki^Ichirou=\xe9\x88\xb4\xe6\x9c\xa8"},
+        {"김^철수", "이^영희"},
+        {"ヤマダ^タロウ", "ﾔﾏﾀﾞ^ﾊﾅｺ"},
+        {"山田^太郎", "山田^花子"},
+        {"أحمد^علي", "أحمد^حسن"},
+        {"van der Berg^Jan", "van den Burg^Jan"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (names(pairs[i][0], pairs[i][1]) != RP_IDENTITY_NAME)
