@@ -220,7 +220,8 @@ typedef struct rp_roi_report {
     size_t contours_used, points_used;
     size_t open_contours;        /**< not CLOSED_PLANAR: ignored */
     size_t degenerate_contours;  /**< fewer than 3 points or no area: ignored */
-    size_t off_slice_contours;   /**< farther than 1% of the spacing from a slice: nearest slice */
+    size_t off_slice_contours;   /**< farther from a slice than 1% of the spacing and rounding to
+                                      0.1 mm: nearest slice */
     size_t interpolated_slices;  /**< slices between two contoured slices that had none: filled */
     size_t outside_contours;     /**< wholly outside the image: ignored */
     size_t gap_slices;           /**< such slices left empty: more than 3, or the parts differ */

@@ -9,7 +9,8 @@
 
 enum { MOST_FILLED_SLICES = 3, LEAST_PLANES = 3 };
 static const double SAME_PLANE = 0.02, SAME_PLANE_MM = 0.02; /* of the slice spacing; the larger */
-static const double OFF_SLICE = 0.01;
+/* Of the slice spacing. Positions rounded to 0.1 mm, of contours and of slices, are no distance. */
+static const double OFF_SLICE = 0.01, OFF_SLICE_MM = 0.11, MOST_OFF_SLICE = 0.2;
 static const double SAME_POINT_MM = 0.001;
 static const double JITTER = 0.2; /* slices between contours meant for one */
 static const double MOST_LEAN = 0.5;
@@ -105,6 +106,12 @@ static double nearest_slice(double k)
     return floor(k + 0.5 + MIDWAY);
 }
 
+static bool is_off_slice(const rp_grid *grid, double k)
+{
+    const double rounding = fmin(OFF_SLICE_MM / grid->spacing[2], MOST_OFF_SLICE);
+    return fabs(k - nearest_slice(k)) > fmax(OFF_SLICE, rounding);
+}
+
 static bool is_outside(const rp_grid *grid, const plane_contour *c)
 {
     double slice = nearest_slice(c->k);
@@ -139,7 +146,7 @@ static rp_status add_contour(filler *f, size_t source, rp_error *err)
     }
     f->report->contours_used++;
     f->report->points_used += from->count;
-    if (fabs(flat.k - nearest_slice(flat.k)) > OFF_SLICE) f->report->off_slice_contours++;
+    f->report->off_slice_contours += is_off_slice(f->grid, flat.k);
     f->contours[f->count++] = flat;
     return RP_OK;
 }

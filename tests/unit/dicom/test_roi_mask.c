@@ -121,6 +121,25 @@ static void planes_of_one_slice_are_united(void **state)
     rp_mask_release(&mask);
 }
 
+/* Positions in tenths of a millimetre, of contours and of slices 2 mm apart: 0.1 mm at the most. */
+static void rounded_positions_are_on_their_slices(void **state)
+{
+    (void)state;
+    builder b = {0};
+    rp_roi_report report;
+    add_square(&b, 2, 9, 3.9);
+    add_square(&b, 2, 9, 6.05);
+    add_square(&b, 2, 9, 8.1);
+    rp_mask mask = fill(&b, &report);
+    assert_int_equal(report.off_slice_contours, 0);
+    assert_int_equal(rp_mask_count(&mask), 3 * 64);
+    rp_mask_release(&mask);
+    add_square(&b, 2, 9, 10.13);
+    mask = fill(&b, &report);
+    assert_int_equal(report.off_slice_contours, 1);
+    rp_mask_release(&mask);
+}
+
 static void midway_planes_go_up_whatever_their_last_digit(void **state)
 {
     (void)state;
@@ -484,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_square_fills_its_voxels),
         cmocka_unit_test(holes_and_islands_alternate),
         cmocka_unit_test(planes_of_one_slice_are_united),
+        cmocka_unit_test(rounded_positions_are_on_their_slices),
         cmocka_unit_test(midway_planes_go_up_whatever_their_last_digit),
         cmocka_unit_test(forgotten_slices_are_interpolated),
         cmocka_unit_test(sparse_contours_are_interpolated),
