@@ -341,6 +341,9 @@ PixelPlace find_pixels(const std::string &path, DcmDataset &dataset, offile_off_
 /** Whether all its pixels lie there uncompressed, so that nothing but a read error can go wrong. */
 bool is_in_place(const File &file);
 
+/** Whether nothing but zeros follows: storage in blocks fills up the last one. */
+bool zeros_follow(FILE *file, offile_off_t at);
+
 /** Decodes slices one after another and keeps what the next may need; one for each thread. */
 class SliceReader
 {

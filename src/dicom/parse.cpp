@@ -2,6 +2,7 @@
 #include "internal.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "dcmtk/dcmdata/dcistrmf.h"
 
@@ -145,6 +146,21 @@ static bool may_be_deflated(const std::string &path)
     return std::search(head, head + size, uid.begin(), uid.end()) != head + size;
 }
 
+/** Whether the data set ended, and only the zeros behind it were no attribute: as eights they pass
+ * for attributes (0000,0000), what is left of the last eight cannot. */
+static bool ended_in_zeros(const std::string &path, offile_off_t at, DcmDataset &dataset)
+{
+    if (dataset.card() == 0) return false;
+    for (unsigned long i = 0; i < dataset.card(); i++)
+        if (dataset.getElement(i)->transferState() != ERW_ready) return false;
+    FILE *file = fopen(path.c_str(), "rb");
+    if (!file) return false;
+    const bool zeros =
+        fseeko(file, 0, SEEK_END) == 0 && ftello(file) > at && zeros_follow(file, at);
+    fclose(file);
+    return zeros;
+}
+
 static OFCondition load(const std::string &path, const DcmTagKey &stop, DcmFileFormat &format,
                         offile_off_t *end)
 {
@@ -155,6 +171,9 @@ static OFCondition load(const std::string &path, const DcmTagKey &stop, DcmFileF
     format.transferInit();
     const Uint32 longest = may_be_deflated(path) ? longest_in_memory : DCM_MaxReadLength;
     result = format.readUntilTag(stream, EXS_Unknown, EGL_noChange, longest, stop);
+    if (result == EC_StreamNotifyClient && stream.fault().good() &&
+        ended_in_zeros(path, stream.tell(), *format.getDataset()))
+        result = EC_Normal;
     format.transferEnd();
     if (end) *end = stream.tell();
     if (result.bad() || stream.fault().bad()) drop_last(*format.getDataset());

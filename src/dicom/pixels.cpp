@@ -254,8 +254,7 @@ static bool is_pixel_head(FILE *file, offile_off_t at, const DcmXfer &syntax, of
     return length != 0xFFFFFFFF;
 }
 
-/** Whether nothing but zeros follows: storage in blocks fills up the last one. */
-static bool zeros_follow(FILE *file, offile_off_t at)
+bool zeros_follow(FILE *file, offile_off_t at)
 {
     unsigned char block[512];
     if (fseeko(file, at, SEEK_SET)) return false;

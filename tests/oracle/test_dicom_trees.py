@@ -8,6 +8,7 @@ from dicom_sets import SLICES, dataset, finish, plane, require, run, write_set
 
 import nibabel as nib
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -129,6 +130,17 @@ def tails(scratch):
         for file in os.listdir(folder):
             put(os.path.join(folder, file), content(os.path.join(folder, file)) + tail)
         check(name + " behind the data", folder, scratch, code)
+    for size in (1, 2, 7, 8, 100, 4096):
+        folder = make(scratch, f"packed tail {size}")
+        for file in os.listdir(folder):
+            d = pydicom.dcmread(os.path.join(folder, file))
+            d.compress(pydicom.uid.RLELossless)
+            d.save_as(os.path.join(folder, file))
+            put(os.path.join(folder, file), content(os.path.join(folder, file)) + bytes(size))
+        check(f"{size} zeros behind compressed pixels", folder, scratch, 0)
+    whole = content(os.path.join(folder, LAST))[:-4096]
+    put(os.path.join(folder, LAST), whole[:-8] + bytes(100))  # without what ends the pixels
+    check("compressed pixels cut off before zeros", folder, scratch, 1, LAST)
 
 
 def dicomdir(path, files):
