@@ -28,13 +28,13 @@ build() {
     fi
 }
 
-# check PRESET [ctest option...]
+# check PRESET [ctest option...]: one more at a time than there are processors, for those that wait.
 check() {
     local preset=$1
     shift
     echo "== Testing $preset"
     reports+=("$preset=$results/$preset.xml")
-    "${wrapper[@]}" ctest --test-dir "build/$preset" --no-tests=error -j "$jobs" \
+    "${wrapper[@]}" ctest --test-dir "build/$preset" --no-tests=error -j "$((jobs + 1))" \
         --output-junit "$PWD/$results/$preset.xml" --test-output-size-passed 1000000 \
         --test-output-size-failed 1000000 "$@" 2>&1 | grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test|^No tests'
 }
