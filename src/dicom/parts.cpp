@@ -23,6 +23,9 @@ static const double regular_share = 0.8, regular_tolerance = 0.05, regular_toler
 /* Between two passes of a scanner, times lie apart by this many times the gaps within them. */
 static const double pass_ratio = 3, pass_seconds = 2;
 static const size_t most_texts = 64;
+/* More orientations, or fewer slices of each, are views turned about an axis, or pilots. */
+static const size_t most_orientations = 8, least_stack = 3;
+static const double same_cosine = 1e-3;
 
 enum class Type { text, number, time, order };
 
@@ -503,16 +506,58 @@ static void divide(const Spots &spots, const std::string &what, std::vector<Seri
                what + (what.empty() ? "" : ", ") + describe(group, part_keys[division.key]), parts);
 }
 
-/** Where the slices lie; false where they are not parallel, so that there is no order. */
-static bool find_spots(const Series &series, Spots &spots)
+/* ---- planes ------------------------------------------------------------------------------ */
+
+static bool are_parallel(const File &a, const File &b)
 {
-    const File &first = *series.slices[0];
+    for (int i = 0; i < 6; i++)
+        if (std::fabs(a.orientation[i] - b.orientation[i]) > same_cosine) return false;
+    return true;
+}
+
+/** Slices of one orientation each, in the order of their cosines and not of the files: [1 0 0 0 1
+ * 0] comes first. */
+static std::vector<std::vector<const File *>> by_orientation(std::vector<const File *> slices)
+{
+    std::vector<std::vector<const File *>> groups;
+    std::stable_sort(slices.begin(), slices.end(), [](const File *a, const File *b) {
+        return std::lexicographical_compare(b->orientation, b->orientation + 6, a->orientation,
+                                            a->orientation + 6);
+    });
+    for (const File *file : slices) {
+        const auto found =
+            std::find_if(groups.begin(), groups.end(), [&](const std::vector<const File *> &group) {
+                return are_parallel(*group[0], *file);
+            });
+        if (found != groups.end())
+            found->push_back(file);
+        else
+            groups.push_back({file});
+    }
+    return groups;
+}
+
+static std::string describe_planes(const File &file)
+{
+    const double *o = file.orientation;
+    const double x = std::fabs(o[1] * o[5] - o[2] * o[4]), y = std::fabs(o[2] * o[3] - o[0] * o[5]),
+                 z = std::fabs(o[0] * o[4] - o[1] * o[3]);
+    char text[160];
+    snprintf(text, sizeof text, "ImageOrientationPatient %.4g %.4g %.4g %.4g %.4g %.4g (%s)",
+             o[0] + 0.0, o[1] + 0.0, o[2] + 0.0, o[3] + 0.0, o[4] + 0.0, o[5] + 0.0, /* no -0 */
+             z >= x && z >= y ? "axial"
+             : y >= x         ? "coronal"
+                              : "sagittal");
+    return text;
+}
+
+/** Where parallel slices lie; false where their orientation is none. */
+static bool find_spots(const std::vector<const File *> &slices, Spots &spots)
+{
     double frame[3][3];
-    if (frame_of(first, frame, nullptr)) return false;
-    for (const File *file : series.slices) {
+    if (frame_of(*slices[0], frame, nullptr)) return false;
+    for (const File *file : slices) {
         Spot spot = {file, {}};
-        for (int i = 0; i < 6; i++)
-            if (std::fabs(file->orientation[i] - first.orientation[i]) > 1e-3) return false;
         for (int a = 0; a < 3; a++)
             for (int r = 0; r < 3; r++) spot.at[a] += frame[r][a] * file->position[r];
         spots.push_back(spot);
@@ -522,10 +567,19 @@ static bool find_spots(const Series &series, Spots &spots)
 
 std::vector<Series> divide_series(const Series &series)
 {
-    Spots spots;
     std::vector<Series> parts;
-    if (series.slices.size() < 2 || !find_spots(series, spots)) return {series};
-    divide(spots, "", parts);
+    if (series.slices.size() < 2) return {series};
+    const std::vector<std::vector<const File *>> groups = by_orientation(series.slices);
+    const bool any_stack =
+        std::any_of(groups.begin(), groups.end(), [](const std::vector<const File *> &group) {
+            return group.size() >= least_stack;
+        });
+    if (groups.size() > most_orientations || (groups.size() > 1 && !any_stack)) return {series};
+    for (const std::vector<const File *> &group : groups) {
+        Spots spots;
+        if (!find_spots(group, spots)) return {series};
+        divide(spots, groups.size() > 1 ? describe_planes(*group[0]) : "", parts);
+    }
     if (parts.size() == 1) return {series};
     for (size_t i = 0; i < parts.size(); i++) {
         parts[i].others = series.others;

@@ -16,7 +16,8 @@ std::vector<std::string> read_marks(const std::vector<DcmItem *> &from, const Fi
 
 /**
  * The series as it is, or its parts: slices that differ in a mark (a phase, a kernel, a time) and
- * lie upon one another with different pixels, or regularly between each other. What follows one
+ * lie upon one another with different pixels, or regularly between each other, and slices of up to
+ * eight orientations, where one has three or more. What follows one
  * another along the normal stays together, whatever its marks. Parts are numbered from 1 in the
  * order of the marks, so that names of files do not matter.
  */

@@ -111,6 +111,27 @@ def more_sets(scratch):
     for n in range(2):
         write_set(folder, n, AcquisitionNumber=lambda k, n=n: 2 * k + n, ConvolutionKernel="AB"[n])
     has_parts("two kernels, a number for each image", folder, scratch, [0, 1], words=("ConvolutionKernel A",))
+    planes = (("coronal", [1, 0, 0, 0, 0, -1], lambda k: [-5, 2 * k, 9]), ("sagittal", [0, 1, 0, 0, 0, -1], lambda k: [-2 * k, -5, 9]),
+              ("axial", [-1, 0, 0, 0, -1, 0], lambda k: [5, 4, STEP * k]))
+    for what, cosines, at in planes:
+        for name in (None, "b%02d"):  # read before or after the others
+            folder = os.path.join(scratch, f"{what} too {name}")
+            write_set(folder, 0, name="a%02d" if name else "c%02d")
+            write_set(folder, 1, name=name, ImageOrientationPatient=cosines, ImagePositionPatient=at)
+            series, out = listed(folder), os.path.join(scratch, "plane.nii")
+            require([s.get("part") for s in series] == [1, 2] and f"({what})" in series[1]["part_text"], what, series)
+            require(run("convert", folder, out, "--repair").returncode == 1, what, "not chosen")
+            for number, s in enumerate(series):
+                done = run("convert", folder, out, "--series", s["choose"])
+                require(done.returncode == 0, what, done.stderr)
+                holds(what, out, number)
+    folder = os.path.join(scratch, "turning")
+    write_set(folder, 0, ImageOrientationPatient=lambda k: [np.cos(k / 9), np.sin(k / 9), 0, 0, 0, -1])
+    require(len(listed(folder)) == 1 and "orientation" in run("convert", folder, out).stderr, "slices that turn about an axis")
+    folder = os.path.join(scratch, "pilot")
+    for number, (_, cosines, at) in enumerate(planes):
+        write_set(folder, number, [0], ImageOrientationPatient=cosines, ImagePositionPatient=at)
+    require(len(listed(folder)) == 1 and "orientation" in run("convert", folder, out).stderr, "one slice of each plane")
     folder = os.path.join(scratch, "order")
     write_set(folder, 0)
     write_set(folder, 1, InstanceNumber=lambda k: SLICES + 1 + k)
