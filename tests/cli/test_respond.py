@@ -330,7 +330,7 @@ def check_bad(checks, folder):
 def check_files(checks, folder):
     path = os.path.join(folder, "timelines")
     for name, text, words in (("empty", "", "holds no timeline"), ("cut", '{"timelines": [{', "line 1"),
-                              ("list", "[]", "column 'patient' is missing"),
+                              ("list", "[]", "a timeline must be an object"),
                               ("columns", "patient,visit\n", "column 'state' is missing")):
         h.write(path, text.encode())
         expect(checks, f"file: {name}", FAILED, words, "--timeline", path)
