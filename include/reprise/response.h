@@ -277,7 +277,9 @@ typedef struct rp_visit_result {
     const char *target_rule; /**< that decided the targets' response; NULL without targets */
     int target_lesion;       /**< that tipped it; -1: none */
     bool new_lesion;         /**< an unequivocal one */
-    rp_call recist;          /**< overall, before iRECIST makes iUPD or iCPD of PD */
+    /** iRECIST: what confirms the progression at this visit; new lesions may, beside them. */
+    bool targets_confirm, non_targets_confirm;
+    rp_call recist; /**< overall, before iRECIST makes iUPD or iCPD of PD */
     rp_call overall;
     const char *rule; /**< "PD-sum", ...: docs/response.md; NULL at baseline */
     int lesion;       /**< that tipped it; -1: none */

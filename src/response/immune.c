@@ -368,6 +368,8 @@ static bool step(course *c, size_t visit, run *u, bool *confirmed)
     r->overall = RP_CALL_ICPD;
     r->rule = by.rule;
     r->lesion = by.lesion;
+    r->targets_confirm = confirm_by_targets(c, visit, u).rule != NULL;
+    r->non_targets_confirm = confirm_by_non_targets(c, visit, u).rule != NULL;
     return note_late(c, visit, days);
 }
 

@@ -544,10 +544,8 @@ typedef struct confirmed {
 
 static void update(confirmed *c, const rp_visit_result *v)
 {
-    const char *rule = v->rule ? v->rule : "";
-    c->targets = v->target == RP_CALL_PD && (c->targets || strcmp(rule, "iCPD-sum") == 0);
-    c->non_targets =
-        v->non_target == RP_CALL_PD && (c->non_targets || strcmp(rule, "iCPD-non-target") == 0);
+    c->targets = v->target == RP_CALL_PD && (c->targets || v->targets_confirm);
+    c->non_targets = v->non_target == RP_CALL_PD && (c->non_targets || v->non_targets_confirm);
 }
 
 static void respond_all(domain *d)

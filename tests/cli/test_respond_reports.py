@@ -156,7 +156,7 @@ def course(checks, folder):
         ("recist1.1", "tr", "TUMSTATE", "C"): ["NOT EVALUABLE"] * 4,
         ("recist1.1", "rs", "NEWLIND"): ["U", "Y", "Y"], ("recist1.1", "rs", "NEWLPROG"): ["EQUIVOCAL", "UNEQUIVOCAL", "UNEQUIVOCAL"],
         ("recist1.1", "rs", "TRGRESP"): ["PR", "NE", "PR"],
-        ("irecist", "rs", "TRGRESP"): ["iPR", "NE", "iPR"], ("irecist", "rs", "NTRGRESP"): ["NE", "iUPD", "iUPD"],
+        ("irecist", "rs", "TRGRESP"): ["iPR", "NE", "iPR"], ("irecist", "rs", "NTRGRESP"): ["NE", "iUPD", "iCPD"],
         ("irecist", "rs", "OVRLRESP"): ["iPR", "iUPD", "iCPD"],
         ("mrecist", "tr", "VIABDIAM", "T1/T2"): ["35"], ("mrecist", "tr", "VIABDIAM", "T1.2"): ["5", "5"],
         ("mrecist", "tr", "LDIAM", "T1/T2"): ["45.3"]}
@@ -182,6 +182,25 @@ def chain(checks, folder):
     if merged != [("T1", ""), ("T1/T2/T3", "50"), ("T2", ""), ("T3", "")]:
         faults.append(f"sizes are {merged}")
     checks.report("lesions that merge in a chain", faults)
+
+
+def all_confirm(checks, folder):
+    """New lesions are named first where several confirm an iUPD; targets and non-targets that do are iCPD beside them."""
+    new = lambda mm: {"lesion": "X", "state": "unequivocal", "longest_mm": mm}
+    path = h.write(os.path.join(folder, "confirm.json"), json.dumps({
+        "patient": "P1", "label": "synthetic",
+        "lesions": [{"id": "T1", "organ": "liver", "role": "target"}, {"id": "B", "organ": "bone", "role": "non-target"},
+                    {"id": "X", "organ": "brain", "role": "new"}],
+        "visits": [{"id": "v0", "date": "2020-01-06", "findings": [target("T1", 20), {"lesion": "B", "state": "present"}]},
+                   {"id": "v1", "date": "2020-03-02", "findings": [target("T1", 26), {"lesion": "B", "state": "progression"}]},
+                   {"id": "v2", "date": "2020-05-04", "findings": [target("T1", 31), {"lesion": "B", "state": "progression"}, new(8)]}]}).encode())
+    out = os.path.join(folder, "confirm")
+    done = h.run("respond", "--timeline", path, "--cdisc", out, "--study", "S", "--criteria", "irecist")
+    domains, faults = domains_of(out, "S") if done.returncode == 0 else ({}, [done.stderr])
+    told = [tuple(r["RSSTRESC"] for r in domains.get("rs", []) if r["RSTESTCD"] == code) for code in ("TRGRESP", "NTRGRESP", "OVRLRESP")]
+    if told != [("iUPD", "iCPD"), ("iUPD", "iUPD"), ("iUPD", "iCPD")]:
+        faults.append(f"responses are {told}")
+    checks.report("targets that confirm beside a new lesion", faults)
 
 
 def empty_study(checks, folder):
@@ -222,6 +241,7 @@ def main():
         cdisc(checks, out, json.loads(done.stdout)["results"])
         course(checks, folder)
         chain(checks, folder)
+        all_confirm(checks, folder)
         empty_study(checks, folder)
         refusals(checks, folder)
     finally:
