@@ -257,6 +257,11 @@ static void remark_roi(const input_roi *from, const cmd_ct *ct, const rp_roi_rep
                       "ROI number %d does not say in which frame of reference it was drawn: that "
                       "which the file refers to was taken.",
                       from->roi->number);
+    else if (!told && !frame.series_uid[0])
+        rp_remark_add(remarks, "contour_frame_assumed",
+                      "ROI number %d: neither it nor its file says in which frame of reference or "
+                      "on which series it was drawn: it was taken as drawn on this image.",
+                      from->roi->number);
     rp_roi_remark(report, ct->series.image.grid.spacing[2], remarks);
 }
 

@@ -71,6 +71,13 @@ def without_own_frames(ds):
         del roi.ReferencedFrameOfReferenceUID
 
 
+def without_any_frame(ds):
+    without_own_frames(ds)
+    del ds.ReferencedFrameOfReferenceSequence
+    if "FrameOfReferenceUID" in ds:
+        del ds.FrameOfReferenceUID
+
+
 def frames(t):
     whole = t.volumes("a plain contour", t.plain)
     both = t.rtstruct("frames.dcm", {"Here": t.rings(), "There": t.rings(radius=2)}, of_other_frame)
@@ -79,6 +86,8 @@ def frames(t):
            f"--image={t.ct}")
     silent = t.rtstruct("silent.dcm", {"Tumour": t.rings()}, without_own_frames)
     t.equal("an ROI without a frame", t.volumes("lies in the file's, told", silent, "does not say"), whole)
+    silent = t.rtstruct("mute.dcm", {"Tumour": t.rings()}, without_any_frame)
+    t.equal("a file without any frame", t.volumes("is taken as the image's, told", silent, "neither it nor its file says"), whole)
     visits, later = t.path("visits.csv"), t.rtstruct("later.dcm", {"Here": t.rings()}, number=2)
     with open(visits, "w", encoding="utf-8") as file:
         file.write(f"visit,date,image,mask\na,,{t.ct},{both}\nb,,{t.later},{later}\n")
