@@ -45,6 +45,11 @@ rp_status input_seg_mask(const input_segment *from, const cmd_ct *ct, rp_mask *m
                            remarks);
     for (size_t i = 0; i < of_file->count; i++)
         rp_remark_add(remarks, of_file->items[i].key, "%s", of_file->items[i].text);
+    if (ct->is_dicom && !drawn_on[0] && !from->seg->header.frame_of_reference_uid[0])
+        rp_remark_add(
+            remarks, "contour_frame_assumed",
+            "The segmentation does not say in which frame of reference or on which series "
+            "it was drawn: it was taken as drawn on this image.");
     return RP_OK;
 }
 

@@ -288,6 +288,13 @@ def places(t):
         measures_of(ds).SliceThickness = 2 * h.SPACING[0]
         del ds.ReferencedSeriesSequence
 
+    def of_nowhere(ds):
+        del ds.ReferencedSeriesSequence, ds.FrameOfReferenceUID
+
+    write_seg(path, 1, {"A": t.ball}, change=of_nowhere)
+    t.good("neither frame nor series, told", *measure, f"--mask={path}", f"--image={t.ct}",
+           expect=lesions_of([t.ball.sum() * voxel_cc], "does not say in which frame"))
+
     apart = np.zeros_like(far)
     apart[1], apart[7] = far[1], far[1]
     write_seg(path, 1, {"A": apart}, change=thick_of_elsewhere)
