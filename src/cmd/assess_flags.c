@@ -127,8 +127,8 @@ static void flag_volume(assess *a)
     const double before = a->baseline.lesion.volume_cc, after = a->followup.lesion.volume_cc;
     if (after > largest_ratio * before || after < smallest_ratio * before)
         assess_flag_add(a, "volume_implausible",
-                        "The volume changed from %.1f to %.1f cc, more than a response explains: "
-                        "the contour is probably wrong.",
+                        "The volume changed from %.1f to %.1f cc, more than most responses do: "
+                        "look at the contours.",
                         before, after);
 }
 
