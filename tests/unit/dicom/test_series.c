@@ -268,7 +268,8 @@ static const fault faults[] = {
     {POSITION, "DS", "-10.5\\nan\\-298.7", RP_ERR_FORMAT, "ImagePositionPatient"},
     {POSITION, "", "", RP_ERR_FORMAT, "ImagePositionPatient"},
     {ORIENTATION, "DS", "1\\0\\0\\0\\1", RP_ERR_FORMAT, "ImageOrientationPatient"},
-    {ORIENTATION, "DS", "0.99\\0.141\\0\\-0.141\\0.99\\0", RP_ERR_FORMAT, "orientation"},
+    {ORIENTATION, "DS", "0.99\\0.141\\0\\-0.141\\0.99\\0", RP_ERR_ARGUMENT,
+     "1 slices, ImageOrientationPatient 0.99 0.141 0 -0.141 0.99 0 (axial)"},
     {SPACING, "DS", "1.25\\0.76", RP_ERR_FORMAT, "PixelSpacing differs"},
     {SPACING, "DS", "0\\0", RP_ERR_FORMAT, "PixelSpacing"},
     {SLOPE, "DS", "0", RP_ERR_FORMAT, "RescaleSlope"},
@@ -289,7 +290,8 @@ static void faults_of_a_slice_are_named(void **state)
         rp_dicom_listing listing;
         rp_error err = {0};
         assert_ok(rp_dicom_list(folder, &listing, &err), err);
-        assert_int_equal(listing.count, 1);
+        /* A turned slice is a part by itself, and leaves a gap in the other. */
+        assert_int_equal(listing.count, f->status == RP_ERR_ARGUMENT ? 2 : 1);
         if (f->tag != PATIENT_ID) {
             assert_false(listing.series[0].usable);
             assert_string_not_equal(listing.series[0].why_not, "");
