@@ -130,20 +130,22 @@ typedef struct rp_dicom_load_options {
  * CT. Where slices lie comes from position and orientation alone. Errors in words, with the file or
  * folder's name: no CT in the folder; several usable series (the message lists UID, description,
  * slices); two patients in one folder (RP_ERR_REFUSED); missing slices and uneven spacing
- * (RP_ERR_REFUSED, the gap in mm); several acquisitions, phases or reconstructions in one series
- * that lie upon or between one another (the message lists the parts); slices with different pixels
- * in one place that no attribute tells apart; differing orientation, size or spacing within the
- * series; a header that does not parse; truncated pixel data; undecodable transfer syntax. Copies
- * of one file, and slices of the same place and pixels, count once. Localizers, secondary captures
- * and multi-frame images without positions are passed over. A single slice takes its spacing from
- * SpacingBetweenSlices, else SliceThickness. Slices shifted against their normal (gantry tilt) are
- * resampled, trilinear in the lattice of the acquired voxels, to an upright grid: z runs along the
- * shift, x stays along the rows as far as it can, spacing in the plane stays; outside the slices is
- * air (0 where the modality is not CT). With repair, uneven slices are interpolated linearly along
- * the normal, to the finest spacing that a tenth of the distances have. Series.repair says what was
- * done. Rescale slope/intercept are applied slice by slice; in CT, voxels equal to
- * PixelPaddingValue (to its range limit), or below -1024 HU, become -1000 HU. Slices are decoded in
- * parallel; memory is the image's own (when resampled, that of two images) and little else.
+ * (RP_ERR_REFUSED, the gap in mm); several acquisitions, phases, reconstructions or orientations in
+ * one series that lie upon or between one another (the message lists the parts); slices with
+ * different pixels in one place that no attribute tells apart; differing size or spacing within the
+ * series, and orientations that make no parts; a header that does not parse; truncated pixel data;
+ * undecodable transfer syntax. Copies of one file, and slices of the same place and pixels, count
+ * once. Localizers, secondary captures and multi-frame images without positions are passed over. A
+ * single slice takes its spacing from SpacingBetweenSlices, else SliceThickness. Slices shifted
+ * against their normal (gantry tilt) are resampled, trilinear in the lattice of the acquired voxels,
+ * to an upright grid: z runs along the shift, x stays along the rows as far as it can, spacing in
+ * the plane stays; outside the slices is air (0 where the modality is not CT). With repair, uneven
+ * slices are interpolated linearly along the normal, to the finest spacing that a tenth of the
+ * distances have. Series.repair says what was done. Rescale slope/intercept are applied slice by
+ * slice; in CT, voxels equal to PixelPaddingValue (to its range limit), or below -1024 HU, become
+ * -1000 HU; a padding value that tissue may have counts in regions that reach the image's border
+ * only, and is remarked on. Slices are decoded in parallel; memory is the image's own (when
+ * resampled, that of two images) and little else.
  */
 rp_status rp_dicom_series_load(const char *path, const rp_dicom_load_options *options,
                                const rp_progress *progress, rp_dicom_series *series, rp_error *err);
