@@ -58,6 +58,7 @@ rp_module(cohort USES io base)
 rp_module(stats USES base LIBS Boost::headers)
 rp_module(evaluation USES stats response measure cohort io)
 rp_module(synth USES measure volume)
+rp_module(guard USES learn synth track stats measure response)
 rp_module(report USES evaluation measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
 # Reading DCMTK's headers costs more than compiling what uses them: read once, they serve every file. The list is
@@ -97,7 +98,7 @@ if(cmd_sources AND cmd IN_LIST RP_MODULES)
   target_include_directories(reprise PRIVATE ${CMAKE_SOURCE_DIR}/src/cmd)
   target_compile_options(reprise PRIVATE ${RP_WARNINGS})
   target_compile_definitions(reprise PRIVATE RP_VERSION="${PROJECT_VERSION}")
-  target_link_libraries(reprise PRIVATE reprise_learn reprise_dicom reprise_report reprise_synth
+  target_link_libraries(reprise PRIVATE reprise_guard reprise_learn reprise_dicom reprise_report reprise_synth
     reprise_evaluation reprise_track reprise_archive reprise_timeline reprise_cohort reprise_response reprise_measure reprise_io PkgConfig::CYAML)
   install(TARGETS reprise RUNTIME)
 endif()

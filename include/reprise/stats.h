@@ -21,6 +21,13 @@
 extern "C" {
 #endif
 
+/* ---- Student's t --------------------------------------------------------------------------- */
+
+/** P(T <= t) with df > 0 degrees of freedom, that need not be whole [R pt; SciPy t.cdf]. */
+double rp_stat_t_below(double t, double df);
+/** Its inverse, 0 < p < 1 [R qt; SciPy t.ppf]. */
+double rp_stat_t_quantile(double p, double df);
+
 /* ---- one sample -------------------------------------------------------------------------- */
 
 /** A value with its interval. */
