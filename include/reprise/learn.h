@@ -34,6 +34,60 @@ rp_grid rp_working_grid(const rp_preprocessing *p, const rp_grid *grid);
 rp_status rp_preprocess_image(const rp_preprocessing *p, const rp_image *image, rp_image *out,
                               rp_error *err);
 
+/* ---- the region -------------------------------------------------------------------------- */
+
+/**
+ * Adaptation and prediction can look at a box round the lesion instead of whole images. Both see
+ * the same extent of voxels, so that statistics agree, on a working grid that is fitted to the box:
+ * a step then costs much the same for small lesions and large ones.
+ */
+typedef struct rp_region_options {
+    bool whole;            /**< true: no box, and the grid that preprocessing names */
+    double margin_mm;      /**< 30: between the lesion and the box's faces */
+    double jitter_mm;      /**< 10: crops lie round the box within +- per axis, as a box lies that
+                                a registration carried */
+    int voxels[3];         /**< 64, 64, 40: their product bounds the box's voxels */
+    double finest_mm;      /**< 1: no axis is finer, nor finer than the image */
+    double coarsest_mm[3]; /**< 3, 3, 5: none is coarser unless the image is, whatever the voxels */
+} rp_region_options;
+
+void rp_region_defaults(rp_region_options *options);
+
+typedef struct rp_region {
+    double centre[3];    /**< LPS mm: the middle of the lesion's bounding box */
+    double lesion_mm[3]; /**< of that bounding box along the image's canonical axes */
+    double spacing[3];   /**< of the fitted grid */
+    int extent[3];       /**< voxels of the fitted grid, multiples of 16 */
+} rp_region;
+
+/** Middle of the bounding box of a mask, LPS mm; false when it is empty. */
+bool rp_region_centre(const rp_mask *mask, double centre[3]);
+/**
+ * The box and the grid for a lesion. An axis is lesion and two margins long, or as long as the
+ * image; spacings are in the proportion of 1 : 1 : 2 as far as their limits let them, so that the
+ * voxels are those allowed. Does not depend on the order of the axes in memory. RP_ERR_REFUSED: the
+ * mask is empty.
+ */
+rp_status rp_region_fit(const rp_grid *image, const rp_mask *mask, const rp_region_options *options,
+                        rp_region *out, rp_error *err);
+/**
+ * First voxel, on an image's working grid, of a box of this extent that lies about a place (LPS
+ * mm): moved into the image where that is long enough, else with the image in its middle.
+ */
+void rp_region_place(const rp_preprocessing *p, const rp_grid *image, const double centre[3],
+                     const int extent[3], int low[3]);
+/**
+ * A box of the working grid of an image (rp_working_grid): the values that rp_preprocess_image
+ * gives there, and air (0) beyond the image. Takes memory for the box only, whatever the image's
+ * size. low may be negative.
+ */
+rp_status rp_preprocess_box(const rp_preprocessing *p, const rp_image *image, const int low[3],
+                            const int size[3], rp_image *out, rp_error *err);
+/** The same box of a mask that lies on any grid. */
+rp_status rp_preprocess_box_mask(const rp_preprocessing *p, const rp_mask *mask,
+                                 const rp_grid *image, const int low[3], const int size[3],
+                                 rp_mask *out, rp_error *err);
+
 /* ---- model files ------------------------------------------------------------------------- */
 
 /** Where a model comes from; strings may be "" when unknown. Nothing in it names a patient. */
@@ -56,6 +110,8 @@ typedef struct rp_model_provenance {
 typedef struct rp_model {
     rp_fcd *net;
     rp_preprocessing preprocessing;
+    int region[3]; /**< x, y, z voxels of the box that it was adapted to and predicts; 0: whole
+                        images */
     rp_model_provenance provenance;
     char sha256[RP_SHA256_HEX]; /**< of the file read; "" for a model made in memory */
 } rp_model;
@@ -135,9 +191,27 @@ typedef struct rp_adapt_options {
                              input is widened, rp_model_add_prior): 1 inside, 0 elsewhere, at the
                              place in the crop where it was before the perturbation, displaced by
                              another random shift, as the baseline contour lies on a follow-up */
-    const rp_adapt_watch *watch; /**< NULL: none. Of rp_adapt alone; rp_train ignores it */
+    rp_region_options region; /**< whole. Else the model's spacing and region become those that
+                                   rp_region_fit finds, and `crop` and `tumour_share` do not
+                                   count: every crop is a box that holds the lesion. Of rp_adapt
+                                   alone, as the next two */
+    double average; /**< 0: the weights of the last step. Else the share that an exponential moving
+                         average of weights and running statistics keeps at each step (less in the
+                         first ones: (1 + t) / (10 + t) at most), and its weights at the end */
+    const rp_adapt_watch *watch; /**< NULL: none */
 } rp_adapt_options;
 
+/** What the options of an adaptation are named together. */
+typedef enum rp_recipe {
+    RP_RECIPE_STUDY, /**< 350 epochs on crops of whole images, as in the study */
+    RP_RECIPE_QUICK  /**< 120 epochs on a region */
+} rp_recipe;
+
+const char *rp_recipe_name(rp_recipe recipe);
+bool rp_recipe_parse(const char *name, rp_recipe *recipe);
+/** All options of a recipe. */
+void rp_adapt_recipe(rp_adapt_options *options, rp_recipe recipe);
+/** Those of the study. */
 void rp_adapt_defaults(rp_adapt_options *options);
 /** RP_ERR_ARGUMENT, naming the option, for one that is outside its range (learn_ranges.h). */
 rp_status rp_adapt_options_check(const rp_adapt_options *options, rp_error *err);
@@ -254,7 +328,11 @@ typedef struct rp_predict_options {
     double prior_reach_mm; /**< 20 */
     size_t memory_bytes;   /**< budget of the network; 0: no limit */
     int tile[3];           /**< 0: whole volume if the budget allows, else the tile within it that
-                                makes the least work; else rounded up to multiples of 16 */
+                                makes the least work; else rounded up to multiples of 16. Models of
+                                a region pass over it */
+    const double *at;      /**< NULL; LPS mm, borrowed: where the box of a model of a region lies
+                                (rp_region_place). Without it the image is covered with boxes, as
+                                with tiles. Other models pass over it */
 } rp_predict_options;
 
 void rp_predict_defaults(rp_predict_options *options);
@@ -265,6 +343,10 @@ typedef struct rp_prediction {
     int components;       /**< found before one was chosen */
     int chosen_rank;      /**< of the one kept, by size from 1; 0: all kept, or none found */
     bool chosen_by_prior; /**< false where the size alone decided */
+    bool boxed;           /**< one box, where `at` said; the rest of the image was not looked at */
+    rp_grid box;          /**< of the working grid, what was looked at, after growing */
+    int grown;            /**< times that the box grew, because the lesion lay at its faces */
+    bool at_face;         /**< the lesion still does, at a face within the image */
     double part_share;   /**< of the voxels found, in the one kept; where all are, in the largest */
     int tiles;           /**< 1: one pass */
     size_t memory_bytes; /**< of the network's plan */
@@ -276,8 +358,13 @@ typedef struct rp_prediction {
  * and are blended by a squared sine that leaves out a tile's outermost voxels. With running
  * averages they differ from one pass only by what the network sees beyond a tile; in norm modes
  * batch and instance each tile is normalised by its own statistics, so that one pass is to be
- * preferred there. RP_ERR_BUDGET names the MiB of the smallest tile. Progress: stage "segment" in
- * tiles.
+ * preferred there.
+ *
+ * A model of a region and a place: one box is resampled and predicted, the rest of the image has
+ * probability 0. Where the chosen component comes within two voxels of a face that lies within the
+ * image, the box grows there by half its extent, twice at most, and is predicted by tiles of the
+ * model's extent that overlap by a quarter. RP_ERR_BUDGET names the MiB of the smallest tile.
+ * Progress: stage "segment" in tiles.
  */
 rp_status rp_predict(const rp_model *model, const rp_image *image,
                      const rp_predict_options *options, const rp_progress *progress,

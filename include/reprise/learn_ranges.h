@@ -18,11 +18,20 @@
     X(learning_rate, 1e-12, 10.0)                                                                  \
     X(power, 0.0, 100.0)                                                                           \
     X(dropout, -1.0, 0.999)
+/** 0: off, and then no part of what a checkpoint remembers. */
+#define RP_RANGE_AVERAGE(X) X(average, 0.0, 0.999999)
 #define RP_RANGE_CHECKPOINT(X) X(checkpoint_seconds, 0.0, 1e9)
 #define RP_RANGE_CROP(X) X(crop, 1, 4096)
 
 /** rp_train_options. */
 #define RP_RANGE_VALIDATION(X) X(validate_every, 0, 1000000)
+
+/** rp_region_options, and each of their axes. */
+#define RP_RANGES_REGION(X)                                                                        \
+    X(margin_mm, 0.0, 1000.0)                                                                      \
+    X(jitter_mm, 0.0, 1000.0)                                                                      \
+    X(finest_mm, 0.05, 100.0)
+#define RP_RANGES_REGION_AXES(X) X(voxels, 1, 4096) X(coarsest_mm, 0.05, 100.0)
 
 /** rp_loss_weights; one of the first three above 0, too. */
 #define RP_RANGES_LOSS(X)                                                                          \

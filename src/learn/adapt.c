@@ -3,29 +3,8 @@
 #include "sample.h"
 #include "reprise/kernels.h"
 
+#include <math.h>
 #include <string.h>
-
-void rp_adapt_defaults(rp_adapt_options *options)
-{
-    *options = (rp_adapt_options){
-        .epochs = 350,
-        .copies = 1,
-        .crop = {96, 96, 48},
-        .tumour_share = 0.7,
-        .learning_rate = 1e-3,
-        .power = 0.9,
-        .augmentation = {.brightness = 0.15,
-                         .rotation_degrees = 10.0,
-                         .shift_mm = 5.0,
-                         .scale = 0.15,
-                         .elastic_mm = 3.0,
-                         .elastic_scale_mm = 30.0,
-                         .noise = 0.02},
-        .dropout = 0.0,
-        .checkpoint_seconds = 60.0,
-    };
-    rp_loss_weights_defaults(&options->loss);
-}
 
 void rp_adapt_curve_release(rp_adapt_curve *curve)
 {
@@ -44,6 +23,7 @@ typedef struct adaptation {
     rp_sampler sampler;
     float *input;
     uint8_t *target;
+    int low[3];             /* first voxel of `image` on the image's working grid */
     const rp_mask *contour; /* as given; it tells the component of the watched visit */
     double watch_seconds;
     const rp_progress *progress;
@@ -100,7 +80,11 @@ static rp_status watch(adaptation *a, uint64_t epoch, rp_error *err)
     rp_predict_defaults(&how);
     how.prior = a->contour;
     how.memory_bytes = a->loop.options->memory_bytes;
-    rp_status status = rp_predict(a->loop.model, w->image, &how, &silent, &found, err);
+    double centre[3]; /* the watched visit lies as its own coordinates say */
+    if (rp_region_centre(a->contour, centre)) how.at = centre;
+    rp_status status = rp_loop_average_swap(&a->loop, err);
+    if (!status) status = rp_predict(a->loop.model, w->image, &how, &silent, &found, err);
+    if (!status) status = rp_loop_average_swap(&a->loop, err);
     if (status) return status;
     state->validation[state->validated++] = (double)epoch;
     state->validation[state->validated++] = dice_of(&found.mask, w->mask);
@@ -167,7 +151,8 @@ static rp_status fingerprint_watch(adaptation *a, rp_error *err)
     if (!w) return RP_OK;
     const rp_status status = hash_pair(w->image, w->mask, image, mask, err);
     if (status) return status;
-    snprintf(a->loop.more, sizeof a->loop.more,
+    const size_t used = strlen(a->loop.more);
+    snprintf(a->loop.more + used, sizeof a->loop.more - used,
              "watched image=%.16s\nwatched contour=%.16s\nwatch every=%d\n", image, mask, w->every);
     return RP_OK;
 }
@@ -211,13 +196,83 @@ static rp_status allocate(adaptation *a, rp_error *err)
     return rp_loop_create(&a->loop, a->sampler.size, err);
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* How far, in mm along axis a, a crop's voxels read from where its middle lies: its corners turned
+ * and scaled, the shift, and nearly all of what the elastic displacement does. */
+static double reach_mm(const rp_augmentation *m, const double half_mm[3], int a)
+{
+    const double b = half_mm[(a + 1) % 3], c = half_mm[(a + 2) % 3];
+    const double turn = m->rotation_degrees < 90.0 ? sin(m->rotation_degrees * M_PI / 180.0) : 1.0;
+    return (half_mm[a] + turn * hypot(b, c)) / (1.0 - m->scale) + m->shift_mm + 3.0 * m->elastic_mm;
+}
+
+/* The box, and the part of the working grid that crops round it read. Beyond the image crops begin
+ * only where the image is shorter than they are, as in prediction. */
+static rp_status prepare_region(adaptation *a, const rp_image *image, const rp_mask *mask,
+                                int first[3], int last[3], rp_error *err)
+{
+    const rp_adapt_options *o = a->loop.options;
+    rp_model *model = a->loop.model;
+    rp_region region;
+    int box[3], size[3];
+    rp_status status = rp_region_fit(&image->grid, mask, &o->region, &region, err);
+    if (status) return status;
+    memcpy(model->preprocessing.spacing, region.spacing, sizeof region.spacing);
+    memcpy(model->region, region.extent, sizeof region.extent);
+    const rp_grid working = rp_working_grid(&model->preprocessing, &image->grid);
+    rp_region_place(&model->preprocessing, &image->grid, region.centre, region.extent, box);
+    double half_mm[3];
+    for (int i = 0; i < 3; i++) half_mm[i] = 0.5 * region.extent[i] * region.spacing[i];
+    for (int i = 0; i < 3; i++) {
+        const int room = working.size[i] - region.extent[i];
+        const int jitter = room > 0 ? (int)(o->region.jitter_mm / region.spacing[i]) : 0;
+        const int low = room > 0 ? most(box[i] - jitter, 0) : box[i];
+        const int high = room > 0 ? least(box[i] + jitter, room) : box[i];
+        const double rim_mm = reach_mm(&o->augmentation, half_mm, i) - half_mm[i];
+        const int rim = (int)ceil(rim_mm / region.spacing[i]) + 1;
+        a->low[i] = least(most(low - rim, 0), box[i]);
+        size[i] =
+            most(least(high + region.extent[i] + rim, working.size[i]), box[i] + region.extent[i]) -
+            a->low[i];
+        first[i] = low - a->low[i];
+        last[i] = high - a->low[i];
+    }
+    return rp_box_pair(&model->preprocessing, image, mask, a->low, size, &a->image, &a->mask, err);
+}
+
+static rp_status prepare_sampler(adaptation *a, const rp_image *image, const rp_mask *mask,
+                                 rp_error *err)
+{
+    rp_model *model = a->loop.model;
+    rp_adapt_options options = *a->loop.options;
+    int first[3], last[3];
+    rp_status status;
+    if (options.region.whole) {
+        memset(model->region, 0, sizeof model->region);
+        status = rp_working_pair(&model->preprocessing, image, mask, &a->image, &a->mask, err);
+    } else {
+        status = prepare_region(a, image, mask, first, last, err);
+        memcpy(options.crop, model->region, sizeof options.crop);
+    }
+    if (!status) status = rp_sampler_init(&a->sampler, &a->image, &a->mask, &options, err);
+    if (status) return status;
+    a->sampler.prior = a->loop.channels == 2;
+    if (!options.region.whole) rp_sampler_hold(&a->sampler, first, last);
+    return allocate(a, err);
+}
+
 static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *mask, rp_error *err)
 {
-    rp_status status =
-        rp_working_pair(&a->loop.model->preprocessing, image, mask, &a->image, &a->mask, err);
-    if (!status) status = rp_sampler_init(&a->sampler, &a->image, &a->mask, a->loop.options, err);
-    a->sampler.prior = a->loop.channels == 2;
-    if (!status) status = allocate(a, err);
+    rp_status status = prepare_sampler(a, image, mask, err);
     if (!status) status = prepare_watch(a, err);
     if (status) return status;
     const size_t voxels = rp_grid_voxels(&a->image.grid);
@@ -226,6 +281,10 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     f->name[1] = "contour";
     rp_sha256(a->image.data, voxels * sizeof *a->image.data, f->hash[0]);
     rp_sha256(a->mask.data, voxels * sizeof *a->mask.data, f->hash[1]);
+    if (a->sampler.held)
+        snprintf(a->loop.more, sizeof a->loop.more, "region=%dx%dx%d\nregion.jitter_mm=%.9g\n",
+                 a->sampler.size[2], a->sampler.size[1], a->sampler.size[0],
+                 a->loop.options->region.jitter_mm);
     status = fingerprint_watch(a, err);
     return status ? status : rp_loop_start(&a->loop, err);
 }
@@ -255,6 +314,7 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                              .stage = "adapt",
                              .work = "the adaptation",
                              .steps_per_epoch = (uint64_t)options->copies,
+                             .average = options->average,
                              .sample = sample},
                     .contour = mask,
                     .progress = progress};

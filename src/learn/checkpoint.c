@@ -1,6 +1,6 @@
 /* One safetensors file with all that the next step depends on: parameters and buffers, both Adam
- * moments, the curve, and what the adaptation belongs to. Doubles are written as hexadecimal
- * floating-point text, which gives every bit back. */
+ * moments, their average where there is one, the curve, and what the adaptation belongs to. Doubles
+ * are written as hexadecimal floating-point text, which gives every bit back. */
 #include "internal.h"
 
 #include <errno.h>
@@ -21,11 +21,20 @@
 enum { FIXED_KEYS = 6, KEYS = FIXED_KEYS + RP_FINGERPRINT_PARTS };
 enum { NUMBER_ROOM = 32 }; /* "-0x1.fffffffffffffp-1022 " */
 
-/* The three sets of tensors; the moments of buffers are NULL. */
-static const char *const prefixes[3] = {"", "adam.first.", "adam.second."};
+/* The sets of tensors; the moments of buffers are NULL, and the average where there is none. */
+enum { SETS = 4 };
+static const char *const prefixes[SETS] = {"", "adam.first.", "adam.second.", "average."};
+
+static float *average_of(const rp_adapt_state *state, size_t index)
+{
+    float *at = state->average;
+    for (size_t i = 0; at && i < index; i++) at += rp_fcd_parameter(state->net, i)->count;
+    return at;
+}
 
 static float *values_of(const rp_adapt_state *state, size_t index, int set)
 {
+    if (set == 3) return average_of(state, index);
     if (set == 1) return rp_adam_first_moment(state->adam, index);
     if (set == 2) return rp_adam_second_moment(state->adam, index);
     return rp_fcd_parameter(state->net, index)->value;
@@ -61,7 +70,7 @@ static bool fill_metadata(const rp_adapt_state *state, rp_key_value metadata[KEY
 static bool fill_tensors(const rp_adapt_state *state, rp_named_tensor *tensors, size_t *count)
 {
     const size_t parameters = rp_fcd_parameter_count(state->net);
-    for (int set = 0; set < 3; set++)
+    for (int set = 0; set < SETS; set++)
         for (size_t i = 0; i < parameters; i++) {
             const rp_parameter *parameter = rp_fcd_parameter(state->net, i);
             float *values = values_of(state, i, set);
@@ -77,7 +86,7 @@ rp_status rp_checkpoint_write(const char *path, const rp_adapt_state *state, rp_
 {
     rp_key_value metadata[KEYS] = {0};
     rp_tensor_file file = {.metadata = metadata, .metadata_count = KEYS};
-    file.tensors = rp_alloc(3 * rp_fcd_parameter_count(state->net), sizeof *file.tensors);
+    file.tensors = rp_alloc(SETS * rp_fcd_parameter_count(state->net), sizeof *file.tensors);
     bool complete = file.tensors && fill_metadata(state, metadata) &&
                     fill_tensors(state, file.tensors, &file.tensor_count);
     rp_status status = complete
@@ -187,7 +196,7 @@ static rp_status visit_tensors(const char *path, const rp_tensor_file *file,
                                const rp_adapt_state *state, bool copy, rp_error *err)
 {
     const size_t parameters = rp_fcd_parameter_count(state->net);
-    for (int set = 0; set < 3; set++)
+    for (int set = 0; set < SETS; set++)
         for (size_t i = 0; i < parameters; i++) {
             const rp_parameter *parameter = rp_fcd_parameter(state->net, i);
             float *values = values_of(state, i, set);

@@ -100,6 +100,7 @@ rp_status rp_fingerprint_complete(rp_loop *loop, rp_error *err)
     if (!f->settings) return rp_fail(err, RP_ERR_MEMORY, "no memory to fingerprint the options");
     text t = {f->settings, SETTINGS_ROOM};
     add_steps(&t, loop->options);
+    if (loop->average > 0.0) add_number(&t, "average", loop->average);
     add(&t, "%s", loop->more);
     add_model(&t, loop->model);
     add(&t, "program version=" RP_VERSION "\ninstruction set=%s\n", rp_kernels_get()->name);

@@ -14,13 +14,27 @@ rp_status rp_working_mask(const rp_preprocessing *p, const rp_mask *mask, const 
  *  Moves the grid of `working`, which is of no use afterwards. */
 rp_status rp_deliver(const rp_grid *grid, rp_image *working, rp_image *out, rp_error *err);
 
+/** A box of the working grid of an image's grid. */
+rp_grid rp_working_box(const rp_preprocessing *p, const rp_grid *image, const int low[3],
+                       const int size[3]);
+/** What was found in a box of the working grid, on the part of the image's grid in canonical order
+ *  that the box covers. Moves the grid of `working`. */
+rp_status rp_deliver_box(const rp_preprocessing *p, const rp_grid *image, const int low[3],
+                         rp_image *working, rp_image *out, rp_error *err);
+
 /** RP_ERR_ARGUMENT, naming the option, for what is outside its range (learn_ranges.h). */
+rp_status rp_region_check(const rp_region_options *o, rp_error *err);
 rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err);
 
 /** Image and contour on the working grid. RP_ERR_REFUSED: the contour is empty, holds no voxel of
  *  that grid, or covers everything. Both outputs are the caller's to release, after errors too. */
 rp_status rp_working_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,
                           rp_image *working, rp_mask *lesion, rp_error *err);
+
+/** The same in a box of that grid. */
+rp_status rp_box_pair(const rp_preprocessing *p, const rp_image *image, const rp_mask *mask,
+                      const int low[3], const int size[3], rp_image *working, rp_mask *lesion,
+                      rp_error *err);
 
 /* ---- tensors of a file against those of a network ---------------------------------------- */
 
@@ -53,6 +67,7 @@ void rp_fingerprint_compare(const char *there, const char *here, char *list, siz
 typedef struct rp_adapt_state {
     rp_fcd *net;
     rp_adam *adam;
+    float *average;       /**< of every parameter and buffer, one behind the other; NULL: none */
     uint64_t step, steps; /**< done and to do */
     double *loss, *dice;  /**< of every step done; room for `steps` */
     double *validation;   /**< what validations found so far; NULL where there are none */
@@ -76,6 +91,13 @@ rp_status rp_predict_working(const rp_model *model, const rp_image *working, con
 /** RP_ERR_BUDGET where no tile of a volume of this extent (x, y, z) fits the options' memory. */
 rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
                            const rp_predict_options *options, rp_error *err);
+
+/** rp_predict for a model of a region; what is half made stays in out. */
+rp_status rp_predict_region(const rp_model *model, const rp_image *image,
+                            const rp_predict_options *options, const rp_progress *progress,
+                            rp_prediction *out, rp_error *err);
+/** out->mask, there already, from out->probability on the same grid. */
+void rp_predict_threshold(rp_prediction *out, double threshold);
 
 /* Reduces out->mask to the lesion as the options say (choose.c). */
 rp_status choose_component(rp_prediction *out, const rp_predict_options *options, rp_error *err);

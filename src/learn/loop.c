@@ -18,6 +18,14 @@ rp_status rp_loop_check(const rp_loop *loop, rp_error *err)
 
 /* ---- set-up ------------------------------------------------------------------------------ */
 
+static size_t scalars(rp_fcd *net)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rp_fcd_parameter_count(net); i++)
+        count += rp_fcd_parameter(net, i)->count;
+    return count;
+}
+
 rp_status rp_loop_create(rp_loop *loop, const int size[3], rp_error *err)
 {
     rp_adapt_state *state = &loop->state;
@@ -28,6 +36,10 @@ rp_status rp_loop_create(rp_loop *loop, const int size[3], rp_error *err)
     if (!state->loss || !state->dice)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for a curve of %" PRIu64 " steps",
                        state->steps);
+    if (loop->average > 0.0) {
+        state->average = rp_alloc(scalars(state->net), sizeof *state->average);
+        if (!state->average) return rp_fail(err, RP_ERR_MEMORY, "no memory for averaged weights");
+    }
     rp_status status = rp_adam_create(state->net, &state->adam, err);
     if (!status)
         status = rp_session_create(state->net, size, RP_RUN_TRAIN, loop->options->memory_bytes,
@@ -61,7 +73,47 @@ void rp_loop_release(rp_loop *loop)
     rp_adam_destroy(loop->state.adam);
     rp_free(loop->state.loss);
     rp_free(loop->state.dice);
+    rp_free(loop->state.average);
     rp_free(loop->state.fingerprint.settings);
+}
+
+/* ---- average ----------------------------------------------------------------------------- */
+
+/* Running statistics are averaged as weights are. The first steps, far from where it ends, count
+ * less than the share alone would let them. */
+static void add_to_average(rp_loop *loop)
+{
+    rp_adapt_state *state = &loop->state;
+    float *average = state->average;
+    if (!average) return;
+    const double t = (double)state->step; /* done, this one too; the first is taken as it is */
+    const double keep = t > 1.0 ? fmin(loop->average, (1.0 + t) / (10.0 + t)) : 0.0;
+    const float take = (float)(1.0 - keep);
+    for (size_t i = 0; i < rp_fcd_parameter_count(state->net); i++) {
+        const rp_parameter *parameter = rp_fcd_parameter(state->net, i);
+        for (size_t k = 0; k < parameter->count; k++)
+            average[k] += take * (parameter->value[k] - average[k]);
+        average += parameter->count;
+    }
+}
+
+rp_status rp_loop_average_swap(rp_loop *loop, rp_error *err)
+{
+    float *average = loop->state.average;
+    if (!average || loop->state.step == 0) return RP_OK;
+    const size_t all = scalars(loop->state.net);
+    RP_AUTOFREE float *copy = rp_alloc(all, sizeof *copy);
+    if (!copy) return rp_fail(err, RP_ERR_MEMORY, "no memory for averaged weights");
+    memcpy(copy, average, all * sizeof *copy);
+    const float *from = copy;
+    for (size_t i = 0; i < rp_fcd_parameter_count(loop->state.net); i++) {
+        const rp_parameter *parameter = rp_fcd_parameter(loop->state.net, i);
+        memcpy(average, parameter->value, parameter->count * sizeof *average);
+        memcpy(parameter->value, from, parameter->count * sizeof *from);
+        average += parameter->count;
+        from += parameter->count;
+    }
+    return RP_OK;
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
@@ -87,6 +139,7 @@ static rp_status take_step(rp_loop *loop, rp_error *err)
     state->loss[state->step] = loss.total;
     state->dice[state->step] = loss.hard_dice;
     state->step++;
+    add_to_average(loop);
     return RP_OK;
 }
 
@@ -183,7 +236,8 @@ rp_status rp_loop_run(rp_loop *loop, const rp_progress *progress, rp_error *err)
     rp_fcd *net = loop->model->net;
     const double own = rp_fcd_config_of(net)->dropout;
     if (loop->options->dropout >= 0.0) rp_fcd_set_dropout(net, loop->options->dropout);
-    const rp_status status = run(loop, progress, err);
+    rp_status status = run(loop, progress, err);
+    if (!status) status = rp_loop_average_swap(loop, err);
     rp_fcd_set_dropout(net, own);
     return status;
 }

@@ -11,7 +11,8 @@ typedef struct rp_loop {
     const char *stage;               /**< of the progress: "adapt" */
     const char *work;                /**< in messages: "the adaptation" */
     uint64_t steps_per_epoch;
-    int channels; /**< of the model's input, as `sample` fills them */
+    double average; /**< what the moving average keeps at each step; 0: there is none */
+    int channels;   /**< of the model's input, as `sample` fills them */
     /** Input [z][y][x] 0..1 and target 0/1 of a step, which depend on the step alone; valid until
      *  the next call. Steps come in order, from the one that start resumed at. */
     rp_status (*sample)(void *context, uint64_t step, const float **input, const uint8_t **target,
@@ -36,7 +37,10 @@ rp_status rp_loop_create(rp_loop *loop, const int size[3], rp_error *err);
 rp_status rp_fingerprint_complete(rp_loop *loop, rp_error *err);
 /** Completes the fingerprint and resumes where asked. */
 rp_status rp_loop_start(rp_loop *loop, rp_error *err);
-/** All steps that are left, with the options' dropout in force. */
+/** Exchanges the weights for their average, and back; nothing where there is none. */
+rp_status rp_loop_average_swap(rp_loop *loop, rp_error *err);
+/** All steps that are left, with the options' dropout in force; then the average becomes the
+ *  model's weights. */
 rp_status rp_loop_run(rp_loop *loop, const rp_progress *progress, rp_error *err);
 rp_status rp_loop_curve(const rp_loop *loop, rp_adapt_curve *curve, rp_error *err);
 void rp_loop_release(rp_loop *loop);

@@ -13,7 +13,7 @@
 #define MODEL_VERSION "1"
 
 /* No honest network comes near these; they bound what a hostile file can make us allocate. */
-enum { MAX_WIDTH = 4096, MAX_LAYERS = 64 };
+enum { MAX_WIDTH = 4096, MAX_LAYERS = 64, MAX_REGION = 1024 };
 
 /* ---- tensors against parameters ---------------------------------------------------------- */
 
@@ -89,12 +89,18 @@ static char *architecture_text(const rp_fcd_config *config)
     return text;
 }
 
-static char *preprocessing_text(const rp_preprocessing *p)
+static char *preprocessing_text(const rp_model *model)
 {
+    const rp_preprocessing *p = &model->preprocessing;
     rp_json *object = rp_json_object();
     rp_json_set_number(object, "window_low_hu", p->window_low_hu);
     rp_json_set_number(object, "window_high_hu", p->window_high_hu);
     rp_json_set_numbers(object, "spacing_mm", p->spacing, 3);
+    if (model->region[0]) {
+        rp_json *voxels = rp_json_array();
+        for (int a = 0; a < 3; a++) rp_json_append_int(voxels, model->region[a]);
+        rp_json_set(object, "region_voxels", voxels);
+    }
     char *text = rp_json_text(object);
     rp_json_destroy(object);
     return text;
@@ -126,7 +132,7 @@ static rp_status write_model(const char *path, const rp_model *model, bool half,
     const size_t count = rp_fcd_parameter_count(model->net);
     rp_status status = RP_OK;
     RP_AUTOFREE char *architecture = architecture_text(rp_fcd_config_of(model->net));
-    RP_AUTOFREE char *preprocessing = preprocessing_text(&model->preprocessing);
+    RP_AUTOFREE char *preprocessing = preprocessing_text(model);
     RP_AUTOFREE char *provenance = provenance_text(&model->provenance);
     RP_AUTOFREE rp_named_tensor *tensors = rp_alloc(count, sizeof *tensors);
     if (!architecture || !preprocessing || !provenance || !tensors)
@@ -243,6 +249,22 @@ static void read_provenance(const rp_json *object, rp_model_provenance *out)
                          out->self_dice >= 0.0 && out->self_dice <= 1.0;
 }
 
+/* Models of whole images have none. */
+static bool read_region(const rp_json *object, int region[3])
+{
+    const rp_json *array = rp_json_get(object, "region_voxels");
+    if (!array) return true;
+    if (rp_json_length(array) != 3) return false;
+    for (int a = 0; a < 3; a++) {
+        int64_t value;
+        if (!rp_json_as_int(rp_json_at(array, (size_t)a), &value) || value < 1 ||
+            value > MAX_REGION)
+            return false;
+        region[a] = (int)value;
+    }
+    return true;
+}
+
 static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_fcd_config *config,
                                rp_model *model, rp_error *err)
 {
@@ -265,9 +287,10 @@ static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_
     }
     if (!rp_json_get_number(preprocessing, "window_low_hu", &p->window_low_hu) ||
         !rp_json_get_number(preprocessing, "window_high_hu", &p->window_high_hu) ||
-        !read_numbers(preprocessing, "spacing_mm", 3, p->spacing)) {
-        status =
-            rp_fail(err, RP_ERR_FORMAT, "%s: metadata " KEY_PREPROCESSING " is incomplete", path);
+        !read_numbers(preprocessing, "spacing_mm", 3, p->spacing) ||
+        !read_region(preprocessing, model->region)) {
+        status = rp_fail(err, RP_ERR_FORMAT,
+                         "%s: metadata " KEY_PREPROCESSING " is incomplete or out of range", path);
         goto done;
     }
     status = rp_preprocessing_check(p, err);

@@ -267,19 +267,26 @@ static rp_status run_tiles(const tiling *t, rp_session *session, const volume_in
     return RP_OK;
 }
 
-static rp_status predict_tiles(rp_fcd *net, const volume_input *input, const int tile[3],
-                               size_t budget, const rp_progress *progress, float *out, int *tiles,
-                               rp_error *err)
+/* Tiles of the extent given. Boxes of a region begin anywhere; those of a volume that one pass
+ * could take as well, where its pooling has its pairs. */
+typedef struct tile_plan {
+    int tile[3], unit, stride;
+    size_t budget;
+} tile_plan;
+
+static rp_status predict_tiles(rp_fcd *net, const volume_input *input, const tile_plan *plan,
+                               const rp_progress *progress, float *out, int *tiles, rp_error *err)
 {
     tiling t = {.out = out};
+    const int *tile = plan->tile;
     rp_session *session = NULL;
     rp_status status = RP_OK;
-    const rp_fcd_config *config = rp_fcd_config_of(net);
-    const int unit = unit_of(config), stride = rp_fcd_stride(config);
+    const int unit = plan->unit, stride = plan->stride;
     size_t voxels = 1;
     *tiles = 1;
     for (int a = 0; a < 3 && !status; a++) {
         int padded = round_up(input->grid->size[a], stride);
+        if (padded < tile[a]) padded = tile[a];
         t.axis[a] = (axis_cut){.padded = padded,
                                .tile = tile[a],
                                .count = tiles_along(padded, tile[a], unit),
@@ -294,7 +301,7 @@ static rp_status predict_tiles(rp_fcd *net, const volume_input *input, const int
     t.probability = rp_alloc(voxels, sizeof *t.probability);
     if (!t.input || !t.probability)
         status = rp_fail(err, RP_ERR_MEMORY, "no memory for a tile of %zu voxels", voxels);
-    if (!status) status = rp_session_create(net, tile, RP_RUN_PREDICT, budget, &session, err);
+    if (!status) status = rp_session_create(net, tile, RP_RUN_PREDICT, plan->budget, &session, err);
     if (!status) status = run_tiles(&t, session, input, progress, err);
 done:
     rp_session_destroy(session);
@@ -342,20 +349,27 @@ rp_status rp_predict_working(const rp_model *model, const rp_image *working, con
                              rp_image *probability, int *tiles, size_t *memory_bytes, rp_error *err)
 {
     const rp_fcd_config *config = rp_fcd_config_of(model->net);
-    const size_t budget = o->memory_bytes;
-    int tile[3];
-    rp_status status = plan_tiles(config, working->grid.size, o, tile, err);
+    tile_plan plan = {
+        .unit = unit_of(config), .stride = rp_fcd_stride(config), .budget = o->memory_bytes};
+    rp_status status = RP_OK;
+    if (model->region[0]) {
+        memcpy(plan.tile, model->region, sizeof plan.tile);
+        plan.unit = plan.stride = 1;
+    } else {
+        status = plan_tiles(config, working->grid.size, o, plan.tile, err);
+    }
     if (!status)
-        status = rp_session_bytes(config, tile[0] ? tile : working->grid.size, RP_RUN_PREDICT,
-                                  memory_bytes, err);
+        status = rp_session_bytes(config, plan.tile[0] ? plan.tile : working->grid.size,
+                                  RP_RUN_PREDICT, memory_bytes, err);
     volume_input input;
     RP_AUTOFREE float *both = NULL;
     if (!status) status = join_channels(working, prior, config->in_channels, &both, &input, err);
     if (!status) status = rp_image_init(probability, &working->grid, err);
     if (status) return status;
-    return tile[0] ? predict_tiles(model->net, &input, tile, budget, progress, probability->data,
-                                   tiles, err)
-                   : predict_whole(model->net, &input, budget, progress, probability->data, err);
+    return plan.tile[0]
+               ? predict_tiles(model->net, &input, &plan, progress, probability->data, tiles, err)
+               : predict_whole(model->net, &input, o->memory_bytes, progress, probability->data,
+                               err);
 }
 
 static rp_status check_options(const rp_fcd_config *config, const rp_predict_options *options,
@@ -379,17 +393,21 @@ static rp_status check_options(const rp_fcd_config *config, const rp_predict_opt
     return RP_OK;
 }
 
-rp_status rp_predict(const rp_model *model, const rp_image *image,
-                     const rp_predict_options *options, const rp_progress *progress,
-                     rp_prediction *out, rp_error *err)
+void rp_predict_threshold(rp_prediction *out, double threshold)
 {
-    const rp_fcd_config *config = rp_fcd_config_of(model->net);
+    const size_t voxels = rp_grid_voxels(&out->mask.grid);
+    for (size_t i = 0; i < voxels; i++)
+        out->mask.data[i] = (double)out->probability.data[i] >= threshold;
+}
+
+static rp_status predict_image(const rp_model *model, const rp_image *image,
+                               const rp_predict_options *options, const rp_progress *progress,
+                               rp_prediction *out, rp_error *err)
+{
     rp_image working = {0}, probability = {0};
     rp_mask prior = {0};
-    *out = (rp_prediction){.tiles = 1};
-    rp_status status = check_options(config, options, err);
-    if (!status) status = rp_preprocess_image(&model->preprocessing, image, &working, err);
-    if (!status && config->in_channels == 2)
+    rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
+    if (!status && rp_fcd_config_of(model->net)->in_channels == 2)
         status = rp_working_mask(&model->preprocessing, options->prior, &image->grid, &prior, err);
     if (!status)
         status = rp_predict_working(model, &working, &prior, options, progress, &probability,
@@ -399,14 +417,23 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
     if (!status) status = rp_deliver(&image->grid, &probability, &out->probability, err);
     rp_image_release(&probability);
     if (!status) status = rp_mask_init(&out->mask, &out->probability.grid, err);
-    if (status) goto done;
-    const size_t voxels = rp_grid_voxels(&image->grid);
-    for (size_t i = 0; i < voxels; i++)
-        out->mask.data[i] = (double)out->probability.data[i] >= options->threshold;
+    if (status) return status;
+    rp_predict_threshold(out, options->threshold);
     status = choose_component(out, options, err);
     if (!status) status = rp_mask_restore(&out->mask, &image->grid, err);
     if (!status) status = rp_image_restore(&out->probability, &image->grid, err);
-done:
+    return status;
+}
+
+rp_status rp_predict(const rp_model *model, const rp_image *image,
+                     const rp_predict_options *options, const rp_progress *progress,
+                     rp_prediction *out, rp_error *err)
+{
+    *out = (rp_prediction){.tiles = 1};
+    rp_status status = check_options(rp_fcd_config_of(model->net), options, err);
+    if (!status)
+        status = model->region[0] ? rp_predict_region(model, image, options, progress, out, err)
+                                  : predict_image(model, image, options, progress, out, err);
     if (status) rp_prediction_release(out);
     return status;
 }

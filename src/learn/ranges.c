@@ -39,11 +39,25 @@ rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err)
     return RP_OK;
 }
 
+rp_status rp_region_check(const rp_region_options *o, rp_error *err)
+{
+#define REGION(name, low, high) CHECK(o, "region.", name, low, high)
+    RP_RANGES_REGION(REGION)
+    for (int a = 0; a < 3; a++) {
+#define REGION_AXIS(name, low, high)                                                               \
+    if (!((double)o->name[a] >= (low) && (double)o->name[a] <= (high)))                            \
+        return outside("region.", #name, (double)o->name[a], low, high, err);
+        RP_RANGES_REGION_AXES(REGION_AXIS)
+    }
+    return RP_OK;
+}
+
 rp_status rp_adapt_options_check(const rp_adapt_options *o, rp_error *err)
 {
 #define STEPS(name, low, high) CHECK(o, "", name, low, high)
     RP_RANGES_STEPS_WHOLE(STEPS)
     RP_RANGES_STEPS(STEPS)
+    RP_RANGE_AVERAGE(STEPS)
     RP_RANGE_CHECKPOINT(STEPS)
     for (int a = 0; a < 3; a++) {
 #define CROP(name, low, high)                                                                      \
@@ -51,6 +65,7 @@ rp_status rp_adapt_options_check(const rp_adapt_options *o, rp_error *err)
         return outside("", #name, o->name[a], low, high, err);
         RP_RANGE_CROP(CROP)
     }
-    const rp_status status = check_loss(&o->loss, err);
+    rp_status status = check_loss(&o->loss, err);
+    if (!status) status = rp_region_check(&o->region, err);
     return status ? status : rp_augmentation_check(&o->augmentation, err);
 }

@@ -86,6 +86,18 @@ void rp_sampler_release(rp_sampler *sampler)
     *sampler = (rp_sampler){0};
 }
 
+void rp_sampler_hold(rp_sampler *sampler, const int first[3], const int last[3])
+{
+    int low[3] = {0}, high[3] = {0};
+    sampler->held = true;
+    rp_mask_bounds(sampler->mask, low, high);
+    for (int a = 0; a < 3; a++) {
+        sampler->first[a] = first[a];
+        sampler->last[a] = last[a];
+        sampler->middle[a] = 0.5 * (low[a] + high[a]);
+    }
+}
+
 size_t rp_sampler_voxels(const rp_sampler *sampler)
 {
     return (size_t)sampler->size[0] * (size_t)sampler->size[1] * (size_t)sampler->size[2];
@@ -138,6 +150,16 @@ static int draw_int(rp_random *random, int low, int high)
     return value > high ? high : value;
 }
 
+static void place_held(const rp_sampler *s, rp_random *random, rp_warp *warp)
+{
+    warp->forced = true;
+    for (int a = 0; a < 3; a++) {
+        warp->low[a] = draw_int(random, s->first[a], s->last[a]);
+        warp->pivot_source[a] = s->middle[a];
+        warp->pivot_crop[a] = s->middle[a] - warp->low[a];
+    }
+}
+
 /* A forced crop takes a random tumour voxel and then any placement within the image that holds it,
  * so that the tumour is seen everywhere in the crop, cut by its faces too. */
 static void place(rp_sampler *s, rp_warp *warp)
@@ -145,6 +167,10 @@ static void place(rp_sampler *s, rp_warp *warp)
     rp_random random;
     const int *extent = s->image->grid.size;
     rp_random_init(&random, s->seed, PURPOSE_PLACE, warp->step);
+    if (s->held) {
+        place_held(s, &random, warp);
+        return;
+    }
     warp->forced = rp_random_uniform(&random) < s->tumour_share;
     size_t pick = (size_t)(rp_random_uniform(&random) * (double)s->tumour_count);
     size_t linear = s->tumour[pick < s->tumour_count ? pick : s->tumour_count - 1];

@@ -30,9 +30,12 @@ typedef struct rp_sampler {
     rp_augmentation augmentation;
     double tumour_share;
     uint64_t seed;
-    bool prior;     /**< a second input channel: the contour before the perturbation */
-    int size[3];    /**< of the crop, clipped to the image */
-    size_t *tumour; /**< linear index of every voxel inside */
+    bool prior;            /**< a second input channel: the contour before the perturbation */
+    int size[3];           /**< of the crop, clipped to the image */
+    bool held;             /**< rp_sampler_hold */
+    int first[3], last[3]; /**< where crops of a held sampler begin */
+    double middle[3];      /**< of the lesion's bounding box: what they turn about */
+    size_t *tumour;        /**< linear index of every voxel inside */
     size_t tumour_count;
     rp_lattice lattice; /**< drawn anew at every step */
     double *scratch;    /**< partial sums of the lattice, one part per slice */
@@ -43,6 +46,9 @@ typedef struct rp_sampler {
 rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_mask *mask,
                           const rp_adapt_options *options, rp_error *err);
 void rp_sampler_release(rp_sampler *sampler);
+/** From now on every crop begins between these voxels, both included, of the image and turns about
+ *  the middle of the lesion, instead of about a voxel of it anywhere. */
+void rp_sampler_hold(rp_sampler *sampler, const int first[3], const int last[3]);
 size_t rp_sampler_voxels(const rp_sampler *sampler);
 
 /** Draws the lattice and the map of a step. */

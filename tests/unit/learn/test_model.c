@@ -224,6 +224,12 @@ static void bad_spacing(rp_tensor_file *file)
     set_metadata(file, "reprise.preprocessing",
                  "{\"window_low_hu\":-150,\"window_high_hu\":250,\"spacing_mm\":[1.5,0,3]}");
 }
+static void bad_region(rp_tensor_file *file)
+{
+    set_metadata(file, "reprise.preprocessing",
+                 "{\"window_low_hu\":-150,\"window_high_hu\":250,\"spacing_mm\":[1.5,1.5,3],"
+                 "\"region_voxels\":[64,64,0]}");
+}
 static void short_spacing(rp_tensor_file *file)
 {
     set_metadata(file, "reprise.preprocessing",
@@ -261,6 +267,7 @@ static void test_damaged_metadata(void **state)
     expect_refusal(p, bad_norm, "out of range");
     expect_refusal(p, not_json, "reprise.architecture");
     expect_refusal(p, bad_spacing, "working grid");
+    expect_refusal(p, bad_region, "out of range");
     expect_refusal(p, short_spacing, "incomplete");
     expect_refusal(p, bad_window, "window");
     expect_refusal(p, newer_format, "format 2");
