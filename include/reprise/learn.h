@@ -160,6 +160,32 @@ typedef struct rp_augmentation {
 } rp_augmentation;
 
 /**
+ * How the lesion itself differs in a copy, as after treatment; applied before rp_augmentation, so
+ * that image and contour which that samples are those of the changed lesion. Its surface moves to
+ * `1 - shrink` .. `1 + grow` (uniform) of its size, in part by scaling each part of the lesion
+ * about its centroid, in part by an offset along the surface's normal by that fraction of the local
+ * radius, with smooth noise on it. Voxels that leave the lesion take grey values mirrored across
+ * the old surface, deeper ones patches from the tissue round it; voxels that join it likewise from
+ * within. Densities are in units of the window. A second input (prior_channel) remains the contour
+ * before the change. With share 0 nothing is drawn, and nothing else depends on the other values.
+ */
+typedef struct rp_treatment {
+    double share;        /**< of copies whose lesion is changed; 0 off; 0.8 where on */
+    double vanish;       /**< of those, share without any lesion left; 0.05 */
+    double shrink, grow; /**< 0.55, 0.30 */
+    double roughness;    /**< rms of the surface's noise in local radii: uniform up to it; 0.1 */
+    double roughness_low_mm;  /**< its correlation length is uniform between this ... */
+    double roughness_high_mm; /**< ... and this; 8, 25 */
+    double density;           /**< sd of the lesion's shift; 0.05 */
+    double core;   /**< of changed copies, share with a darker core or brighter parts; 0.3 */
+    double rim;    /**< most darkening of the tissue next to the lesion; 0.06 */
+    double rim_mm; /**< widest extent of that; 8 */
+} rp_treatment;
+
+/** Of a treatment that is switched on. */
+void rp_treatment_defaults(rp_treatment *treatment);
+
+/**
  * A second visit whose contour is known, to see how the adaptation fares on it. Nothing of it
  * reaches the weights.
  */
@@ -178,8 +204,9 @@ typedef struct rp_adapt_options {
     double learning_rate, power; /**< 1e-3, 0.9: lr * (1 - t/T)^power */
     rp_loss_weights loss;
     rp_augmentation augmentation;
-    double dropout; /**< rate during adaptation; negative: the model's own. 0, for this is
-                         meant to overfit, and with 0.2 in 350 steps it does not */
+    rp_treatment treatment; /**< rp_treatment_defaults(); share 0 but in the quick recipe */
+    double dropout;         /**< rate during adaptation; negative: the model's own. 0, for this is
+                                 meant to overfit, and with 0.2 in 350 steps it does not */
     uint64_t seed;
     size_t memory_bytes;         /**< 0: no limit */
     const char *checkpoint_path; /**< NULL: none. Written whole after the step that ends a period of
@@ -204,7 +231,7 @@ typedef struct rp_adapt_options {
 /** What the options of an adaptation are named together. */
 typedef enum rp_recipe {
     RP_RECIPE_STUDY, /**< 350 epochs on crops of whole images, as in the study */
-    RP_RECIPE_QUICK  /**< 120 epochs on a region */
+    RP_RECIPE_QUICK  /**< 120 epochs on a region, with changed lesions (rp_treatment) */
 } rp_recipe;
 
 const char *rp_recipe_name(rp_recipe recipe);

@@ -53,6 +53,20 @@
 /** Counts where elastic_mm is not 0. */
 #define RP_RANGE_ELASTIC_SCALE(X) X(elastic_scale_mm, 5.0, 10000.0)
 
+/** rp_treatment; roughness_low_mm not above roughness_high_mm, too. */
+#define RP_RANGES_TREATMENT(X)                                                                     \
+    X(share, 0.0, 1.0)                                                                             \
+    X(vanish, 0.0, 1.0)                                                                            \
+    X(shrink, 0.0, 0.95)                                                                           \
+    X(grow, 0.0, 2.0)                                                                              \
+    X(roughness, 0.0, 0.5)                                                                         \
+    X(roughness_low_mm, 3.0, 1000.0)                                                               \
+    X(roughness_high_mm, 3.0, 1000.0)                                                              \
+    X(density, 0.0, 0.5)                                                                           \
+    X(core, 0.0, 1.0)                                                                              \
+    X(rim, 0.0, 0.5)                                                                               \
+    X(rim_mm, 0.0, 100.0)
+
 /** rp_predict_options. */
 #define RP_RANGE_THRESHOLD(X) X(threshold, 1e-6, 0.999999)
 #define RP_RANGE_TILE(X) X(tile, 0, 4096)

@@ -32,6 +32,11 @@ typedef struct file_augmentation {
         *noise;
 } file_augmentation;
 
+typedef struct file_treatment {
+    double *share, *vanish, *shrink, *grow, *roughness, *roughness_low_mm, *roughness_high_mm,
+        *density, *core, *rim, *rim_mm;
+} file_treatment;
+
 /* Of adaptation and of training, which alone validates. */
 typedef struct file_adapt {
     int *epochs, *copies, *validate_every;
@@ -41,6 +46,7 @@ typedef struct file_adapt {
     uint64_t *seed;
     file_loss *loss;
     file_augmentation *augmentation;
+    file_treatment *treatment;
 } file_adapt;
 
 typedef struct file_predict {
@@ -101,13 +107,27 @@ static const cyaml_schema_field_t augmentation_fields[] = {
     NUMBER(file_augmentation, elastic_mm), NUMBER(file_augmentation, elastic_scale_mm),
     NUMBER(file_augmentation, noise),      CYAML_FIELD_END};
 
+static const cyaml_schema_field_t treatment_fields[] = {NUMBER(file_treatment, share),
+                                                        NUMBER(file_treatment, vanish),
+                                                        NUMBER(file_treatment, shrink),
+                                                        NUMBER(file_treatment, grow),
+                                                        NUMBER(file_treatment, roughness),
+                                                        NUMBER(file_treatment, roughness_low_mm),
+                                                        NUMBER(file_treatment, roughness_high_mm),
+                                                        NUMBER(file_treatment, density),
+                                                        NUMBER(file_treatment, core),
+                                                        NUMBER(file_treatment, rim),
+                                                        NUMBER(file_treatment, rim_mm),
+                                                        CYAML_FIELD_END};
+
 /* clang-format off */
 #define STEP_FIELDS                                                                                \
     WHOLE(file_adapt, epochs), WHOLE(file_adapt, copies), THREE(file_adapt, crop, &int_entry),     \
     NUMBER(file_adapt, tumour_share), NUMBER(file_adapt, learning_rate), NUMBER(file_adapt, power),\
     NUMBER(file_adapt, dropout), NUMBER(file_adapt, checkpoint_seconds),                           \
     CYAML_FIELD_UINT_PTR("seed", MAYBE, file_adapt, seed), GROUP(file_adapt, loss, loss_fields),   \
-    GROUP(file_adapt, augmentation, augmentation_fields)
+    GROUP(file_adapt, augmentation, augmentation_fields),                                          \
+    GROUP(file_adapt, treatment, treatment_fields)
 /* clang-format on */
 
 static const cyaml_schema_field_t adapt_fields[] = {
@@ -226,8 +246,15 @@ static void take_augmentation(taking *t, const char *group, const file_augmentat
     RP_RANGE_ELASTIC_SCALE(TAKE_NUMBER)
 }
 
+static void take_treatment(taking *t, const char *group, const file_treatment *from,
+                           rp_treatment *to)
+{
+    t->group = group;
+    RP_RANGES_TREATMENT(TAKE_NUMBER)
+}
+
 /* Of the groups "adapt" and "train". */
-static void take_steps(taking *t, const char *const groups[3], const file_adapt *from,
+static void take_steps(taking *t, const char *const groups[4], const file_adapt *from,
                        rp_adapt_options *to)
 {
     t->group = groups[0];
@@ -239,6 +266,7 @@ static void take_steps(taking *t, const char *const groups[3], const file_adapt 
     if (from->seed) to->seed = *from->seed;
     if (from->loss) take_loss(t, groups[1], from->loss, &to->loss);
     if (from->augmentation) take_augmentation(t, groups[2], from->augmentation, &to->augmentation);
+    if (from->treatment) take_treatment(t, groups[3], from->treatment, &to->treatment);
     /* What the library says of values that are each within their ranges. */
     rp_error why = {0};
     if (!t->status && rp_adapt_options_check(to, &why))
@@ -248,14 +276,16 @@ static void take_steps(taking *t, const char *const groups[3], const file_adapt 
 
 static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
 {
-    static const char *const groups[] = {"adapt", "adapt.loss", "adapt.augmentation"};
+    static const char *const groups[] = {"adapt", "adapt.loss", "adapt.augmentation",
+                                         "adapt.treatment"};
     if (from->prior_channel) to->prior_channel = *from->prior_channel;
     take_steps(t, groups, from, to);
 }
 
 static void take_train(taking *t, const file_adapt *from, rp_train_options *to)
 {
-    static const char *const groups[] = {"train", "train.loss", "train.augmentation"};
+    static const char *const groups[] = {"train", "train.loss", "train.augmentation",
+                                         "train.treatment"};
     take_steps(t, groups, from, &to->base);
     RP_RANGE_VALIDATION(TAKE_WHOLE)
 }
@@ -395,6 +425,23 @@ static rp_json *augmentation_json(const rp_augmentation *a)
     return json;
 }
 
+static rp_json *treatment_json(const rp_treatment *t)
+{
+    rp_json *json = rp_json_object();
+    SET(json, t, share);
+    SET(json, t, vanish);
+    SET(json, t, shrink);
+    SET(json, t, grow);
+    SET(json, t, roughness);
+    SET(json, t, roughness_low_mm);
+    SET(json, t, roughness_high_mm);
+    SET(json, t, density);
+    SET(json, t, core);
+    SET(json, t, rim);
+    SET(json, t, rim_mm);
+    return json;
+}
+
 static rp_json *steps_json(const rp_adapt_options *o)
 {
     rp_json *json = rp_json_object();
@@ -408,6 +455,7 @@ static rp_json *steps_json(const rp_adapt_options *o)
     rp_json_set_int(json, "seed", (int64_t)o->seed);
     rp_json_set(json, "loss", loss_json(&o->loss));
     rp_json_set(json, "augmentation", augmentation_json(&o->augmentation));
+    rp_json_set(json, "treatment", treatment_json(&o->treatment));
     return json;
 }
 

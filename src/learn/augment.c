@@ -13,50 +13,6 @@ typedef struct warp_job {
     uint8_t *target;
 } warp_job;
 
-/* ---- displacement along one row ----------------------------------------------------------------
- */
-
-/* The spline is separable and its lattice is aligned with the crop: summing over z once per slice
- * and over y once per row leaves four nodes per voxel and component. */
-static void contract_z(const rp_lattice *lattice, int z, double *plane)
-{
-    double w[4];
-    const size_t area = (size_t)lattice->nodes[0] * (size_t)lattice->nodes[1];
-    const int first = rp_spline_weights(z, lattice->pitch[2], w);
-    for (int axis = 0; axis < 3; axis++) {
-        const double *value =
-            lattice->value + ((size_t)axis * (size_t)lattice->nodes[2] + (size_t)first) * area;
-        for (size_t i = 0; i < area; i++)
-            plane[(size_t)axis * area + i] = w[0] * value[i] + w[1] * value[area + i] +
-                                             w[2] * value[2 * area + i] +
-                                             w[3] * value[3 * area + i];
-    }
-}
-
-static void contract_y(const rp_lattice *lattice, int y, const double *plane, double *row)
-{
-    double w[4];
-    const size_t nx = (size_t)lattice->nodes[0], area = nx * (size_t)lattice->nodes[1];
-    const int first = rp_spline_weights(y, lattice->pitch[1], w);
-    for (int axis = 0; axis < 3; axis++) {
-        const double *value = plane + (size_t)axis * area + (size_t)first * nx;
-        for (size_t i = 0; i < nx; i++)
-            row[(size_t)axis * nx + i] = w[0] * value[i] + w[1] * value[nx + i] +
-                                         w[2] * value[2 * nx + i] + w[3] * value[3 * nx + i];
-    }
-}
-
-static inline void add_displacement(const rp_lattice *lattice, const double *row, int x,
-                                    double at[3])
-{
-    double w[4];
-    const int first = rp_spline_weights(x, lattice->pitch[0], w);
-    for (int axis = 0; axis < 3; axis++) {
-        const double *value = row + axis * lattice->nodes[0] + first;
-        at[axis] += w[0] * value[0] + w[1] * value[1] + w[2] * value[2] + w[3] * value[3];
-    }
-}
-
 /* ---- one voxel --------------------------------------------------------------------------- */
 
 static inline float mix(float a, float b, float share)
@@ -83,14 +39,14 @@ static inline void sample_pair(const rp_sampler *s, const double at[3], float *v
         base += (size_t)whole * stride[a];
         next[a] = f[a] > 0.0f ? stride[a] : 0;
     }
-    const float *p = s->image->data + base, *q = p + next[2];
+    const float *p = s->values + base, *q = p + next[2];
     const float near =
         mix(mix(p[0], p[next[0]], f[0]), mix(p[next[1]], p[next[1] + next[0]], f[0]), f[1]);
     const float far =
         mix(mix(q[0], q[next[0]], f[0]), mix(q[next[1]], q[next[1] + next[0]], f[0]), f[1]);
     *value = mix(near, far, f[2]);
 
-    const uint8_t *m = s->mask->data + base, *o = m + next[2];
+    const uint8_t *m = s->inside + base, *o = m + next[2];
     const float c[8] = {m[0] != 0, m[next[0]] != 0, m[next[1]] != 0, m[next[1] + next[0]] != 0,
                         o[0] != 0, o[next[0]] != 0, o[next[1]] != 0, o[next[1] + next[0]] != 0};
     const float front = mix(mix(c[0], c[1], f[0]), mix(c[2], c[3], f[0]), f[1]);
@@ -173,7 +129,7 @@ static void warp_row(const warp_job *job, int y, int z, const double *displaceme
         for (int a = 0; a < 3; a++)
             at[a] = w->pivot_source[a] +
                     (w->matrix[a][0] * dx + w->matrix[a][1] * dy + w->matrix[a][2] * dz);
-        if (displacement) add_displacement(&s->lattice, displacement, x, at);
+        if (displacement) rp_lattice_add(&s->lattice, displacement, x, at);
         sample_pair(s, at, &input[x], &target[x]);
     }
     change_intensity(s, w, row, input);
@@ -188,10 +144,10 @@ static void warp_slice(void *context, size_t slice, int worker)
     if (s->lattice.value) {
         plane = s->scratch + slice * s->scratch_slice;
         row = plane + 3 * (size_t)s->lattice.nodes[0] * (size_t)s->lattice.nodes[1];
-        contract_z(&s->lattice, (int)slice, plane);
+        rp_lattice_contract_z(&s->lattice, (int)slice, plane);
     }
     for (int y = 0; y < s->size[1]; y++) {
-        if (plane) contract_y(&s->lattice, y, plane, row);
+        if (plane) rp_lattice_contract_y(&s->lattice, y, plane, row);
         warp_row(job, y, (int)slice, row);
         if (s->prior) copy_prior_row(job, y, (int)slice);
     }

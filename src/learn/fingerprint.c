@@ -73,6 +73,11 @@ static void add_steps(text *t, const rp_adapt_options *o)
     RP_RANGES_LOSS(LOSS)
     RP_RANGES_AUGMENTATION(AUGMENTATION)
     RP_RANGE_ELASTIC_SCALE(AUGMENTATION)
+    const rp_treatment *c = &o->treatment;
+#define TREATMENT(name, low, high) add_number(t, "treatment." #name, c->name);
+    if (c->share > 0.0) {
+        RP_RANGES_TREATMENT(TREATMENT)
+    }
 }
 
 static void add_model(text *t, const rp_model *model)

@@ -25,6 +25,7 @@ rp_status rp_deliver_box(const rp_preprocessing *p, const rp_grid *image, const 
 /** RP_ERR_ARGUMENT, naming the option, for what is outside its range (learn_ranges.h). */
 rp_status rp_region_check(const rp_region_options *o, rp_error *err);
 rp_status rp_augmentation_check(const rp_augmentation *a, rp_error *err);
+rp_status rp_treatment_check(const rp_treatment *t, rp_error *err);
 
 /** Image and contour on the working grid. RP_ERR_REFUSED: the contour is empty, holds no voxel of
  *  that grid, or covers everything. Both outputs are the caller's to release, after errors too. */

@@ -52,6 +52,17 @@ rp_status rp_region_check(const rp_region_options *o, rp_error *err)
     return RP_OK;
 }
 
+rp_status rp_treatment_check(const rp_treatment *t, rp_error *err)
+{
+#define TREATMENT(name, low, high) CHECK(t, "treatment.", name, low, high)
+    RP_RANGES_TREATMENT(TREATMENT)
+    if (t->roughness_low_mm > t->roughness_high_mm)
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "treatment.roughness_low_mm is %g and roughness_high_mm %g, which is less",
+                       t->roughness_low_mm, t->roughness_high_mm);
+    return RP_OK;
+}
+
 rp_status rp_adapt_options_check(const rp_adapt_options *o, rp_error *err)
 {
 #define STEPS(name, low, high) CHECK(o, "", name, low, high)
@@ -67,5 +78,6 @@ rp_status rp_adapt_options_check(const rp_adapt_options *o, rp_error *err)
     }
     rp_status status = check_loss(&o->loss, err);
     if (!status) status = rp_region_check(&o->region, err);
-    return status ? status : rp_augmentation_check(&o->augmentation, err);
+    if (!status) status = rp_augmentation_check(&o->augmentation, err);
+    return status ? status : rp_treatment_check(&o->treatment, err);
 }

@@ -42,6 +42,8 @@ void rp_adapt_recipe(rp_adapt_options *options, rp_recipe recipe)
     rp_loss_weights_defaults(&options->loss);
     rp_region_defaults(&options->region);
     options->region.whole = recipe == RP_RECIPE_STUDY;
+    rp_treatment_defaults(&options->treatment);
+    if (recipe == RP_RECIPE_STUDY) options->treatment.share = 0.0;
     if (recipe == RP_RECIPE_QUICK) options->epochs = 120;
 }
 

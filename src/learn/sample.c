@@ -13,22 +13,15 @@ enum {
     PURPOSE_ELASTIC = 0x4C000003,
 };
 
-/* Mean over positions of the sum of squared weights of the cubic B-spline along one axis: the
- * value at 0 of the B-spline of degree 7. */
-static const double SPLINE_POWER = 151.0 / 315.0;
-
 static void lattice_shape(rp_lattice *lattice, const int size[3], const double spacing[3],
                           const rp_augmentation *a)
 {
     /* elastic_mm is the rms length of the displacement vector; nodes vary more than the spline
      * through them. */
     const double sd_mm =
-        a->elastic_mm / sqrt(3.0) / sqrt(SPLINE_POWER * SPLINE_POWER * SPLINE_POWER);
-    for (int axis = 0; axis < 3; axis++) {
-        lattice->pitch[axis] = a->elastic_scale_mm / spacing[axis];
-        lattice->nodes[axis] = (int)floor((size[axis] - 1) / lattice->pitch[axis]) + 4;
-        lattice->sd[axis] = sd_mm / spacing[axis];
-    }
+        a->elastic_mm / sqrt(3.0) / sqrt(RP_SPLINE_POWER * RP_SPLINE_POWER * RP_SPLINE_POWER);
+    for (int axis = 0; axis < 3; axis++) lattice->sd[axis] = sd_mm / spacing[axis];
+    rp_lattice_shape(lattice, size, spacing, a->elastic_scale_mm);
 }
 
 static rp_status allocate(rp_sampler *s, rp_error *err)
@@ -52,6 +45,8 @@ rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_m
 {
     *sampler = (rp_sampler){.image = image,
                             .mask = mask,
+                            .values = image->data,
+                            .inside = mask->data,
                             .augmentation = options->augmentation,
                             .tumour_share = options->tumour_share,
                             .seed = options->seed,
@@ -68,6 +63,8 @@ rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_m
     if (sampler->tumour_count == 0)
         return rp_fail(err, RP_ERR_REFUSED, "the contour holds no voxel of the working grid");
     status = allocate(sampler, err);
+    if (!status && options->treatment.share > 0.0)
+        status = rp_treated_init(&sampler->treated, image, mask, &options->treatment, err);
     if (status) {
         rp_sampler_release(sampler);
         return status;
@@ -80,6 +77,7 @@ rp_status rp_sampler_init(rp_sampler *sampler, const rp_image *image, const rp_m
 
 void rp_sampler_release(rp_sampler *sampler)
 {
+    rp_treated_release(&sampler->treated);
     rp_free(sampler->tumour);
     rp_free(sampler->lattice.value);
     rp_free(sampler->scratch);
@@ -108,37 +106,10 @@ size_t rp_sampler_voxels(const rp_sampler *sampler)
 
 static void draw_lattice(rp_sampler *s, uint64_t step)
 {
-    rp_lattice *lattice = &s->lattice;
-    if (!lattice->value) return;
-    const size_t nodes =
-        (size_t)lattice->nodes[0] * (size_t)lattice->nodes[1] * (size_t)lattice->nodes[2];
+    if (!s->lattice.value) return;
     rp_random random;
     rp_random_init(&random, s->seed, PURPOSE_ELASTIC, step);
-    for (int axis = 0; axis < 3; axis++)
-        for (size_t i = 0; i < nodes; i++)
-            lattice->value[(size_t)axis * nodes + i] =
-                lattice->sd[axis] * rp_random_normal(&random);
-}
-
-void rp_lattice_at(const rp_lattice *lattice, const double position[3], double displacement[3])
-{
-    double w[3][4];
-    int first[3];
-    displacement[0] = displacement[1] = displacement[2] = 0.0;
-    if (!lattice->value) return;
-    for (int a = 0; a < 3; a++) first[a] = rp_spline_weights(position[a], lattice->pitch[a], w[a]);
-    const int *n = lattice->nodes;
-    for (int axis = 0; axis < 3; axis++)
-        for (int k = 0; k < 4; k++)
-            for (int j = 0; j < 4; j++)
-                for (int i = 0; i < 4; i++) {
-                    int x = first[0] + i, y = first[1] + j, z = first[2] + k;
-                    size_t at =
-                        (((size_t)axis * (size_t)n[2] + (size_t)z) * (size_t)n[1] + (size_t)y) *
-                            (size_t)n[0] +
-                        (size_t)x;
-                    displacement[axis] += w[0][i] * w[1][j] * w[2][k] * lattice->value[at];
-                }
+    rp_lattice_draw(&s->lattice, &random);
 }
 
 /* ---- placement --------------------------------------------------------------------------- */
@@ -264,6 +235,15 @@ static void keep_tumour_inside(rp_sampler *s, rp_warp *warp)
     }
 }
 
+static void treat(rp_sampler *s, uint64_t step)
+{
+    const rp_treated *t = &s->treated;
+    if (t->options.share <= 0.0) return;
+    rp_treated_draw(&s->treated, s->seed, step);
+    s->values = t->drawn.changed ? t->values : s->image->data;
+    s->inside = t->drawn.changed ? t->lesion : s->mask->data;
+}
+
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
 {
     const rp_augmentation *a = &sampler->augmentation;
@@ -272,6 +252,7 @@ void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
     rp_random random;
     *warp = (rp_warp){.step = step};
     place(sampler, warp);
+    treat(sampler, step);
     draw_lattice(sampler, step);
     rp_random_init(&random, sampler->seed, PURPOSE_MOTION, step);
     warp->brightness = 1.0 + rp_random_range(&random, -a->brightness, a->brightness);

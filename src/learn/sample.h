@@ -2,15 +2,8 @@
 #ifndef REPRISE_LEARN_SAMPLE_H
 #define REPRISE_LEARN_SAMPLE_H
 
-#include "reprise/learn.h"
-
-/** Smooth displacement over a crop: a uniform cubic B-spline on a coarse lattice of nodes. */
-typedef struct rp_lattice {
-    int nodes[3];    /**< per axis; node k lies at crop position (k - 1) * pitch */
-    double pitch[3]; /**< crop voxels between nodes */
-    double *value;   /**< [3][nodes z][nodes y][nodes x] displacement in source voxels, x y z */
-    double sd[3];    /**< of one node's component, in source voxels; 0: no displacement */
-} rp_lattice;
+#include "lattice.h"
+#include "treatment.h"
 
 /** The backward map of one step: crop voxel i reads the source at
  *  pivot_source + matrix * (i - pivot_crop) + displacement(i), everything in voxels. */
@@ -37,8 +30,11 @@ typedef struct rp_sampler {
     double middle[3];      /**< of the lesion's bounding box: what they turn about */
     size_t *tumour;        /**< linear index of every voxel inside */
     size_t tumour_count;
-    rp_lattice lattice; /**< drawn anew at every step */
-    double *scratch;    /**< partial sums of the lattice, one part per slice */
+    rp_lattice lattice;    /**< drawn anew at every step */
+    rp_treated treated;    /**< where the treatment's share is above 0 */
+    const float *values;   /**< what the step samples: the image's or a changed one's */
+    const uint8_t *inside; /**< and the lesion with it */
+    double *scratch;       /**< partial sums of the lattice, one part per slice */
     size_t scratch_slice;
 } rp_sampler;
 
@@ -51,10 +47,8 @@ void rp_sampler_release(rp_sampler *sampler);
 void rp_sampler_hold(rp_sampler *sampler, const int first[3], const int last[3]);
 size_t rp_sampler_voxels(const rp_sampler *sampler);
 
-/** Draws the lattice and the map of a step. */
+/** Draws the lattice, the map and the lesion of a step. */
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
-/** Displacement of the lattice in source voxels at a crop position. */
-void rp_lattice_at(const rp_lattice *lattice, const double position[3], double displacement[3]);
 /** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1) and target [z][y][x]
  * 0/1 by a planned map. */
 void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
