@@ -21,7 +21,11 @@ RESPONSES = ("CR", "PR", "SD", "PD")
 
 
 class Failure(Exception):
-    """A command that failed, with its message."""
+    """A command that failed: its message, and its exit code (3: refused for safety)."""
+
+    def __init__(self, message, code=None):
+        super().__init__(message)
+        self.code = code
 
 
 class Run:
@@ -43,7 +47,8 @@ def run(*command):
         err.seek(0)
         if process.returncode:
             lines = err.read().decode(errors="replace").strip().splitlines()[-3:]
-            raise Failure(f"{' '.join(map(str, command))}: exit {process.returncode}: " + " / ".join(lines))
+            raise Failure(f"{' '.join(map(str, command))}: exit {process.returncode}: " + " / ".join(lines),
+                          process.returncode)
         return Run(out.read().decode(), wall, usage.ru_utime + usage.ru_stime)
 
 

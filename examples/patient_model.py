@@ -280,24 +280,30 @@ class Study:
                 pass
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+def common_options(parser):
+    """What this script and hard_cases.py have in common."""
     parser.add_argument("--program", default="build/release/reprise")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path, help="folder with STS_001 and STS_002")
-    parser.add_argument("--set", choices=SETS, default="evaluation")
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default=["quick", "carried", "elastix"])
+    parser.add_argument("--recipes", type=lambda text: text.split(","))
     parser.add_argument("--recipe", action="append", default=[], metavar="NAME=OPTIONS",
                         help="another recipe: options of `reprise adapt`")
     parser.add_argument("--way", choices=("assess", "segment"), default="assess", help="of those: how they contour")
     parser.add_argument("--models", action="append", default=[], metavar="RECIPE=FOLDER")
-    parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
     parser.add_argument("--only", type=lambda text: text.split(","), help="baselines")
-    parser.add_argument("--limit", type=int, help="the first so many follow-ups of each baseline")
+    parser.add_argument("--limit", type=int, help="the first so many follow-ups")
     parser.add_argument("--jobs", type=int, default=1, help="baselines at a time")
     parser.add_argument("--threads", type=int, default=0, help="of each command (0: all)")
     parser.add_argument("--until", metavar="HH:MM", help="begin nothing new from then on")
     parser.add_argument("--tables", action="store_true", help="only write the tables of what is there")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    common_options(parser)
+    parser.add_argument("--set", choices=SETS, default="evaluation")
+    parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
+    parser.set_defaults(recipes=["quick", "carried", "elastix"])
     options = parser.parse_args()
     study = Study(options)
     try:

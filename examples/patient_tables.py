@@ -7,7 +7,8 @@ import numpy as np
 
 FIELDS = ("recipe", "seed", "baseline", "case", "kind", "asked", "true_change", "baseline_mm", "true_mm", "found_mm",
           "error_mm", "dice", "true_response", "response", "right", "source", "reasons", "low80", "high80", "low95",
-          "high95", "p_CR", "p_PR", "p_SD", "p_PD", "self_dice", "seconds", "cpu_seconds", "adapt_seconds",
+          "high95", "centre_mm", "scale_mm", "p_CR", "p_PR", "p_SD", "p_PD", "p_gone",
+          "p_failure", "calibration", "self_dice", "seconds", "cpu_seconds", "adapt_seconds",
           "adapt_cpu_seconds", "error")
 RESPONSES = ("CR", "PR", "SD", "PD")
 
@@ -16,6 +17,8 @@ def interval_of(result):
     """Intervals and probabilities of a result.json that has them."""
     found = {"source": result.get("source")}
     interval = result.get("interval") or {}
+    found.update({key: interval.get(key) for key in ("centre_mm", "scale_mm", "calibration")})
+    found.update({f"p_{key}": interval.get(key) for key in ("gone", "failure")})
     for share, ends in (interval.get("diameter_mm") or {}).items():
         if ends:
             found[f"low{share}"], found[f"high{share}"] = ends
