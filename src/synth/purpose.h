@@ -11,7 +11,8 @@ enum {
     PURPOSE_VISITS,         /* step: patient */
     PURPOSE_BASELINE_NOISE, /* step: patient << 32 | slice */
     PURPOSE_FOLLOWUP_NOISE,
-    PURPOSE_CLINICAL /* step: patient */
+    PURPOSE_CLINICAL,         /* step: patient */
+    PURPOSE_PAIR = 0x50414900 /* step: pair and try */
 };
 
 #endif
