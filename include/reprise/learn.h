@@ -88,6 +88,24 @@ rp_status rp_preprocess_box_mask(const rp_preprocessing *p, const rp_mask *mask,
                                  const rp_grid *image, const int low[3], const int size[3],
                                  rp_mask *out, rp_error *err);
 
+/* ---- what a network sees ------------------------------------------------------------------ */
+
+/** By the number of its input channels, all on the working grid of the image that is contoured. */
+typedef enum rp_inputs {
+    RP_INPUTS_IMAGE = 1,   /**< that image alone */
+    RP_INPUTS_CONTOUR = 2, /**< and the baseline's contour: 1 inside, 0 elsewhere */
+    RP_INPUTS_BASELINE = 3 /**< and the baseline's image and the signed distance of its contour, -1
+                                inside to 1 outside at RP_INPUT_REACH_MM and beyond. Of what is not
+                                known the channel is 0 */
+} rp_inputs;
+
+#define RP_INPUT_REACH_MM 20.0
+
+/** "image", "image+contour", "image+baseline+distance", as in the metadata of model files. */
+const char *rp_inputs_name(rp_inputs inputs);
+/** Whether a network of so many input channels is one of them. */
+bool rp_inputs_known(int channels);
+
 /* ---- model files ------------------------------------------------------------------------- */
 
 /** Where a model comes from; strings may be "" when unknown. Nothing in it names a patient. */

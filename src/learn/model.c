@@ -75,6 +75,8 @@ static char *architecture_text(const rp_fcd_config *config)
     rp_json *object = rp_json_object(), *layers = rp_json_array();
     rp_json_set_string(object, "family", "FCD");
     rp_json_set_int(object, "in_channels", config->in_channels);
+    if (rp_inputs_known(config->in_channels))
+        rp_json_set_string(object, "inputs", rp_inputs_name((rp_inputs)config->in_channels));
     rp_json_set_int(object, "classes", config->classes);
     rp_json_set_int(object, "first_filters", config->first_filters);
     rp_json_set_int(object, "growth", config->growth);
@@ -211,11 +213,20 @@ static bool read_layers(const rp_json *object, int levels, int *out)
     return true;
 }
 
+/* What the channels are; files from before they had names do without. */
+static bool check_inputs(const rp_json *object, int channels)
+{
+    const char *name = rp_json_get_string(object, "inputs");
+    if (!name) return true;
+    return rp_inputs_known(channels) && strcmp(name, rp_inputs_name((rp_inputs)channels)) == 0;
+}
+
 static bool read_architecture(const rp_json *object, rp_fcd_config *config)
 {
     const char *norm = rp_json_get_string(object, "norm");
     *config = (rp_fcd_config){0};
     return read_int(object, "in_channels", 1, 64, &config->in_channels) &&
+           check_inputs(object, config->in_channels) &&
            read_int(object, "classes", 2, 256, &config->classes) &&
            read_int(object, "first_filters", 1, MAX_WIDTH, &config->first_filters) &&
            read_int(object, "growth", 1, MAX_WIDTH, &config->growth) &&
