@@ -43,6 +43,7 @@ int cmd_send(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_pretrain(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 
 /* ---- errors (errors.c) ------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ static const cmd_entry commands[] = {
     {"import", "a cohort's manifest from the folders of a data set", cmd_import},
     {"manifest", "check a cohort's manifest, or divide its patients", cmd_manifest},
     {"train", "a general model from a cohort", cmd_train},
+    {"pretrain", "a general model from synthetic pairs of visits", cmd_pretrain},
     {"evaluate", "the models and their comparators over a cohort, with the tables of a study",
      cmd_evaluate},
     {"convert", "images and contours between DICOM and NIfTI", cmd_convert},

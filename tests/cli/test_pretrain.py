@@ -1,0 +1,76 @@
+"""`reprise pretrain` as its users run it: what the model says of itself, interruption, what is refused."""
+import json
+import os
+import struct
+import sys
+import tempfile
+
+import harness as h
+
+CONFIG = h.TINY + """train:
+  epochs: 2
+  copies: 3
+  crop: [16, 16, 16]
+"""
+
+
+def read_header(path):
+    with open(path, "rb") as file:
+        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+
+
+def main():
+    h.require_program()
+    failures = []
+
+    def expect(what, condition):
+        if not condition:
+            failures.append(what)
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = h.write(os.path.join(folder, "tiny.yaml"), CONFIG.encode())
+        out = os.path.join(folder, "general.safetensors")
+
+        def pretrain(*more, to=out):
+            return h.run("pretrain", f"--out={to}", f"--config={config}", "--seed=4", *more)
+
+        done = pretrain()
+        expect("runs", done.returncode == 0 and "2 epochs" in done.stdout)
+        header = read_header(out)
+        metadata = header["__metadata__"]
+        architecture = json.loads(metadata["reprise.architecture"])
+        expect("sees three images", architecture["in_channels"] == 3)
+        expect("says which", architecture["inputs"] == "image+baseline+distance")
+        expect("is labelled",
+               json.loads(metadata["reprise.provenance"])["label"] == "synthetic")
+        expect("stem of three", header["stem.conv.weight"]["shape"][1] == 3)
+        expect("in half precision", header["stem.conv.weight"]["dtype"] == "F16")
+        with open(out + ".curve.csv", encoding="utf-8") as file:
+            expect("a line for each epoch", len(file.readlines()) == 3)
+        expect("no checkpoint is left", not os.path.exists(out + ".checkpoint"))
+        with open(out, "rb") as file:
+            first = file.read()
+        os.remove(out)
+        expect("again", pretrain("--threads=1").returncode == 0)
+        with open(out, "rb") as file:
+            expect("equal seeds, equal bits", file.read() == first)
+
+        single = os.path.join(folder, "single.safetensors")
+        done = pretrain("--inputs=image", "--epochs=1", to=single)
+        expect("an image alone", done.returncode == 0)
+        info = h.run("info", single)
+        expect("info tells it", info.returncode == 0 and "synthetic" in info.stdout)
+
+        expect("unknown inputs", pretrain("--inputs=sound").returncode == 2)
+        expect("inputs of a model", pretrain(f"--model={single}", "--inputs=image").returncode == 2)
+        expect("no output", h.run("pretrain").returncode == 2)
+        expect("a crop too small",
+               pretrain("--crop=8x16x16", to=os.path.join(folder, "x")).returncode == 1)
+        expect("over its start", pretrain(f"--model={out}").returncode != 0)
+    for failure in failures:
+        print("failed:", failure)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
