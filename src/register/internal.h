@@ -12,6 +12,13 @@ struct rp_register_image {
     double body_mm3, centre[3];
 };
 
+/* Means over whole boxes of voxels of about spacing_mm, of values within the window; in canonical
+ * order where the image is. */
+rp_status levels_shrink(const rp_image *from, double spacing_mm, const float window[2],
+                        rp_image *to, rp_error *err);
+/* The largest thick part that is no air, and a rim. On failure body is the caller's to release. */
+rp_status levels_body(const rp_image *level, rp_mask *body, rp_error *err);
+
 typedef struct sample {
     double at[3]; /* fixed world, relative to the pose's centre */
     double value;

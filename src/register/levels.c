@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* Fat to dense bone; air and everything above count alike. */
-static const float WINDOW_LOW = -200.0f, WINDOW_HIGH = 300.0f;
+static const float WINDOW[2] = {-200.0f, 300.0f};
 static const double LEVEL_MM[LEVELS] = {3.0, 6.0, 12.0};
 static const double SMOOTH_VOXELS = 0.6;
 /* The table is thinner than twice this, the trunk is not. */
@@ -17,11 +17,12 @@ typedef struct shrink_job {
     const rp_image *from;
     rp_image *to;
     int factor[3];
+    float low, high;
 } shrink_job;
 
-static inline float windowed(float value)
+static inline float windowed(const shrink_job *job, float value)
 {
-    return value < WINDOW_LOW ? WINDOW_LOW : value > WINDOW_HIGH ? WINDOW_HIGH : value;
+    return value < job->low ? job->low : value > job->high ? job->high : value;
 }
 
 static double box_sum(const shrink_job *job, int x, int y, int z)
@@ -33,7 +34,7 @@ static double box_sum(const shrink_job *job, int x, int y, int z)
         for (int j = 0; j < f[1]; j++) {
             const float *row =
                 job->from->data + rp_grid_index(g, x * f[0], y * f[1] + j, z * f[2] + k);
-            for (int i = 0; i < f[0]; i++) sum += windowed(row[i]);
+            for (int i = 0; i < f[0]; i++) sum += windowed(job, row[i]);
         }
     return sum;
 }
@@ -52,9 +53,10 @@ static void shrink_slice(void *context, size_t z, int worker)
 
 /* Means over whole boxes of voxels, so that an edge of every size is seen without aliasing; voxels
  * at the far border that fill no box are left out. */
-static rp_status shrink(const rp_image *from, double spacing_mm, rp_image *to, rp_error *err)
+rp_status levels_shrink(const rp_image *from, double spacing_mm, const float window[2],
+                        rp_image *to, rp_error *err)
 {
-    shrink_job job = {.from = from, .to = to};
+    shrink_job job = {.from = from, .to = to, .low = window[0], .high = window[1]};
     rp_grid grid = from->grid;
     double middle[3];
     for (int a = 0; a < 3; a++) {
@@ -118,20 +120,18 @@ static void find_centre(rp_register_image *image)
 
 /* The largest thick part that is no air, and a rim: without the table, whatever lies on it, and the
  * arms where they are apart. Everything, where there is no such part. */
-static rp_status find_body(rp_register_image *image, rp_error *err)
+rp_status levels_body(const rp_image *level, rp_mask *body, rp_error *err)
 {
-    const rp_image *level = &image->levels[LEVEL_MIDDLE];
     const size_t voxels = rp_grid_voxels(&level->grid);
-    rp_status status = rp_mask_init(&image->body, &level->grid, err);
+    rp_status status = rp_mask_init(body, &level->grid, err);
     if (status) return status;
-    for (size_t i = 0; i < voxels; i++) image->body.data[i] = level->data[i] > BODY_HU;
-    status = change_by(&image->body, OPENING_MM, false, err);
-    if (!status) status = rp_mask_keep_largest(&image->body, 26, NULL, err);
-    if (!status && rp_mask_count(&image->body) > 0)
-        status = change_by(&image->body, OPENING_MM + RIM_MM, true, err);
+    for (size_t i = 0; i < voxels; i++) body->data[i] = level->data[i] > BODY_HU;
+    status = change_by(body, OPENING_MM, false, err);
+    if (!status) status = rp_mask_keep_largest(body, 26, NULL, err);
+    if (!status && rp_mask_count(body) > 0)
+        status = change_by(body, OPENING_MM + RIM_MM, true, err);
     else if (!status)
-        for (size_t i = 0; i < voxels; i++) image->body.data[i] = 1;
-    if (!status) find_centre(image);
+        for (size_t i = 0; i < voxels; i++) body->data[i] = 1;
     return status;
 }
 
@@ -141,7 +141,7 @@ static rp_status shrink_first(const rp_image *image, rp_image *to, rp_error *err
     const rp_image *canonical;
     rp_image made;
     rp_status status = rp_image_canonical(image, &made, &canonical, err);
-    if (!status) status = shrink(canonical, LEVEL_MM[0], to, err);
+    if (!status) status = levels_shrink(canonical, LEVEL_MM[0], WINDOW, to, err);
     rp_image_release(&made);
     return status;
 }
@@ -152,8 +152,9 @@ rp_status rp_register_image_create(const rp_image *image, rp_register_image **ou
     if (!made) return rp_fail(err, RP_ERR_MEMORY, "registration: out of memory");
     rp_status status = shrink_first(image, &made->levels[0], err);
     for (int l = 1; !status && l < LEVELS; l++)
-        status = shrink(&made->levels[l - 1], LEVEL_MM[l], &made->levels[l], err);
-    if (!status) status = find_body(made, err);
+        status = levels_shrink(&made->levels[l - 1], LEVEL_MM[l], WINDOW, &made->levels[l], err);
+    if (!status) status = levels_body(&made->levels[LEVEL_MIDDLE], &made->body, err);
+    if (!status) find_centre(made);
     /* Interpolation smooths the moving image where its voxels fall between the samples; both are
      * smooth already, so that this does not draw voxels onto voxels. */
     const double sigma[3] = {SMOOTH_VOXELS, SMOOTH_VOXELS, SMOOTH_VOXELS};
