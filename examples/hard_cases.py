@@ -334,7 +334,7 @@ class Hard(patient_model.Study):
             else:
                 _, _, found = self.assess(recipe, model, baseline, folder, work)
         except Failure as refusal:
-            if refusal.code == 3 or "no tumour" in str(refusal):
+            if refusal.code == 3:
                 return {"response": "NE", "reasons": ["refused"], "message": str(refusal)}
             raise
         return found

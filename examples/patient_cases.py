@@ -131,6 +131,11 @@ def save_like(array, template, path):
     nibabel.save(nibabel.Nifti1Image(array, template.affine, header), path)
 
 
+def save_empty_like(template, path):
+    image = nibabel.load(template)
+    save_like(np.zeros(image.shape, np.uint8), image, path)
+
+
 # ---- baselines and follow-ups -----------------------------------------------------------------------------
 
 

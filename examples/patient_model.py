@@ -30,7 +30,7 @@ import traceback
 
 import patient_tables
 from patient_cases import (SARCOMAS, Failure, Followup, Program, Workshop, carried, dice, mask_of, read_json,
-                           registered, write_json)
+                           registered, save_empty_like, write_json)
 
 
 def spread(names, first_seed, low=-60, high=30, each=6):
@@ -167,18 +167,23 @@ class Study:
         }
 
     def segment(self, model, baseline, folder, work):
-        """The network alone, on the whole image; the component near the baseline contour."""
+        """The network alone, on the whole image; the component near the baseline contour. Nothing found is an answer."""
         work.mkdir(parents=True, exist_ok=True)
-        mask = work / "followup_mask.nii.gz"
-        done = self.program("segment", "--model", model, "--image", folder / "followup.nii.gz", "--prior",
-                            baseline.mask, "--out", mask, "--quiet")
+        mask, done = work / "followup_mask.nii.gz", None
+        try:
+            done = self.program("segment", "--model", model, "--image", folder / "followup.nii.gz", "--prior",
+                                baseline.mask, "--out", mask, "--quiet")
+        except Failure as failure:
+            if "no tumour found" not in str(failure):
+                raise
+            save_empty_like(folder / "truth_mask.nii.gz", mask)
         return done, mask, self.figures_of(baseline, mask)
 
     def figures_of(self, baseline, mask):
         found = self.workshop.respond(baseline, mask)
-        lesion = found["followup"] or {}
+        lesion = found["followup"]
         return {"response": found["response"], "change": found["change_percent"],
-                "found_mm": lesion.get("longest_diameter_mm") if isinstance(lesion, dict) else None, "reasons": []}
+                "found_mm": lesion.get("longest_diameter_mm") or None, "reasons": []}
 
     def compare(self, name, baseline, folder, work):
         mask = work / "followup_mask.nii.gz"
