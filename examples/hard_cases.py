@@ -348,7 +348,7 @@ def outcome(record):
     return "right" if record["response"] == record["true_response"] else "wrong"
 
 
-def tables(out):
+def tables(out, document=None):
     folder = out / "records" / "hard"
     records = [read_json(path) for path in sorted(folder.glob("*/*.json")) if not path.name.startswith(".")]
     rows = []
@@ -358,6 +358,8 @@ def tables(out):
             rows.append([key[0], key[1] if len(key) > 1 else "all", str(len(some)),
                          *(str(counts.count(o)) for o in ("right", "NE", "wrong", "failed"))])
     text = patient_tables.table(("recipe", "kind", "cases", "right", "not answered", "wrong definite", "failed"), rows)
+    if document:
+        patient_tables.fill(document, {"hard": text})
     bad = [[r["recipe"], r["case"], str(r.get("true_response")), r.get("response", r.get("error", ""))]
            for r in records if outcome(r) in ("wrong", "failed")]
     if bad:
@@ -391,7 +393,7 @@ def main():
                     for _ in pool.map(lambda entry: study.one(recipe, entry[1], entry[0]), chosen[:options.limit]):
                         pass
     finally:
-        print(tables(options.out))
+        print(tables(options.out, options.document))
 
 
 if __name__ == "__main__":

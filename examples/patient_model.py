@@ -79,8 +79,15 @@ class Recipe:
 RECIPES = {
     "quick": Recipe(),
     "study": Recipe(["--recipe", "study"], way="segment"),
+    # What each part of the quick recipe brings; one taken away or added at a time.
+    "whole image": Recipe(["--recipe", "study", "--epochs", "120"]),
+    "region alone": Recipe(settings="adapt:\n  treatment:\n    share: 0\n"),
+    "average": Recipe(settings="adapt:\n  average: 0.97\n"),
+    "60 steps": Recipe(["--epochs", "60"]),
+    "240 steps": Recipe(["--epochs", "240"]),
+    "guard off": Recipe(assess=["--guard", "off"], of="quick"),
 }
-COMPARATORS = ("carried", "elastix")
+COMPARATORS = patient_tables.COMPARATORS
 
 
 class Study:
@@ -301,6 +308,7 @@ def common_options(parser):
     parser.add_argument("--threads", type=int, default=0, help="of each command (0: all)")
     parser.add_argument("--until", metavar="HH:MM", help="begin nothing new from then on")
     parser.add_argument("--tables", action="store_true", help="only write the tables of what is there")
+    parser.add_argument("--document", type=pathlib.Path, help="Markdown file whose marked tables are written anew")
 
 
 def main():
@@ -315,7 +323,7 @@ def main():
         if not options.tables:
             study.run()
     finally:
-        print(patient_tables.write(options.out, options.set))
+        print(patient_tables.write(options.out, options.set, options.document))
     if study.failures:
         raise SystemExit(f"{study.failures} failed; the same command tries them again")
 

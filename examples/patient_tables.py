@@ -2,6 +2,7 @@
 import csv
 import json
 import math
+import re
 
 import numpy as np
 
@@ -11,6 +12,8 @@ FIELDS = ("recipe", "seed", "baseline", "case", "kind", "asked", "true_change", 
           "p_failure", "calibration", "self_dice", "seconds", "cpu_seconds", "adapt_seconds",
           "adapt_cpu_seconds", "error")
 RESPONSES = ("CR", "PR", "SD", "PD")
+COMPARATORS = ("carried", "elastix")
+MAIN = (*COMPARATORS, "study", "quick")  # the others are ablations
 
 
 def interval_of(result):
@@ -100,6 +103,8 @@ def mean_by_baseline(records, key):
 
 
 def table(head, rows):
+    if not rows:
+        return ""
     return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]) + "\n"
 
 
@@ -155,7 +160,7 @@ def paired(records, reference):
             spread = np.std(gains, ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
             rows.append([recipe, str(len(gains)), f"{np.mean(gains):+.3f} (s.e. {spread:.3f})",
                          f"{sum(g > 0 for g in gains)} / {sum(g < 0 for g in gains)}", number(mean(errors), 1, True)])
-    return table([f"against {reference}", "n", "Dice", "better / worse", "absolute error, mm"], rows) if rows else ""
+    return table([f"against {reference}", "n", "Dice", "better / worse", "absolute error, mm"], rows)
 
 
 def seeds(records):
@@ -175,7 +180,7 @@ def seeds(records):
             spans = np.ptp(np.array(figures, float), axis=0)
             rows.append([recipe, "largest less smallest", "", number(spans[0], 3), number(spans[1]), "",
                          *(number(v, 1) for v in spans[2:]), "", "", "", "", ""])
-    return table(["recipe", "seed", *Summary.HEAD], rows) if rows else ""
+    return table(["recipe", "seed", *Summary.HEAD], rows)
 
 
 def calls(records):
@@ -191,9 +196,9 @@ def wrong(records):
     rows = [[r["recipe"], str(r["seed"]), r["baseline"], r["case"], f"{r['true_change']:+.1f} %",
              "-" if r["change"] is None else f"{r['change']:+.1f} %", number(r["dice"], 3), r["true_response"],
              r["response"], " ".join(r["reasons"])]
-            for r in records if "error" not in r and not r["right"] and r["recipe"] not in ("carried", "elastix")]
+            for r in records if "error" not in r and not r["right"] and r["recipe"] not in COMPARATORS]
     return table(["recipe", "seed", "baseline", "follow-up", "true change", "found", "Dice", "truth", "given", "why NE"],
-                 rows) if rows else "none\n"
+                 rows) or "none\n"
 
 
 def write_followups(path, records):
@@ -213,24 +218,76 @@ def write_summary(path, records):
                 writer.writerow((*key, *([] if len(key) == 2 else ["all"]), *Summary(some).cells()))
 
 
-def write(out, name):
-    """Writes the tables of a set and returns them as text."""
-    records = load(out / "records" / name)
+def goals(records):
+    """The figures that the quick recipe has to reach, beside what it reached."""
+    own = [r for r in records if r["recipe"] == "quick"]
+    if not own:
+        return ""
+    s = Summary(own)
+
+    def against(recipe, kind=None):
+        """Mean Dice of the cases that both have: the quick recipe's, the other's."""
+        def of(name):
+            return {(r["baseline"], r["case"]): r["dice"] for r in records if r["recipe"] == name and "error" not in r and
+                    kind in (None, r["kind"])}
+        ours, theirs = of("quick"), of(recipe)
+        both = sorted(set(ours) & set(theirs))
+        return (np.mean([ours[b] for b in both]), np.mean([theirs[b] for b in both]), len(both)) if both else None
+    rows = []
+
+    def row(what, must, value, held):
+        rows.append([what, must, value, "-" if held is None else "yes" if held else "**no**"])
+    for recipe, kind, margin, must in (("study", None, 0, "above the study's recipe"),
+                                       ("elastix", "remodel", 0.1, "0.10 above registration on `remodel`")):
+        found = against(recipe, kind)
+        row("Dice, mean", must, f"{found[0]:.3f} against {found[1]:.3f} (n = {found[2]})" if found else "-",
+            found[0] > found[1] + margin if found else None)
+    row("Dice, worst tenth", "0.6 at least", f"mean {number(s.worst)}, 10 % quantile {number(s.tenth)}", s.worst >= 0.6)
+    row("diameter error, median", "2.5 mm at most", f"{number(s.median, 1)} mm", s.median <= 2.5)
+    row("diameter error, 90 %", "within 6 mm", f"{number(s.ninety, 1)} mm", s.ninety <= 6)
+    row("bias", "within 1 mm", f"{number(s.bias, 1, True)} mm", abs(s.bias) <= 1)
+    row("response", "right in 95 % of those given", share(s.right, s.given), s.right >= 0.95 * s.given)
+    row("NE", "10 % at most", share(s.refused, s.n), s.refused <= 0.1 * s.n)
+    held, all_of_them = s.held["95"], s.intervals["95"]
+    row("95 % intervals", "hold 90 to 99 %", share(held, all_of_them),
+        0.9 * all_of_them <= held <= 0.99 * all_of_them if all_of_them else None)
+    return table(["", "must", "measured", "reached"], rows)
+
+
+def fill(document, tables):
+    """Writes tables into a Markdown file, between <!-- table NAME --> and <!-- end -->."""
+    text = document.read_text()
+    for name, body in tables.items():
+        text = re.sub(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)",
+                      lambda found, body=body: found[1] + body + found[2], text, flags=re.S)
+    document.write_text(text)
+
+
+def write(out, name, document=None):
+    """Writes the tables of a set and returns them as text. All but those of the seeds are of the first seed."""
+    every = load(out / "records" / name)
     folder = out / "tables" / name
     folder.mkdir(parents=True, exist_ok=True)
-    if not records:
+    if not every:
         return "no records"
-    failed = [r for r in records if "error" in r]
-    parts = [("All follow-ups (simulated or synthetic)", by_recipe(records, ("recipe",), ("recipe",))),
-             ("By kind of change", by_recipe(records, ("kind", "recipe"), ("kind", "recipe"))),
-             ("By baseline", by_recipe(records, ("baseline", "recipe"), ("baseline", "recipe"))),
-             ("Same cases", "\n".join(filter(None, (paired(records, r) for r in ("study", "quick", "elastix"))))),
-             ("Seeds", seeds(records)), ("Responses", calls(records)), ("Times", times(records)),
-             ("Wrong and not given", wrong(records)),
-             ("Failed", "".join(f"- {r['recipe']} {r['baseline']} {r['case']}: {r['error'].splitlines()[-1]}\n"
-                                for r in failed))]
-    text = "\n".join(f"## {title}\n\n{body}" for title, body in parts if body)
+    records = [r for r in every if r["seed"] == 0]
+    main = [r for r in records if r["recipe"] in MAIN]
+    failed = [r for r in every if "error" in r]
+    of_models = [r for r in records if r["recipe"] not in COMPARATORS]
+    parts = {"goals": goals(records), "all": by_recipe(main, ("recipe",), ("recipe",)),
+             "kind": by_recipe(main, ("kind", "recipe"), ("kind", "recipe")),
+             "baseline": by_recipe([r for r in main if r["recipe"] not in COMPARATORS], ("baseline", "recipe"),
+                                   ("baseline", "recipe")),
+             "same cases": "\n".join(filter(None, (paired(main, r) for r in ("study", "elastix")))),
+             "ablations": paired(of_models, "quick"),
+             "ablations, all figures": by_recipe(of_models, ("recipe",), ("recipe",)),
+             "seeds": seeds(every), "responses": calls(main), "times": times(records), "wrong": wrong(records),
+             "failed": "".join(f"- {r['recipe']} {r['baseline']} {r['case']}: {r['error'].splitlines()[-1]}\n"
+                               for r in failed)}
+    text = "\n".join(f"## {title}\n\n{body}" for title, body in parts.items() if body)
     (folder / "tables.md").write_text(text)
-    write_followups(folder / "followups.csv", records)
+    write_followups(folder / "followups.csv", every)
     write_summary(folder / "summary.csv", records)
+    if document and name == "evaluation":
+        fill(document, parts)
     return text
