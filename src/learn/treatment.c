@@ -12,6 +12,9 @@ enum {
     PURPOSE_TEXTURE = 0x4C000008,
 };
 
+/* Tissue is dragged along this far at most, and less and less up to a multiple of that off. */
+static const double DRAG_MM = 8.0, DRAG_REACH = 3.0;
+
 enum { SURFACE, MOTTLE, PARTS }; /* fields of the lattice */
 
 void rp_treatment_defaults(rp_treatment *treatment)
@@ -71,6 +74,7 @@ void rp_treated_release(rp_treated *t)
     rp_free(t->radius);
     rp_free(t->base);
     rp_free(t->owner);
+    rp_free(t->kind);
     rp_free(t->part);
     rp_free(t->outside.site);
     rp_free(t->outside.chosen);
@@ -91,7 +95,7 @@ static void draw_grey(const rp_treatment *o, rp_random *random, rp_treatment_dra
     d->mottle = 0.5 * o->density * rp_random_uniform(random);
     const bool core = rp_random_uniform(random) < o->core;
     const bool dark = rp_random_uniform(random) < 0.6;
-    const double strength = rp_random_range(random, 0.05, 0.25);
+    const double strength = rp_random_range(random, 0.03, 0.2);
     d->core = core && dark ? -strength : 0.0;
     d->part = core && !dark ? strength : 0.0;
     d->core_depth = rp_random_range(random, 0.25, 0.6);
@@ -112,7 +116,10 @@ static void draw_change(rp_treated *t, uint64_t seed, uint64_t step)
     d->roughness = o->roughness * rp_random_uniform(&random);
     d->roughness_mm = rp_random_range(&random, o->roughness_low_mm, o->roughness_high_mm);
     d->stretch = rp_random_range(&random, 0.7, 1.3);
-    d->deep_mm = rp_random_range(&random, 5.0, 15.0);
+    d->deep_mm = rp_random_range(&random, 2.0, 8.0);
+    d->edge = rp_random_range(&random, 0.7, 1.8);
+    d->drag = fmax(0.0, rp_random_range(&random, -0.8, 0.8));
+    d->follow = fmin(1.0, rp_random_range(&random, 0.3, 1.7));
     const double more = rp_random_uniform(&random);
     d->margin_mm = 5.0 * more * more;
     draw_grey(o, &random, d);
@@ -201,30 +208,47 @@ static double patches(const rp_treated *t, const rp_treated_texture *texture, co
         }
         const double base = (double)t->base[chosen];
         mean += weight * base;
-        detail += weight * ((double)t->image->data[image_index(t, from)] - base);
         squares += weight * weight;
+        if (t->kind[rp_treated_index(t, from[0], from[1], from[2])] == t->kind[chosen])
+            detail += weight * ((double)t->image->data[image_index(t, from)] - base);
     }
     return mean + detail / sqrt(squares);
 }
 
-/* The voxel at the end of a way along the normal; false outside the image, or where the level there
- * is not on the wanted side. A whole voxel, for interpolation would smooth the noise. */
+/* A place along the normal, in voxels of the box; false outside the image. */
+static bool along_normal(const rp_treated *t, const spot *s, double way_mm, double at[3])
+{
+    for (int a = 0; a < 3; a++) {
+        at[a] = s->at[a] + way_mm * s->normal[a] / t->image->grid.spacing[a];
+        const double in_image = at[a] + t->low[a];
+        if (in_image < 0.0 || in_image > t->image->grid.size[a] - 1) return false;
+    }
+    return true;
+}
+
+static bool is_tissue(const rp_treated *t, double value)
+{
+    return value >= t->low_value && value <= t->high_value;
+}
+
+/* The voxel at the end of a way along the normal; false where it is not of the side wanted, or of
+ * another kind of tissue. A whole voxel, for interpolation would smooth the noise. */
 static bool mirrored(const rp_treated *t, const spot *s, double way_mm, bool outside, double *value)
 {
+    double place[3];
     int at[3];
     bool in_box = true;
+    if (!along_normal(t, s, way_mm, place)) return false;
     for (int a = 0; a < 3; a++) {
-        at[a] = (int)lround(s->at[a] + way_mm * s->normal[a] / t->image->grid.spacing[a]);
-        if (at[a] + t->low[a] < 0 || at[a] + t->low[a] >= t->image->grid.size[a]) return false;
+        at[a] = (int)lround(place[a]);
         in_box &= at[a] >= 0 && at[a] < t->size[a];
     }
-    if (!in_box && !outside) return false;
-    if (in_box) {
-        const double level = (double)t->level[rp_treated_index(t, at[0], at[1], at[2])];
-        if (outside ? level < 0.5 * s->voxel_mm : level > -0.5 * s->voxel_mm) return false;
-    }
     *value = (double)t->image->data[image_index(t, at)];
-    return true;
+    if (!in_box) return outside && is_tissue(t, *value);
+    const size_t index = rp_treated_index(t, at[0], at[1], at[2]);
+    const double level = (double)t->level[index];
+    if (!outside) return level < -0.5 * s->voxel_mm;
+    return level > s->voxel_mm && t->kind[index] == RP_TREATED_TISSUE;
 }
 
 /* Grey value as of one side of the old surface, where the voxel is of the other or next to it. */
@@ -243,6 +267,80 @@ static double fill(const rp_treated *t, const spot *s, bool outside, double marg
     if (far <= 0.0) return near;
     const double patch = patches(t, texture, s->at);
     return found ? near + far * (patch - near) : patch;
+}
+
+/* Beyond the window: bone or air. */
+static bool is_extreme(const rp_treated *t, const spot *s)
+{
+    const float own = t->image->data[image_index(t, s->at)];
+    return t->kind[s->index] == RP_TREATED_FOREIGN && (own <= 0.02f || own >= 0.98f);
+}
+
+/* Bone and air next to the lesion stay what they are; so does other tissue that is not in part
+ * lesion. */
+static bool stays(const rp_treated *t, const spot *s)
+{
+    if (is_extreme(t, s)) return true;
+    return t->kind[s->index] != RP_TREATED_TISSUE && s->level > 2.0 * s->voxel_mm;
+}
+
+static void turn_to(const rp_treated *t, spot *s)
+{
+    double squares = 0.0;
+    s->index = rp_treated_index(t, s->at[0], s->at[1], s->at[2]);
+    s->level = (double)t->level[s->index];
+    rp_treated_normal(t, s->at, s->normal);
+    for (int a = 0; a < 3; a++) {
+        const double steps = s->normal[a] / t->image->grid.spacing[a];
+        squares += steps * steps;
+    }
+    s->voxel_mm = 1.0 / sqrt(squares);
+}
+
+static double dragged_mm(const rp_treatment_drawn *d, const spot *s)
+{
+    const double way = d->vanished ? 0.0 : d->drag * (s->now - s->level);
+    return fmin(fmax(way, -DRAG_MM), DRAG_MM);
+}
+
+/* What is to be seen where the lesion is not. A share of the way that the surface went is gone by
+ * the tissue too, less and less up to three times as far off; what is then still to be seen of the
+ * old lesion is filled. */
+static double surroundings(const rp_treated *t, const spot *s)
+{
+    const rp_treatment_drawn *d = &t->drawn;
+    const double way = dragged_mm(d, s), reach = DRAG_REACH * fabs(way);
+    double at[3] = {s->at[0], s->at[1], s->at[2]};
+    spot from = *s;
+    if (reach > 0.0 && s->now < reach &&
+        along_normal(t, s, way * (1.0 - fmax(s->now, 0.0) / reach), at)) {
+        for (int a = 0; a < 3; a++) {
+            at[a] = fmin(fmax(at[a], 0.0), t->size[a] - 1);
+            from.at[a] = (int)lround(at[a]);
+        }
+        turn_to(t, &from);
+    }
+    const double margin_mm = 1.5 * from.voxel_mm + d->margin_mm;
+    if (from.level < margin_mm && !stays(t, &from)) return fill(t, &from, true, margin_mm);
+    for (int a = 0; a < 3; a++) at[a] += t->low[a];
+    return (double)rp_sample_linear(t->image->data, t->image->grid.size, at);
+}
+
+/* What is to be seen where the lesion is. Its texture follows the surface as well, less and less
+ * towards the middle: a bright rim or a dark core stay rim and core. */
+static double lesion_value(const rp_treated *t, const spot *s)
+{
+    const double moved = s->now - s->level, way = moved < 0.0 ? moved : t->drawn.follow * moved;
+    const double reach = fmax(1.2 * fabs(way), (double)t->radius[s->index]);
+    const double share = fmax(0.0, 1.0 - fmax(-s->now, 0.0) / reach);
+    double at[3];
+    spot from = *s;
+    if (along_normal(t, s, way * share, at)) {
+        for (int a = 0; a < 3; a++)
+            from.at[a] = (int)lround(fmin(fmax(at[a], 0.0), t->size[a] - 1));
+        turn_to(t, &from);
+    }
+    return fill(t, &from, false, 1.5 * from.voxel_mm);
 }
 
 /* Level of the new surface: the old one scaled about the part's centroid, then moved along its
@@ -264,8 +362,10 @@ static double new_level(const rp_treated *t, const spot *s)
     double level = (double)rp_sample_linear(t->level, t->size, at);
     if (t->owner[rp_treated_index(t, nearest[0], nearest[1], nearest[2])] != owner)
         level = fabs(level); /* of a neighbour, whose image must not appear between the two */
-    const double noise = fmin(d->roughness * radius, 0.25 * d->roughness_mm) * s->field[SURFACE];
-    return scale * level - (d->size - scale) * radius - noise;
+    const double noise = fmin(d->roughness * radius, 0.15 * d->roughness_mm) * s->field[SURFACE];
+    const double now = scale * level - (d->size - scale) * radius - noise;
+    /* No lesion grows into air or bone, unless these are what is round it. */
+    return is_extreme(t, s) ? fmax(now, s->voxel_mm) : now;
 }
 
 /* What the lesion's grey values differ by. */
@@ -276,7 +376,7 @@ static double tint(const rp_treated *t, const spot *s)
     double shift = d->density + d->mottle * s->field[MOTTLE];
     shift +=
         d->core * smooth_step(d->core_depth, d->core_depth + 0.2, depth + 0.1 * s->field[PARTS]);
-    shift += d->part * smooth_step(0.8, 1.4, s->field[PARTS]);
+    shift += d->part * smooth_step(0.8, 1.8, s->field[PARTS]);
     return shift;
 }
 
@@ -284,15 +384,15 @@ static float changed_value(const rp_treated *t, const spot *s)
 {
     const rp_treatment_drawn *d = &t->drawn;
     const double own = (double)t->image->data[image_index(t, s->at)];
-    const double edge = 0.7 * s->voxel_mm;
+    const double edge = d->edge * s->voxel_mm;
     const double in = 1.0 - smooth_step(-edge, edge, s->now);
     /* Where the surface stays, so does its own edge. */
     const double moved = smooth_step(0.0, s->voxel_mm, fabs(s->now - s->level));
     double value = own;
     if (moved > 0.0) {
         double mixed = 0.0;
-        if (in > 0.0) mixed += in * fill(t, s, false, s->voxel_mm);
-        if (in < 1.0) mixed += (1.0 - in) * fill(t, s, true, s->voxel_mm + d->margin_mm);
+        if (in > 0.0) mixed += in * lesion_value(t, s);
+        if (in < 1.0) mixed += (1.0 - in) * surroundings(t, s);
         value += moved * (mixed - own);
     }
     /* What lies beyond the window stays there. */
@@ -315,16 +415,14 @@ static void render_row(rp_treated *t, int y, int z, const double *fields)
         s.level = (double)t->level[s.index];
         /* Beyond the reach of every change there is no need to look. */
         const double radius = (double)t->radius[s.index], grows = fmax(d->size - 1.0, 0.0);
-        if (s.level > d->rim_mm + d->margin_mm + 3.0 * spacing[2] +
+        const double drags = d->drag > 0.0 ? DRAG_MM * DRAG_REACH : 0.0;
+        if (s.level > fmax(d->rim_mm, drags) + d->margin_mm + 3.0 * spacing[2] +
                           grows * (t->extent_mm + radius) + 4.0 * d->roughness * radius)
             continue;
         memset(s.field, 0, sizeof s.field);
         rp_lattice_add(&t->lattice, fields, x, s.field);
+        turn_to(t, &s);
         s.now = d->vanished ? 1e3 : new_level(t, &s);
-        rp_treated_normal(t, s.at, s.normal);
-        double steps = 0.0;
-        for (int a = 0; a < 3; a++) steps += pow(s.normal[a] / spacing[a], 2.0);
-        s.voxel_mm = 1.0 / sqrt(steps);
         const size_t at = image_index(t, s.at);
         t->values[at] = changed_value(t, &s);
         t->lesion[at] = s.now < 0.0;

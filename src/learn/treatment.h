@@ -17,10 +17,21 @@ typedef struct rp_treatment_drawn {
     double core, core_depth;        /**< shift of the core, and where it begins in local radii */
     double part;                    /**< shift of some parts */
     double rim, rim_mm;             /**< darkening next to the lesion, and its extent */
-    double margin_mm;               /**< of tissue round the old surface that is replaced as well */
-    double stretch;                 /**< of the mirror: 1 takes from as far as it fills */
-    double deep_mm;                 /**< beyond it patches take over from the mirror */
+    double edge;                    /**< half width of the new edge, in voxels */
+    double drag;      /**< share of the surface's way that the tissue round it follows */
+    double follow;    /**< the same of the lesion's own texture, where the surface shrinks */
+    double margin_mm; /**< of tissue round the old surface that is replaced as well */
+    double stretch;   /**< of the mirror: 1 takes from as far as it fills */
+    double deep_mm;   /**< beyond it patches take over from the mirror */
 } rp_treatment_drawn;
+
+/** What a voxel outside the lesion may serve for; RP_TREATED_LESION inside. */
+typedef enum rp_treated_kind {
+    RP_TREATED_LESION,
+    RP_TREATED_TISSUE,  /**< of the sort that predominates round the lesion: a source of texture */
+    RP_TREATED_OTHER,   /**< other tissue, or in part lesion */
+    RP_TREATED_FOREIGN, /**< neither like that tissue nor like the lesion: bone, air, fat */
+} rp_treated_kind;
 
 /** A connected part of the lesion. */
 typedef struct rp_treated_part {
@@ -46,6 +57,8 @@ typedef struct rp_treated {
     float *radius;       /**< [box] mm: of the lobe that is nearest */
     float *base;         /**< [box] local mean of the image on the voxel's own side */
     int32_t *owner;      /**< [box] nearest part, from 0 */
+    uint8_t *kind;       /**< [box] rp_treated_kind */
+    double low_value, high_value; /**< of the tissue that predominates round the lesion */
     rp_treated_part *part;
     size_t parts;
     double extent_mm; /**< largest distance of a voxel of a part from the part's centroid */

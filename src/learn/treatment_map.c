@@ -238,8 +238,102 @@ static float image_value(const rp_treated *t, size_t index)
                                         t->low[2] + at[2])];
 }
 
-/* Mean of one side over a neighbourhood, for the voxels of that side. */
-static rp_status side_means(rp_treated *t, const rp_mask *box, bool inside, rp_error *err)
+enum { BINS = 1024 };
+
+/* The value below which this share of what was counted lies. */
+static double quantile(const size_t histogram[BINS], double share)
+{
+    size_t all = 0, below = 0;
+    int bin = 0;
+    for (int i = 0; i < BINS; i++) all += histogram[i];
+    for (; bin < BINS - 1; bin++) {
+        below += histogram[bin];
+        if ((double)below >= share * (double)all) break;
+    }
+    return (bin + 0.5) / BINS;
+}
+
+static int bin_of(double value)
+{
+    const int bin = (int)(value * BINS);
+    return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+}
+
+/* Median and spread of the voxels whose level lies between two values, as a range of values. */
+static void usual_values(const rp_treated *t, double nearest_mm, double farthest_mm, double *low,
+                         double *high)
+{
+    const size_t voxels = box_voxels(t);
+    size_t histogram[BINS] = {0}, away[BINS] = {0};
+    for (size_t i = 0; i < voxels; i++)
+        if ((double)t->level[i] > nearest_mm && (double)t->level[i] < farthest_mm)
+            histogram[bin_of((double)image_value(t, i))]++;
+    const double median = quantile(histogram, 0.5);
+    for (int i = 0; i < BINS; i++) away[bin_of(fabs((i + 0.5) / BINS - median))] += histogram[i];
+    const double width = fmin(fmax(3.0 * 1.4826 * quantile(away, 0.5), 0.05), 0.12);
+    /* The window's ends hold much that is not alike. */
+    *low = fmax(median - width, fmin(0.02, median));
+    *high = fmin(median + width, fmax(0.98, median));
+}
+
+static bool touches_foreign(const rp_treated *t, size_t index)
+{
+    const size_t stride[3] = {1, (size_t)t->size[0], (size_t)t->size[0] * (size_t)t->size[1]};
+    int at[3];
+    box_position(t, index, at);
+    for (int a = 0; a < 3; a++) {
+        if (at[a] > 0 && t->kind[index - stride[a]] == RP_TREATED_FOREIGN) return true;
+        if (at[a] + 1 < t->size[a] && t->kind[index + stride[a]] == RP_TREATED_FOREIGN) return true;
+    }
+    return false;
+}
+
+/* Of noise a little freed, one side without the other, so that kinds are of a piece. */
+static rp_status quiet_values(const rp_treated *t, const rp_mask *box, float *value, rp_error *err)
+{
+    static const double sigma[3] = {0.8, 0.8, 0.8};
+    const size_t voxels = box_voxels(t);
+    RP_AUTOFREE float *weight = rp_alloc(voxels, sizeof *weight);
+    if (!weight) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
+    for (size_t i = 0; i < voxels; i++) {
+        weight[i] = !box->data[i];
+        value[i] = weight[i] * image_value(t, i);
+    }
+    rp_status status = rp_smooth(value, t->size, sigma, err);
+    if (!status) status = rp_smooth(weight, t->size, sigma, err);
+    for (size_t i = 0; i < voxels && !status; i++) value[i] /= fmaxf(weight[i], 1e-6f);
+    return status;
+}
+
+/* Voxels that are in part foreign are no source of texture either. */
+static rp_status sort_voxels(rp_treated *t, const rp_mask *box, rp_error *err)
+{
+    const size_t voxels = box_voxels(t);
+    const double step = t->image->grid.spacing[2];
+    double low, high;
+    RP_AUTOFREE float *quiet = rp_alloc(voxels, sizeof *quiet);
+    if (!quiet) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
+    const rp_status status = quiet_values(t, box, quiet, err);
+    if (status) return status;
+    usual_values(t, -1e9, 0.0, &low, &high);
+    usual_values(t, step, step + 10.0, &t->low_value, &t->high_value);
+    for (size_t i = 0; i < voxels; i++) {
+        const double value = (double)quiet[i], own = (double)image_value(t, i);
+        if (value < fmin(low, t->low_value) || value > fmax(high, t->high_value))
+            t->kind[i] = RP_TREATED_FOREIGN;
+        else if (fmin(value, own) < t->low_value || fmax(value, own) > t->high_value)
+            t->kind[i] = RP_TREATED_OTHER;
+        else
+            t->kind[i] = RP_TREATED_TISSUE;
+        if (box->data[i]) t->kind[i] = RP_TREATED_LESION;
+    }
+    for (size_t i = 0; i < voxels; i++)
+        if (t->kind[i] == RP_TREATED_TISSUE && touches_foreign(t, i)) t->kind[i] = RP_TREATED_OTHER;
+    return RP_OK;
+}
+
+/* Mean of one kind over a neighbourhood, for the voxels of that kind. */
+static rp_status kind_means(rp_treated *t, rp_treated_kind kind, rp_error *err)
 {
     const size_t voxels = box_voxels(t);
     double sigma[3];
@@ -248,29 +342,35 @@ static rp_status side_means(rp_treated *t, const rp_mask *box, bool inside, rp_e
     if (!sum || !weight) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
     for (int a = 0; a < 3; a++) sigma[a] = 0.4 * BLOCK_MM / t->image->grid.spacing[a];
     for (size_t i = 0; i < voxels; i++) {
-        weight[i] = (box->data[i] != 0) == inside;
+        weight[i] = t->kind[i] == kind;
         sum[i] = weight[i] * image_value(t, i);
     }
     rp_status status = rp_smooth(sum, t->size, sigma, err);
     if (!status) status = rp_smooth(weight, t->size, sigma, err);
     for (size_t i = 0; i < voxels && !status; i++)
-        if ((box->data[i] != 0) == inside) t->base[i] = sum[i] / fmaxf(weight[i], 1e-6f);
+        if (t->kind[i] == kind) t->base[i] = sum[i] / fmaxf(weight[i], 1e-6f);
     return status;
 }
 
-/* Voxels whose level lies between two values. */
-static rp_status find_sites(const rp_treated *t, double low, double high, rp_treated_texture *out,
+static bool is_site(const rp_treated *t, size_t index, rp_treated_kind kind, double low,
+                    double high)
+{
+    const double level = (double)t->level[index];
+    return t->kind[index] == kind && level >= low && level <= high;
+}
+
+/* Voxels of a kind whose level lies between two values. */
+static rp_status find_sites(rp_treated *t, rp_treated_kind kind, double low, double high,
                             rp_error *err)
 {
+    rp_treated_texture *out = kind == RP_TREATED_LESION ? &t->inside : &t->outside;
     const size_t voxels = box_voxels(t);
     size_t count = 0;
-    for (size_t i = 0; i < voxels; i++)
-        count += (double)t->level[i] >= low && (double)t->level[i] <= high;
+    for (size_t i = 0; i < voxels; i++) count += is_site(t, i, kind, low, high);
     out->site = rp_alloc(count ? count : 1, sizeof *out->site);
     if (!out->site) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
     for (size_t i = 0; i < voxels; i++)
-        if ((double)t->level[i] >= low && (double)t->level[i] <= high)
-            out->site[out->sites++] = (uint32_t)i;
+        if (is_site(t, i, kind, low, high)) out->site[out->sites++] = (uint32_t)i;
     return RP_OK;
 }
 
@@ -281,11 +381,12 @@ static rp_status find_texture(rp_treated *t, const rp_mask *box, rp_error *err)
     size_t blocks = 1;
     float deepest = 0.0f;
     for (size_t i = 0; i < voxels; i++) deepest = fminf(deepest, t->level[i]);
-    rp_status status = side_means(t, box, false, err);
-    if (!status) status = side_means(t, box, true, err);
-    if (!status) status = find_sites(t, reach, reach + SHELL_MM, &t->outside, err);
+    rp_status status = sort_voxels(t, box, err);
+    if (!status) status = kind_means(t, RP_TREATED_TISSUE, err);
+    if (!status) status = kind_means(t, RP_TREATED_LESION, err);
+    if (!status) status = find_sites(t, RP_TREATED_TISSUE, reach, reach + SHELL_MM, err);
     if (!status)
-        status = find_sites(t, -1e9, -fmin(reach, -0.6 * (double)deepest), &t->inside, err);
+        status = find_sites(t, RP_TREATED_LESION, -1e9, -fmin(reach, -0.6 * (double)deepest), err);
     if (status) return status;
     for (int a = 0; a < 3; a++) {
         t->block[a] = (int)fmax(2.0, round(BLOCK_MM / spacing[a]));
@@ -310,7 +411,7 @@ static void place_box(rp_treated *t)
     rp_mask_bounds(t->mask, low, high);
     for (int a = 0; a < 3; a++) {
         const double half = 0.5 * (high[a] - low[a] + 1) * grid->spacing[a];
-        const double margin = (o->grow + 2.0 * o->roughness) * half + o->rim_mm + 12.0;
+        const double margin = (o->grow + 2.0 * o->roughness) * half + o->rim_mm + 16.0;
         const int voxels = (int)ceil(margin / grid->spacing[a]) + 2;
         t->low[a] = clamp_index(low[a] - voxels, grid->size[a]);
         t->size[a] = clamp_index(high[a] + voxels, grid->size[a]) - t->low[a] + 1;
@@ -342,7 +443,8 @@ rp_status rp_treated_map(rp_treated *t, rp_error *err)
     t->radius = rp_alloc(voxels, sizeof *t->radius);
     t->base = rp_alloc(voxels, sizeof *t->base);
     t->owner = rp_alloc(voxels, sizeof *t->owner);
-    if (!t->level || !t->radius || !t->base || !t->owner)
+    t->kind = rp_alloc(voxels, sizeof *t->kind);
+    if (!t->level || !t->radius || !t->base || !t->owner || !t->kind)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for a box of %zu voxels", voxels);
     rp_status status = copy_box(t, &box, err);
     if (!status) status = signed_distance(t, &box, err);
