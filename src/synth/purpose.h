@@ -5,7 +5,9 @@
 enum {
     PURPOSE_SIMULATE = 0x53494d00, /* table position, grid */
     PURPOSE_DEFORMATION,
-    PURPOSE_NOISE, /* step: slice */
+    PURPOSE_NOISE,         /* step: slice */
+    PURPOSE_REMODEL,       /* step: part */
+    PURPOSE_REMODEL_NOISE, /* step: part << 32 | slice */
     PURPOSE_COHORT = 0x50484100,
     PURPOSE_ANATOMY,        /* step: patient */
     PURPOSE_VISITS,         /* step: patient */
