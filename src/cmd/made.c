@@ -19,6 +19,12 @@ rp_status made_write_nifti(const char *folder, const made_visit *visit, rp_error
     return status ? status : cmd_write_mask(mask, visit->mask, &origin, err);
 }
 
+/* A lesion that is gone has no contour to write. */
+static bool has_contour(const made_visit *visit)
+{
+    return rp_mask_count(visit->mask) > 0;
+}
+
 rp_status made_write_dicom(const char *folder, const made_visit *visit, rp_error *err)
 {
     RP_AUTOFREE char *series = rp_path_join(folder, visit->series_name);
@@ -35,8 +41,10 @@ rp_status made_write_dicom(const char *folder, const made_visit *visit, rp_error
         status = rp_dicom_series_write(series, visit->image, visit->header, visit->uid_seed,
                                        &written, err);
     /* The slices of a left-handed grid run the other way in DICOM. */
-    if (!status) status = rp_mask_resample(visit->mask, &written.image.grid, &mask, err);
-    if (!status) status = rp_rtstruct_write(rtstruct, &written, &mask, &options, err);
+    if (!status && has_contour(visit))
+        status = rp_mask_resample(visit->mask, &written.image.grid, &mask, err);
+    if (!status && has_contour(visit))
+        status = rp_rtstruct_write(rtstruct, &written, &mask, &options, err);
     rp_mask_release(&mask);
     rp_dicom_series_release(&written);
     return status;
@@ -48,7 +56,7 @@ void made_list_files(rp_json *files, const made_visit *visit, bool dicom)
     rp_json_append_string(files, visit->mask_name);
     if (!dicom) return;
     rp_json_append_string(files, visit->series_name);
-    rp_json_append_string(files, visit->rtstruct_name);
+    if (has_contour(visit)) rp_json_append_string(files, visit->rtstruct_name);
 }
 
 void made_date_after(const char *date, int days, char later[16])

@@ -6,6 +6,8 @@
 
 #include "cmd.h"
 
+#include "reprise/synth_remodel.h"
+
 typedef struct made_visit {
     const rp_image *image;
     const rp_mask *mask;
@@ -21,11 +23,18 @@ typedef struct made_visit {
 
 /* NIfTI image (int16) and mask into folder. */
 rp_status made_write_nifti(const char *folder, const made_visit *visit, rp_error *err);
-/* CT series and RTSTRUCT into folder. */
+/* CT series and RTSTRUCT into folder; no RTSTRUCT of an empty mask. */
 rp_status made_write_dicom(const char *folder, const made_visit *visit, rp_error *err);
 /* Adds the names of the files to truth's "files". */
 void made_list_files(rp_json *files, const made_visit *visit, bool dicom);
 /* YYYYMMDD so many days later; "" where date is no date. */
 void made_date_after(const char *date, int days, char later[16]);
+
+/* "necrosis,scar", "random", "none"; false: no such word, which `wrong` then holds. */
+bool made_parse_with(const char *text, rp_remodel_options *how, char wrong[64]);
+/* The words of a set. */
+rp_json *made_with_json(unsigned with);
+/* Adds what was drawn and measured to truth.json. */
+void made_describe_remodel(rp_json *truth, const rp_remodeled *made);
 
 #endif
