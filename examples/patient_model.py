@@ -33,13 +33,18 @@ from patient_cases import (SARCOMAS, Failure, Followup, Program, Workshop, carri
                            registered, save_empty_like, write_json)
 
 
-def spread(names, first_seed, low=-60, high=30, each=6):
-    """Changes spread evenly from low to high over all baselines, in each warp and remodel in turns; of each baseline
-    the first few (--limit) are far apart."""
+def spread(names, first_seed, low=-60, high=30, each=6, remodel="random"):
+    """Changes spread evenly from low to high over all baselines, in each warp and remodel in turns, the latter --with
+    what `remodel` says; of each baseline the first few (--limit) are far apart."""
     count = each * len(names) - 1
     order = sorted(range(each), key=lambda j: (0, 3, 5, 1, 4, 2).index(j))
-    return {name: [Followup(("warp", "remodel")[(b + j) % 2], round(low + (high - low) * (b + j * len(names)) / count),
-                            first_seed + each * b + j) for j in order] for b, name in enumerate(names)}
+
+    def followup(b, j):
+        change, seed = round(low + (high - low) * (b + j * len(names)) / count), first_seed + each * b + j
+        if (b + j) % 2:
+            return Followup("remodel", change, seed, ["--with", remodel])
+        return Followup("warp", change, seed)
+    return {name: [followup(b, j) for j in order] for b, name in enumerate(names)}
 
 
 def phantoms(*seeds):
@@ -56,8 +61,9 @@ def evaluation():
 
 
 def calibration():
-    """Of other patients, phantoms only, by warp and plain remodel: for the constants of the intervals."""
-    return spread(phantoms(*range(904, 914)), 920, -65, 35)
+    """Of other patients, phantoms only, by warp and by some of what remodel knows, so that the evaluation has kinds of
+    change that the intervals' constants have not seen (pieces, embolised, scar, phase, thick, sliding, table)."""
+    return spread(phantoms(*range(904, 914)), 920, -65, 35, remodel="necrosis,oedema,kernel")
 
 
 # Seeds in this table are spoken for: --seed of `phantom` in the names, of `simulate` in the follow-ups.
