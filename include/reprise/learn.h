@@ -96,7 +96,8 @@ typedef enum rp_inputs {
     RP_INPUTS_CONTOUR = 2, /**< and the baseline's contour: 1 inside, 0 elsewhere */
     RP_INPUTS_BASELINE = 3 /**< and the baseline's image and the signed distance of its contour, -1
                                 inside to 1 outside at RP_INPUT_REACH_MM and beyond. Of what is not
-                                known the channel is 0 */
+                                known the channel is 0. A patient model keeps that box of the
+                                baseline, so that prediction needs no more than the place */
 } rp_inputs;
 
 #define RP_INPUT_REACH_MM 20.0
@@ -132,6 +133,10 @@ typedef struct rp_model {
                         images */
     rp_model_provenance provenance;
     char sha256[RP_SHA256_HEX]; /**< of the file read; "" for a model made in memory */
+    /** Of a model of RP_INPUTS_BASELINE that has been adapted: the box of the region, values 0..1
+     * on the working grid, and the lesion in it; else empty. Owned, and written with the model. */
+    rp_image baseline;
+    rp_mask baseline_lesion;
 } rp_model;
 
 /** Fresh weights. */
@@ -143,7 +148,8 @@ rp_status rp_model_create(const rp_fcd_config *config, const rp_preprocessing *p
  * Reprise metadata (saved by PyTorch) is read with the default architecture if its tensors fit;
  * PyTorch's *.num_batches_tracked are passed over.
  * Metadata: reprise.model (format version, "1"), and JSON texts in reprise.architecture,
- * reprise.preprocessing and reprise.provenance.
+ * reprise.preprocessing and reprise.provenance. Tensors besides the weights: baseline.image and
+ * baseline.lesion of a model that keeps them.
  */
 rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
 /** Whole or not at all; RP_ERR_NUMERIC for weights that are not finite. */

@@ -1,4 +1,5 @@
 /* Intentional deep overfit learning on one image and its contour. */
+#include "inputs.h"
 #include "loop.h"
 #include "sample.h"
 #include "reprise/kernels.h"
@@ -24,6 +25,8 @@ typedef struct adaptation {
     float *input;
     uint8_t *target;
     int low[3];             /* first voxel of `image` on the image's working grid */
+    int box[3];             /* first voxel of the region's box on `image` */
+    rp_image distance;      /* of the contour, where the model sees its baseline */
     const rp_mask *contour; /* as given; it tells the component of the watched visit */
     double watch_seconds;
     const rp_progress *progress;
@@ -34,6 +37,7 @@ static void release(adaptation *a)
     rp_loop_release(&a->loop);
     rp_sampler_release(&a->sampler);
     rp_image_release(&a->image);
+    rp_image_release(&a->distance);
     rp_mask_release(&a->mask);
     rp_free(a->input);
     rp_free(a->target);
@@ -245,8 +249,19 @@ static rp_status prepare_region(adaptation *a, const rp_image *image, const rp_m
             a->low[i];
         first[i] = low - a->low[i];
         last[i] = high - a->low[i];
+        a->box[i] = box[i] - a->low[i];
     }
     return rp_box_pair(&model->preprocessing, image, mask, a->low, size, &a->image, &a->mask, err);
+}
+
+/* The baseline as it is, for the network to see beside what the crops make of it. */
+static rp_status prepare_baseline(adaptation *a, rp_error *err)
+{
+    if (a->loop.channels != RP_INPUTS_BASELINE) return RP_OK;
+    rp_status status = rp_input_distance(&a->mask, &a->distance, err);
+    if (status) return status;
+    a->sampler.distance = &a->distance;
+    return rp_baseline_keep(a->loop.model, &a->image, &a->mask, a->box, err);
 }
 
 static rp_status prepare_sampler(adaptation *a, const rp_image *image, const rp_mask *mask,
@@ -256,6 +271,10 @@ static rp_status prepare_sampler(adaptation *a, const rp_image *image, const rp_
     rp_adapt_options options = *a->loop.options;
     int first[3], last[3];
     rp_status status;
+    if (options.region.whole && a->loop.channels == RP_INPUTS_BASELINE)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "a model that sees the baseline beside the image is adapted to a region "
+                       "(recipe quick), not to whole images");
     if (options.region.whole) {
         memset(model->region, 0, sizeof model->region);
         status = rp_working_pair(&model->preprocessing, image, mask, &a->image, &a->mask, err);
@@ -265,9 +284,10 @@ static rp_status prepare_sampler(adaptation *a, const rp_image *image, const rp_
     }
     if (!status) status = rp_sampler_init(&a->sampler, &a->image, &a->mask, &options, err);
     if (status) return status;
-    a->sampler.prior = a->loop.channels == 2;
+    a->sampler.prior = a->loop.channels == RP_INPUTS_CONTOUR;
     if (!options.region.whole) rp_sampler_hold(&a->sampler, first, last);
-    return allocate(a, err);
+    status = prepare_baseline(a, err);
+    return status ? status : allocate(a, err);
 }
 
 static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *mask, rp_error *err)
@@ -323,7 +343,8 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
     *curve = (rp_adapt_curve){0};
     rp_status status = options->prior_channel ? rp_model_add_prior(model, err) : RP_OK;
     /* A model that was given a prior once goes on with it. */
-    a.loop.channels = rp_fcd_config_of(model->net)->in_channels == 2 ? 2 : 1;
+    const int channels = rp_fcd_config_of(model->net)->in_channels;
+    a.loop.channels = rp_inputs_known(channels) ? channels : RP_INPUTS_IMAGE;
     if (!status) status = rp_loop_check(&a.loop, err);
     if (!status) status = prepare(&a, image, mask, err);
     const uint64_t resumed = a.loop.state.step;

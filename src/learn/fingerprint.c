@@ -88,7 +88,9 @@ static void add_model(text *t, const rp_model *model)
     RP_RANGES_WINDOW(WINDOW)
     add(t, "preprocessing.spacing_mm=%.9gx%.9gx%.9g\n", p->spacing[0], p->spacing[1],
         p->spacing[2]);
-    add(t, "prior_channel=%s\n", c->in_channels == 2 ? "true" : "false");
+    add(t, "prior_channel=%s\n", c->in_channels == RP_INPUTS_CONTOUR ? "true" : "false");
+    if (c->in_channels == RP_INPUTS_BASELINE)
+        add(t, "inputs=%s\n", rp_inputs_name(RP_INPUTS_BASELINE));
     add(t, "network.classes=%d\nnetwork.first_filters=%d\nnetwork.growth=%d\n", c->classes,
         c->first_filters, c->growth);
     add(t, "network.down_layers=");

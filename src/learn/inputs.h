@@ -10,6 +10,35 @@
  */
 rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err);
 
+/* ---- further channels of a volume ---------------------------------------------------------- */
+
+/** A contour as the channel of RP_INPUTS_CONTOUR; rp_alloc'd. */
+rp_status rp_beside_contour(const rp_mask *contour, float **out, rp_error *err);
+/** The baseline that a model keeps as the two channels of RP_INPUTS_BASELINE in a box of this size
+ *  (x, y, z), in which the baseline's own begins at voxel `first`; beyond it the image is not known
+ *  and 0. first NULL: nothing is told. rp_alloc'd. */
+rp_status rp_beside_baseline(const rp_model *model, const int first[3], const int size[3],
+                             float **out, rp_error *err);
+
+/* ---- the baseline that a model keeps ------------------------------------------------------- */
+
+/** Takes the part of an image and its mask that begins at voxel `first` and is as large as the
+ *  model's region; it lies within them. */
+rp_status rp_baseline_keep(rp_model *model, const rp_image *image, const rp_mask *mask,
+                           const int first[3], rp_error *err);
+enum { RP_BASELINE_TENSORS = 2 };
+/** The two as tensors of a model file, the second made into `lesion` (rp_alloc'd). */
+rp_status rp_baseline_tensors(const rp_model *model, rp_named_tensor out[RP_BASELINE_TENSORS],
+                              float **lesion, rp_error *err);
+/** True for their names. */
+bool rp_baseline_named(const char *name);
+/** From a model file, for a model whose inputs and region are known already; nothing where it keeps
+ *  none. RP_ERR_FORMAT: missing, misshapen, or values that such a model does not write. */
+rp_status rp_baseline_read(const char *path, const rp_tensor_file *file, rp_model *model,
+                           rp_error *err);
+
+/* ---- pairs --------------------------------------------------------------------------------- */
+
 /** What a network is told of the baseline. */
 typedef enum rp_told {
     RP_TOLD_ALL,

@@ -82,9 +82,9 @@ rp_status rp_checkpoint_read(const char *path, rp_adapt_state *state, rp_error *
 
 /* ---- prediction -------------------------------------------------------------------------- */
 
-/** Probability of an image that is on the working grid and preprocessed already; prior on the same
- *  grid for a model of two inputs, else NULL. */
-rp_status rp_predict_working(const rp_model *model, const rp_image *working, const rp_mask *prior,
+/** Probability of an image that is on the working grid and preprocessed already; beside: the
+ * further channels [..][z][y][x] of a model of several inputs (inputs.h), else NULL. */
+rp_status rp_predict_working(const rp_model *model, const rp_image *working, const float *beside,
                              const rp_predict_options *options, const rp_progress *progress,
                              rp_image *probability, int *tiles, size_t *memory_bytes,
                              rp_error *err);

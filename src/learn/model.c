@@ -1,4 +1,5 @@
 /* Model files: safetensors with PyTorch's names and shapes, and JSON texts as metadata. */
+#include "inputs.h"
 #include "internal.h"
 
 #include <inttypes.h>
@@ -136,7 +137,9 @@ static rp_status write_model(const char *path, const rp_model *model, bool half,
     RP_AUTOFREE char *architecture = architecture_text(rp_fcd_config_of(model->net));
     RP_AUTOFREE char *preprocessing = preprocessing_text(model);
     RP_AUTOFREE char *provenance = provenance_text(&model->provenance);
-    RP_AUTOFREE rp_named_tensor *tensors = rp_alloc(count, sizeof *tensors);
+    RP_AUTOFREE rp_named_tensor *tensors = rp_alloc(count + RP_BASELINE_TENSORS, sizeof *tensors);
+    RP_AUTOFREE float *lesion = NULL;
+    const size_t kept = model->baseline.data ? RP_BASELINE_TENSORS : 0;
     if (!architecture || !preprocessing || !provenance || !tensors)
         return rp_fail(err, RP_ERR_MEMORY, "%s: no memory to write the model", path);
     rp_key_value metadata[] = {{(char *)KEY_VERSION, (char *)MODEL_VERSION},
@@ -153,9 +156,10 @@ static rp_status write_model(const char *path, const rp_model *model, bool half,
                                  "%s: not written, because %s holds NaN or infinity", path,
                                  parameter->name);
     }
+    if (!status && kept) status = rp_baseline_tensors(model, tensors + count, &lesion, err);
     if (status) return status;
     const rp_tensor_file file = {.tensors = tensors,
-                                 .tensor_count = count,
+                                 .tensor_count = count + kept,
                                  .metadata = metadata,
                                  .metadata_count = sizeof metadata / sizeof *metadata};
     return rp_safetensors_write(path, &file, err);
@@ -361,7 +365,8 @@ static rp_status load_weights(const char *path, const rp_tensor_file *file, rp_f
     }
     for (size_t i = 0; i < file->tensor_count; i++) {
         const char *name = file->tensors[i].name;
-        if (!ends_with(name, ".num_batches_tracked") && !find_parameter(net, name))
+        if (!ends_with(name, ".num_batches_tracked") && !find_parameter(net, name) &&
+            !rp_baseline_named(name))
             return rp_fail(err, RP_ERR_FORMAT,
                            "%s: tensor %.200s does not belong to the architecture", path, name);
     }
@@ -385,6 +390,7 @@ rp_status rp_model_read(const char *path, rp_model *model, rp_error *err)
         goto done;
     }
     status = load_weights(path, &file, model->net, err);
+    if (!status) status = rp_baseline_read(path, &file, model, err);
     if (!status) status = rp_sha256_file(path, model->sha256, err);
 done:
     rp_tensor_file_release(&file);
@@ -449,5 +455,7 @@ void rp_model_release(rp_model *model)
 {
     if (!model) return;
     rp_fcd_destroy(model->net);
+    rp_image_release(&model->baseline);
+    rp_mask_release(&model->baseline_lesion);
     *model = (rp_model){0};
 }

@@ -1,4 +1,5 @@
 /* Prediction: the whole volume in one pass, or blended tiles under a memory budget. */
+#include "inputs.h"
 #include "internal.h"
 #include "reprise/learn_ranges.h"
 
@@ -328,23 +329,23 @@ rp_status rp_predict_check(const rp_fcd_config *config, const int extent[3],
     return status;
 }
 
-/* The image, and behind it the prior of a model of two inputs; *both is NULL for one input. */
-static rp_status join_channels(const rp_image *working, const rp_mask *prior, int channels,
-                               float **both, volume_input *input, rp_error *err)
+/* The image, and behind it the further channels of a model that has them; *all is NULL for one. */
+static rp_status join_channels(const rp_image *working, const float *beside, int channels,
+                               float **all, volume_input *input, rp_error *err)
 {
     const size_t voxels = rp_grid_voxels(&working->grid);
-    *both = NULL;
+    *all = NULL;
     *input = (volume_input){&working->grid, working->data, channels};
     if (channels == 1) return RP_OK;
-    *both = rp_alloc(2 * voxels, sizeof **both);
-    if (!*both) return rp_fail(err, RP_ERR_MEMORY, "no memory for an input of %zu voxels", voxels);
-    memcpy(*both, working->data, voxels * sizeof **both);
-    for (size_t i = 0; i < voxels; i++) (*both)[voxels + i] = prior->data[i] != 0;
-    input->data = *both;
+    *all = rp_alloc((size_t)channels * voxels, sizeof **all);
+    if (!*all) return rp_fail(err, RP_ERR_MEMORY, "no memory for an input of %zu voxels", voxels);
+    memcpy(*all, working->data, voxels * sizeof **all);
+    memcpy(*all + voxels, beside, (size_t)(channels - 1) * voxels * sizeof **all);
+    input->data = *all;
     return RP_OK;
 }
 
-rp_status rp_predict_working(const rp_model *model, const rp_image *working, const rp_mask *prior,
+rp_status rp_predict_working(const rp_model *model, const rp_image *working, const float *beside,
                              const rp_predict_options *o, const rp_progress *progress,
                              rp_image *probability, int *tiles, size_t *memory_bytes, rp_error *err)
 {
@@ -362,8 +363,8 @@ rp_status rp_predict_working(const rp_model *model, const rp_image *working, con
         status = rp_session_bytes(config, plan.tile[0] ? plan.tile : working->grid.size,
                                   RP_RUN_PREDICT, memory_bytes, err);
     volume_input input;
-    RP_AUTOFREE float *both = NULL;
-    if (!status) status = join_channels(working, prior, config->in_channels, &both, &input, err);
+    RP_AUTOFREE float *all = NULL;
+    if (!status) status = join_channels(working, beside, config->in_channels, &all, &input, err);
     if (!status) status = rp_image_init(probability, &working->grid, err);
     if (status) return status;
     return plan.tile[0]
@@ -372,13 +373,18 @@ rp_status rp_predict_working(const rp_model *model, const rp_image *working, con
                                err);
 }
 
-static rp_status check_options(const rp_fcd_config *config, const rp_predict_options *options,
+static rp_status check_options(const rp_model *model, const rp_predict_options *options,
                                rp_error *err)
 {
-    if (config->in_channels > 2)
+    const int channels = rp_fcd_config_of(model->net)->in_channels;
+    if (!rp_inputs_known(channels))
         return rp_fail(err, RP_ERR_UNSUPPORTED, "the model takes %d images at once, not one CT",
-                       config->in_channels);
-    if (config->in_channels == 2 && !options->prior)
+                       channels);
+    if (channels == RP_INPUTS_BASELINE && !model->baseline.data)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "a general model that sees a baseline beside the image contours nothing "
+                       "before it is adapted to one");
+    if (channels == RP_INPUTS_CONTOUR && !options->prior)
         return rp_fail(err, RP_ERR_ARGUMENT,
                        "the model was adapted with the baseline contour as a second input: it "
                        "needs that contour (the prior) to contour an image");
@@ -406,11 +412,14 @@ static rp_status predict_image(const rp_model *model, const rp_image *image,
 {
     rp_image working = {0}, probability = {0};
     rp_mask prior = {0};
+    RP_AUTOFREE float *beside = NULL;
     rp_status status = rp_preprocess_image(&model->preprocessing, image, &working, err);
-    if (!status && rp_fcd_config_of(model->net)->in_channels == 2)
+    if (!status && rp_fcd_config_of(model->net)->in_channels == RP_INPUTS_CONTOUR) {
         status = rp_working_mask(&model->preprocessing, options->prior, &image->grid, &prior, err);
+        if (!status) status = rp_beside_contour(&prior, &beside, err);
+    }
     if (!status)
-        status = rp_predict_working(model, &working, &prior, options, progress, &probability,
+        status = rp_predict_working(model, &working, beside, options, progress, &probability,
                                     &out->tiles, &out->memory_bytes, err);
     rp_image_release(&working);
     rp_mask_release(&prior);
@@ -430,7 +439,7 @@ rp_status rp_predict(const rp_model *model, const rp_image *image,
                      rp_prediction *out, rp_error *err)
 {
     *out = (rp_prediction){.tiles = 1};
-    rp_status status = check_options(rp_fcd_config_of(model->net), options, err);
+    rp_status status = check_options(model, options, err);
     if (!status)
         status = model->region[0] ? rp_predict_region(model, image, options, progress, out, err)
                                   : predict_image(model, image, options, progress, out, err);

@@ -1,5 +1,6 @@
 /* Prediction by a model of a region: a box at a place, which grows where the lesion lies at its
  * faces, or boxes over the whole image. */
+#include "inputs.h"
 #include "internal.h"
 
 #include <math.h>
@@ -20,6 +21,7 @@ typedef struct look {
     const rp_progress *progress;
     rp_grid working; /* of the whole image */
     box box;
+    int place[3]; /* where the box began, before it grew: that of the baseline lies there */
 } look;
 
 /* Everything, and beyond the image where it is shorter than the model's extent. */
@@ -34,21 +36,36 @@ static box everything(const look *l)
     return out;
 }
 
+/* What the network sees besides the image in the box; *out stays NULL for one input. */
+static rp_status make_beside(const look *l, float **out, rp_error *err)
+{
+    const rp_inputs inputs = (rp_inputs)rp_fcd_config_of(l->model->net)->in_channels;
+    rp_mask prior = {0};
+    int first[3];
+    if (inputs == RP_INPUTS_IMAGE) return RP_OK;
+    for (int a = 0; a < 3; a++) first[a] = l->place[a] - l->box.low[a];
+    if (inputs == RP_INPUTS_BASELINE)
+        return rp_beside_baseline(l->model, l->options->at ? first : NULL, l->box.size, out, err);
+    rp_status status =
+        rp_preprocess_box_mask(&l->model->preprocessing, l->options->prior, &l->image->grid,
+                               l->box.low, l->box.size, &prior, err);
+    if (!status) status = rp_beside_contour(&prior, out, err);
+    rp_mask_release(&prior);
+    return status;
+}
+
 static rp_status predict_box(const look *l, rp_image *probability, rp_prediction *out,
                              rp_error *err)
 {
     const rp_preprocessing *p = &l->model->preprocessing;
     rp_image working = {0};
-    rp_mask prior = {0};
+    RP_AUTOFREE float *beside = NULL;
     rp_status status = rp_preprocess_box(p, l->image, l->box.low, l->box.size, &working, err);
-    if (!status && rp_fcd_config_of(l->model->net)->in_channels == 2)
-        status = rp_preprocess_box_mask(p, l->options->prior, &l->image->grid, l->box.low,
-                                        l->box.size, &prior, err);
+    if (!status) status = make_beside(l, &beside, err);
     if (!status)
-        status = rp_predict_working(l->model, &working, &prior, l->options, l->progress,
+        status = rp_predict_working(l->model, &working, beside, l->options, l->progress,
                                     probability, &out->tiles, &out->memory_bytes, err);
     rp_image_release(&working);
-    rp_mask_release(&prior);
     return status;
 }
 
@@ -96,6 +113,7 @@ static rp_status predict_at_place(look *l, rp_image *probability, rp_prediction 
     const rp_preprocessing *p = &l->model->preprocessing;
     rp_region_place(p, &l->image->grid, l->options->at, l->model->region, l->box.low);
     memcpy(l->box.size, l->model->region, sizeof l->box.size);
+    memcpy(l->place, l->box.low, sizeof l->place);
     rp_status status = predict_box(l, probability, out, err);
     while (!status) {
         bool face[3][2] = {{false}};

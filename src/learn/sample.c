@@ -13,6 +13,9 @@ enum {
     PURPOSE_ELASTIC = 0x4C000003,
 };
 
+/* Share of crops without their baseline, so that one is contoured whose place is not known. */
+static const double UNTOLD = 0.05;
+
 static void lattice_shape(rp_lattice *lattice, const int size[3], const double spacing[3],
                           const rp_augmentation *a)
 {
@@ -271,4 +274,5 @@ void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
         warp->prior_low[i] =
             warp->low[i] +
             (int)lround(rp_random_range(&random, -a->shift_mm, a->shift_mm) / spacing[i]);
+    warp->untold = sampler->distance && rp_random_uniform(&random) < UNTOLD;
 }

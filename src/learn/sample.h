@@ -14,6 +14,7 @@ typedef struct rp_warp {
     double pivot_source[3], pivot_crop[3], matrix[3][3];
     double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
     int prior_low[3]; /**< source voxel under the first one of the crop's prior */
+    bool untold;      /**< the crop's baseline is not told: its channels are 0 */
     double brightness;
 } rp_warp;
 
@@ -23,12 +24,14 @@ typedef struct rp_sampler {
     rp_augmentation augmentation;
     double tumour_share;
     uint64_t seed;
-    bool prior;            /**< a second input channel: the contour before the perturbation */
-    int size[3];           /**< of the crop, clipped to the image */
-    bool held;             /**< rp_sampler_hold */
-    int first[3], last[3]; /**< where crops of a held sampler begin */
-    double middle[3];      /**< of the lesion's bounding box: what they turn about */
-    size_t *tumour;        /**< linear index of every voxel inside */
+    bool prior;               /**< a second input channel: the contour before the perturbation */
+    const rp_image *distance; /**< borrowed; where there is one, two further channels: the image
+                                   before the perturbation and this, the distance of its contour */
+    int size[3];              /**< of the crop, clipped to the image */
+    bool held;                /**< rp_sampler_hold */
+    int first[3], last[3];    /**< where crops of a held sampler begin */
+    double middle[3];         /**< of the lesion's bounding box: what they turn about */
+    size_t *tumour;           /**< linear index of every voxel inside */
     size_t tumour_count;
     rp_lattice lattice;    /**< drawn anew at every step */
     rp_treated treated;    /**< where the treatment's share is above 0 */
@@ -49,8 +52,8 @@ size_t rp_sampler_voxels(const rp_sampler *sampler);
 
 /** Draws the lattice, the map and the lesion of a step. */
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
-/** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1) and target [z][y][x]
- * 0/1 by a planned map. */
+/** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1; with a distance
+ *  [3][z][y][x]) and target [z][y][x] 0/1 by a planned map. */
 void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
 
 #endif
