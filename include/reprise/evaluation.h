@@ -24,7 +24,7 @@ typedef enum rp_source {
     RP_SOURCE_GENERAL_POST,    /**< general model on the follow-up */
     RP_SOURCE_IDOL_POST,       /**< patient model on the follow-up */
     RP_SOURCE_CARRY_POST,      /**< baseline contour at the same world coordinates */
-    RP_SOURCE_REGISTERED_POST, /**< baseline contour after registration (elastix), where available
+    RP_SOURCE_REGISTERED_POST, /**< baseline contour after registration, where there is one
                                 */
     RP_SOURCE_COUNT
 } rp_source;

@@ -31,6 +31,7 @@ int cmd_segment(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_respond(int argc, char **argv);
 int cmd_track(int argc, char **argv);
+int cmd_register(int argc, char **argv);
 int cmd_compare_masks(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_phantom(int argc, char **argv);

@@ -24,6 +24,7 @@ enum {
     KEY_CROP,
     KEY_SEED,
     KEY_JOBS,
+    KEY_REGISTRATION,
     KEY_NO_REGISTRATION,
     KEY_SHOW,
     KEY_CASE
@@ -43,7 +44,11 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "N", 0, "Seed of everything random", 0},
     {"jobs", KEY_JOBS, "N", 0, "Patients side by side, which share threads and memory (default: 1)",
      0},
-    {"no-registration", KEY_NO_REGISTRATION, NULL, 0, "Without elastix, though it is there", 0},
+    {"registration", KEY_REGISTRATION, "NAME", 0,
+     "What carries the baseline contour as a comparator: own, elastix (where it is installed) or "
+     "none (default: own)",
+     0},
+    {"no-registration", KEY_NO_REGISTRATION, NULL, OPTION_HIDDEN, "The same as none", 0},
     {"show", KEY_SHOW, "PATIENT", 0,
      "Draw this patient's contours besides the best, the median and the worst; repeatable", 0},
     {"case", KEY_CASE, "PATIENT", OPTION_HIDDEN, "This patient alone", 0},
@@ -74,6 +79,18 @@ static error_t parse_number(int key, char *argument, struct argp_state *state,
     }
 }
 
+static void take_registration(struct argp_state *state, const char *name, evaluate_arguments *a)
+{
+    static const char *const names[] = {
+        [EVALUATE_OWN] = "own", [EVALUATE_ELASTIX] = "elastix", [EVALUATE_NONE] = "none"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            a->registration = (evaluate_registration)i;
+            return;
+        }
+    argp_error(state, "--registration takes own, elastix or none, not '%s'", name);
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     evaluate_arguments *a = state->input;
@@ -97,8 +114,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_CONFIG:
         a->config = argument;
         return 0;
+    case KEY_REGISTRATION:
+        take_registration(state, argument, a);
+        return 0;
     case KEY_NO_REGISTRATION:
-        a->no_registration = true;
+        a->registration = EVALUATE_NONE;
         return 0;
     case KEY_SHOW:
         a->shown[a->shown_count++] = argument;
@@ -126,8 +146,8 @@ static const struct argp parser = {
     .parser = parse,
     .doc =
         "Evaluates a cohort: for each patient the general model on both visits, the adapted model, "
-        "the baseline contour carried forward and, where elastix is installed, registered, each "
-        "against the manual contours. An interrupted evaluation continues with the same command.\v"
+        "the baseline contour carried forward and registered, each against the manual contours. An "
+        "interrupted evaluation continues with the same command.\v"
         "NAME is a value of the manifest's column 'split', several with commas between, "
         "'not:NAME', or 'all'.",
     .children = children};
@@ -389,10 +409,10 @@ static rp_status perform(evaluate_run *run, rp_error *err)
         status = a->only ? rp_directory_create(a->out, err) : cmd_prepare_folder(a->out, err);
     if (!status) status = read_cohort(run, err);
     if (status) return status;
-    if (a->no_registration || !evaluate_can_register(run->registers))
-        strcpy(run->registers, "none");
-    if (strcmp(run->registers, "none") == 0 && !a->no_registration && !a->only)
-        fputs("reprise: elastix is not installed: registration is left out\n", stderr);
+    strcpy(run->registers, a->registration == EVALUATE_OWN ? "own" : "none");
+    if (a->registration == EVALUATE_ELASTIX && !evaluate_has_elastix(run->registers))
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "--registration elastix: elastix or transformix is not installed");
     if (a->jobs > 1) status = run_side_by_side(run, a->jobs, err);
     if (!status) status = run_cases(run, err);
     if (status == RP_ERR_CANCELLED)

@@ -7,6 +7,12 @@
 #include "learning.h"
 #include "reprise/evaluation.h"
 
+typedef enum evaluate_registration {
+    EVALUATE_OWN,
+    EVALUATE_ELASTIX,
+    EVALUATE_NONE
+} evaluate_registration;
+
 typedef struct evaluate_arguments {
     cmd_common common;
     cmd_accept accept;
@@ -15,7 +21,8 @@ typedef struct evaluate_arguments {
     int epochs, copies, jobs; /* 0: not given */
     int crop[3];
     uint64_t seed;
-    bool has_seed, no_registration;
+    bool has_seed;
+    evaluate_registration registration;
     const char **shown; /* --show: patients whose contours the report draws besides */
     size_t shown_count;
     int argc;
@@ -38,8 +45,7 @@ typedef struct evaluate_run {
     size_t patient_count;
     char *model_path; /* of the general model; NULL: none */
     char model_sha256[RP_SHA256_HEX];
-    char registers[64]; /* elastix and its version where both its programs are there and wanted,
-                           else "none" */
+    char registers[64]; /* "own", elastix and its version, or "none" */
     rp_evaluation evaluation;
     size_t *patient_of_case; /* index into patients of each case */
     double started;
@@ -53,12 +59,12 @@ rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient
 char *evaluate_mask_path(const evaluate_patient *patient, rp_source source);
 
 /* What elastix says of its version; false where it or transformix does not answer. */
-bool evaluate_can_register(char version[64]);
+bool evaluate_has_elastix(char version[64]);
 /* The baseline's mask, propagated onto the follow-up's grid by a rigid and then a B-spline
  * registration of the follow-up (fixed) and the baseline. Works in `folder`, which it empties. */
-rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
-                            const rp_image *followup, const char *folder, int threads, rp_mask *out,
-                            rp_error *err);
+rp_status evaluate_by_elastix(const rp_image *baseline, const rp_mask *contour,
+                              const rp_image *followup, const char *folder, int threads,
+                              rp_mask *out, rp_error *err);
 
 /* evaluation.html and evaluation.pdf from the record of evaluation.json. */
 rp_status evaluate_write_reports(evaluate_run *run, const rp_json *record, const char *folder,

@@ -1,5 +1,6 @@
 /* One patient of an evaluation: every source's contour on its visit, scored, kept on disk. */
 #include "evaluate.h"
+#include "registered.h"
 #include "lesion.h"
 #include "origin.h"
 #include "reprise/dicom_patient.h"
@@ -296,6 +297,28 @@ static rp_status run_carry(work *w, rp_error *err)
     return status;
 }
 
+static rp_status carry_by_elastix(work *w, rp_mask *moved, rp_error *err)
+{
+    RP_AUTOFREE char *folder = rp_path_join(w->patient->folder, "registration");
+    if (!folder) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    return evaluate_by_elastix(&w->ct[0].series.image, &w->contour[0].mask, &w->ct[1].series.image,
+                               folder, rp_threads_get(), moved, err);
+}
+
+static rp_status carry_by_own(work *w, rp_mask *moved, rp_error *err)
+{
+    cmd_registered registered;
+    rp_status status =
+        cmd_register_visits(&w->ct[0].series.image, &w->contour[0].mask, &w->ct[1].series.image,
+                            progress_of(w), &registered, err);
+    if (!status) {
+        *moved = registered.carried;
+        registered.carried = (rp_mask){0};
+    }
+    cmd_registered_release(&registered);
+    return status;
+}
+
 /* A registration that fails is a failure of the comparator, not of the case. */
 static rp_status run_registration(work *w, rp_error *err)
 {
@@ -303,12 +326,9 @@ static rp_status run_registration(work *w, rp_error *err)
     rp_mask moved = {0};
     const double started = rp_seconds();
     if (strcmp(w->run->registers, "none") == 0) return RP_OK;
-    RP_AUTOFREE char *folder = rp_path_join(w->patient->folder, "registration");
-    if (!folder) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
     rp_progress_report(progress_of(w), "register", 0.0, 1.0, "");
-    rp_status status =
-        evaluate_register(&w->ct[0].series.image, &w->contour[0].mask, &w->ct[1].series.image,
-                          folder, rp_threads_get(), &moved, &why);
+    rp_status status = strcmp(w->run->registers, "own") == 0 ? carry_by_own(w, &moved, &why)
+                                                             : carry_by_elastix(w, &moved, &why);
     rp_progress_report(progress_of(w), "register", 1.0, 1.0, "");
     if (status == RP_ERR_CANCELLED || status == RP_ERR_MEMORY)
         return rp_fail(err, status, "%s", why.message);

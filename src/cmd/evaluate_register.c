@@ -1,4 +1,4 @@
-/* The comparator: registration by elastix, a program of its own. */
+/* A comparator beside the program's own registration: elastix, a program of its own. */
 #define _GNU_SOURCE
 #include "evaluate.h"
 
@@ -79,7 +79,7 @@ static bool first_line(char *const arguments[], char *line, size_t size)
     return started && wait_for_program(child) == 0 && line[0];
 }
 
-bool evaluate_can_register(char version[64])
+bool evaluate_has_elastix(char version[64])
 {
     char *const elastix[] = {"elastix", "--version", NULL};
     char *const transformix[] = {"transformix", "--version", NULL};
@@ -228,9 +228,9 @@ static rp_status propagate(const rp_image *baseline, const rp_mask *contour,
 }
 
 /* In canonical order: what elastix finds depends a little on the order of axes that it is given. */
-rp_status evaluate_register(const rp_image *baseline, const rp_mask *contour,
-                            const rp_image *followup, const char *folder, int threads, rp_mask *out,
-                            rp_error *err)
+rp_status evaluate_by_elastix(const rp_image *baseline, const rp_mask *contour,
+                              const rp_image *followup, const char *folder, int threads,
+                              rp_mask *out, rp_error *err)
 {
     rp_image made_baseline, made_followup = {0};
     rp_mask made_contour = {0};

@@ -13,6 +13,8 @@ static const cmd_entry commands[] = {
     {"respond", "response from two masks, or of a patient's lesions over all visits", cmd_respond},
     {"track", "a patient's lesions over several visits, matched and measured: a timeline",
      cmd_track},
+    {"register", "two visits registered, and the baseline's contour carried to the follow-up",
+     cmd_register},
     {"compare-masks", "a predicted mask against a reference: Dice, surface distances, volume",
      cmd_compare_masks},
     {"simulate", "a follow-up with known truth from a real baseline", cmd_simulate},

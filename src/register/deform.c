@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const size_t MOST_VOXELS = 2000000, MOST_REGION_VOXELS = 500000;
-static const double LEAST_COMPARED = 0.02, LITTLE_COMPARED = 0.5, MUCH_FOLDED = 0.001;
+static const double LEAST_COMPARED = 0.02, LITTLE_COMPARED = 0.5, MUCH_FOLDED = 0.001,
+                    SAME_DIFFERENCE = 1e-3;
 static const double AROUND_BASELINE_MM = 15.0;
 enum { UNFOLD_ROUNDS = 40, FADE_VOXELS = 4 };
 
@@ -314,16 +315,16 @@ static rp_status crop(const rp_image *from, const double low[3], const double hi
 }
 
 static rp_status crop_shrunk(const rp_image *from, const double low[3], const double high[3],
-                             double spacing_mm, pyramid *to, rp_error *err)
+                             double spacing_mm, rp_image *to, rp_error *err)
 {
     rp_image part = {0};
     rp_status status = crop(from, low, high, &part, err);
-    if (!status) status = pyramid_make(&part, spacing_mm, 1, to, err);
+    if (!status) status = region_make(&part, spacing_mm, to, err);
     rp_image_release(&part);
     return status;
 }
 
-static rp_status crop_followup(const run *r, const box *b, double spacing_mm, pyramid *to,
+static rp_status crop_followup(const run *r, const box *b, double spacing_mm, rp_image *to,
                                rp_error *err)
 {
     const double rim_mm = 4.0 * spacing_mm;
@@ -336,7 +337,7 @@ static rp_status crop_followup(const run *r, const box *b, double spacing_mm, py
 }
 
 /* What the field says of 27 points of the box, and a rim for what is found beside it. */
-static rp_status crop_baseline(const run *r, const box *b, double spacing_mm, pyramid *to,
+static rp_status crop_baseline(const run *r, const box *b, double spacing_mm, rp_image *to,
                                rp_error *err)
 {
     const rp_grid *g = &r->baseline->grid, *f = &r->followup->grid;
@@ -359,7 +360,7 @@ static rp_status crop_baseline(const run *r, const box *b, double spacing_mm, py
 
 static rp_status register_region(run *r, rp_error *err)
 {
-    pyramid fixed = {0}, moving = {0};
+    rp_image fixed = {0}, moving = {0};
     field total = {0};
     box b = lesion_box(r);
     if (!settle(&b, &r->followup->grid, r->o->margin_mm)) return RP_OK;
@@ -369,12 +370,12 @@ static rp_status register_region(run *r, rp_error *err)
     if (!status) status = crop_baseline(r, &b, spacing, &moving, err);
     if (!status) status = field_init(&total, &grid, err);
     if (!status) {
-        const level how = {&fixed.levels[0], &moving.levels[0], REGION, true};
+        const level how = {&fixed, &moving, REGION, true};
         field_take(&total, &r->d->whole);
         status = improve(r, &how, &total, err);
     }
-    pyramid_release(&fixed);
-    pyramid_release(&moving);
+    rp_image_release(&fixed);
+    rp_image_release(&moving);
     if (status) {
         field_release(&total);
         return status;
@@ -443,7 +444,7 @@ static rp_status summarise(run *r, rp_error *err)
     if (status) return status;
     if (s->compared < LITTLE_COMPARED)
         doubt(s, "the baseline shows less than half of what is registered");
-    if (s->difference_after > s->difference_before)
+    if (s->difference_after > s->difference_before + SAME_DIFFERENCE)
         doubt(s, "the images agree less after the deformation than before it");
     if (s->folded > MUCH_FOLDED) doubt(s, "the deformation folds");
     return RP_OK;
@@ -457,8 +458,8 @@ static rp_status prepare(run *r, rp_error *err)
     rp_status status = rp_image_canonical(r->pair->baseline, &r->made_baseline, &r->baseline, err);
     if (!status)
         status = rp_image_canonical(r->pair->followup, &r->made_followup, &r->followup, err);
-    if (!status) status = pyramid_make(r->followup, spacing, PYRAMID, &r->fixed, err);
-    if (!status) status = pyramid_make(r->baseline, spacing, PYRAMID, &r->moving, err);
+    if (!status) status = pyramid_make(r->followup, spacing, &r->fixed, err);
+    if (!status) status = pyramid_make(r->baseline, spacing, &r->moving, err);
     if (!status && !pyramid_shows_something(&r->fixed))
         status = rp_fail(err, RP_ERR_REFUSED,
                          "the follow-up shows nothing to register: its voxels "

@@ -12,8 +12,9 @@ typedef struct pyramid {
 } pyramid;
 
 /* Release it at every end. */
-rp_status pyramid_make(const rp_image *canonical, double spacing_mm, int levels, pyramid *p,
-                       rp_error *err);
+rp_status pyramid_make(const rp_image *canonical, double spacing_mm, pyramid *p, rp_error *err);
+/* Of a part of an image, for a lattice of that spacing alone. */
+rp_status region_make(const rp_image *part, double spacing_mm, rp_image *out, rp_error *err);
 void pyramid_release(pyramid *p);
 bool pyramid_shows_something(const pyramid *p);
 

@@ -7,19 +7,36 @@
 
 /* Everything from lung to bone: what is below or above says nothing more. */
 static const float WINDOW[2] = {-1000.0f, 500.0f};
+static const double SMOOTH = 0.6; /* of a lattice's spacing */
 /* Differences below it are noise, at the lattices' voxels. */
 static const float NOISE_HU = 6.0f;
 
 /* ---- pyramid ----------------------------------------------------------------------------- */
 
-rp_status pyramid_make(const rp_image *canonical, double spacing_mm, int levels, pyramid *p,
-                       rp_error *err)
+/* Where the lattice's nodes fall between an image's voxels must not show: what interpolation takes
+ * from a voxel half-way is little beside what this takes everywhere. */
+static rp_status smooth_image(rp_image *image, double spacing_mm, rp_error *err)
+{
+    double sigma[3];
+    for (int a = 0; a < 3; a++) sigma[a] = SMOOTH * spacing_mm / image->grid.spacing[a];
+    return rp_smooth(image->data, image->grid.size, sigma, err);
+}
+
+rp_status pyramid_make(const rp_image *canonical, double spacing_mm, pyramid *p, rp_error *err)
 {
     rp_status status = RP_OK;
-    for (int l = 0; !status && l < levels; l++)
+    for (int l = 0; !status && l < PYRAMID; l++)
         status = levels_shrink(l ? &p->levels[l - 1] : canonical, spacing_mm * (l + 1), WINDOW,
                                &p->levels[l], err);
+    for (int l = 0; !status && l < PYRAMID; l++)
+        status = smooth_image(&p->levels[l], spacing_mm * (l + 1), err);
     return status;
+}
+
+rp_status region_make(const rp_image *part, double spacing_mm, rp_image *out, rp_error *err)
+{
+    rp_status status = levels_shrink(part, 0.5 * spacing_mm, WINDOW, out, err);
+    return status ? status : smooth_image(out, spacing_mm, err);
 }
 
 void pyramid_release(pyramid *p)

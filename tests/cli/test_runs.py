@@ -274,7 +274,7 @@ def side_by_side(checks, w):
             rows += f"P{number},{visit},{visit}{number}.nii.gz,{visit}{number}m.nii.gz,validation\n"
     out = w.path("beside")
     process = start(["evaluate", "-q", "--config", w.path("each-step.yaml"), "--manifest", w.write("two.csv", rows), "--epochs", "100000",
-                     "--jobs", "2", "--no-registration", "--out", out])
+                     "--jobs", "2", "--registration=none", "--out", out])
     kept = [os.path.join(out, "cases", f"P{n}", "checkpoint.safetensors") for n in range(2)]
     wait_for(lambda: all(map(os.path.exists, kept)), process)
     for path in kept:
