@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -271,7 +272,18 @@ BSPLINE = """(Transform "BSplineTransform")
 """
 
 
-def registered(baseline, folder, out, threads=1):
+def registered(program, baseline, folder, out):
+    """The baseline contour as `reprise register` carries it."""
+    work = out.parent / "registered"
+    shutil.rmtree(work, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done = program("register", "--baseline", baseline.image, "--contour", baseline.mask, "--followup",
+                   folder / "followup.nii.gz", "--out", work, "--quiet")
+    (work / "carried_mask.nii.gz").replace(out)
+    return done
+
+
+def by_elastix(baseline, folder, out, threads=1):
     """The baseline contour moved by elastix; the mask moves as its indicator, linearly."""
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)

@@ -23,7 +23,7 @@ import numpy as np
 from patient_cases import Followup, Program, Workshop, mask_of, read_json
 
 BLUE, RED, GREEN, GREY, INK = "#2b6cb0", "#c53030", "#2f855a", "#718096", "#222222"
-RECIPES = {"carried": GREY, "elastix": "#b7791f", "registered": "#b7791f", "study": GREEN, "quick": BLUE}
+RECIPES = {"carried": GREY, "registered": "#b7791f", "study": GREEN, "quick": BLUE}
 
 
 # ---- drawing --------------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def scatter(svg, x, y, side, points, low, high, title):
 
 
 def draw_changes(records, path):
-    recipes = [n for n in ("carried", "elastix", "study", "quick") if any(r["recipe"] == n for r in records)]
+    recipes = [n for n in ("carried", "registered", "study", "quick") if any(r["recipe"] == n for r in records)]
     svg = Svg(60 + 250 * max(1, len(recipes)), 300, "True and found change of the longest diameter")
     for i, name in enumerate(recipes):
         points = [(r["true_change"], 100 * (r["found_mm"] / r["baseline_mm"] - 1), RECIPES[name]) for r in records
@@ -284,7 +284,7 @@ def draw_changes(records, path):
 def draw_overlap(records, path):
     """Every Dice, by kind of change and recipe, with the mean."""
     kinds = [k for k in ("warp", "remodel", "phantom") if any(r["kind"] == k for r in records)]
-    recipes = [n for n in ("carried", "elastix", "study", "quick") if any(r["recipe"] == n for r in records)]
+    recipes = [n for n in ("carried", "registered", "study", "quick") if any(r["recipe"] == n for r in records)]
     svg = Svg(860, 330, "Dice by kind of change")
     wide = 780 / max(1, len(kinds))
     for tick in np.arange(0, 1.01, 0.2):
