@@ -94,15 +94,18 @@ rp_status rp_preprocess_box_mask(const rp_preprocessing *p, const rp_mask *mask,
 typedef enum rp_inputs {
     RP_INPUTS_IMAGE = 1,   /**< that image alone */
     RP_INPUTS_CONTOUR = 2, /**< and the baseline's contour: 1 inside, 0 elsewhere */
-    RP_INPUTS_BASELINE = 3 /**< and the baseline's image and the signed distance of its contour, -1
-                                inside to 1 outside at RP_INPUT_REACH_MM and beyond. Of what is not
-                                known the channel is 0. A patient model keeps that box of the
-                                baseline, so that prediction needs no more than the place */
+    RP_INPUTS_BASELINE = 4 /**< and the baseline's image, the signed distance of its contour (-1
+                                inside to 1 outside, at RP_INPUT_REACH_MM and beyond), and how much
+                                like the baseline's lesion the image's grey values are (1), rather
+                                than like what surrounds it (-1). Of what is not known the channels
+                                are 0. A patient model keeps that box of the baseline, so that
+                                prediction needs no more than the place */
 } rp_inputs;
 
 #define RP_INPUT_REACH_MM 20.0
 
-/** "image", "image+contour", "image+baseline+distance", as in the metadata of model files. */
+/** "image", "image+contour", "image+baseline+distance+likeness", as in the metadata of model files.
+ */
 const char *rp_inputs_name(rp_inputs inputs);
 /** Whether a network of so many input channels is one of them. */
 bool rp_inputs_known(int channels);

@@ -34,7 +34,8 @@ static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "FILE.yaml", 0,
      "Settings, of which network, preprocessing and train count", 0},
     {"inputs", KEY_INPUTS, "KIND", 0,
-     "What fresh weights see: image, image+contour or image+baseline+distance (default)", 0},
+     "What fresh weights see: image, image+contour or image+baseline+distance+likeness (default)",
+     0},
     {"epochs", KEY_EPOCHS, "N", 0, "Sets of pairs (default: 100)", 0},
     {"copies", KEY_COPIES, "N", 0, "Pairs of a set, one for each step (default: 100)", 0},
     {"crop", KEY_CROP, "ZxYxX", 0, "Extent of a pair in voxels (default: 32x48x48)", 0},
@@ -44,12 +45,13 @@ static const struct argp_option options[] = {
 
 static void take_inputs(struct argp_state *state, const char *argument, int *inputs)
 {
-    for (int i = 1; rp_inputs_known(i); i++)
-        if (strcmp(argument, rp_inputs_name((rp_inputs)i)) == 0) *inputs = i;
+    for (int i = RP_INPUTS_IMAGE; i <= RP_INPUTS_BASELINE; i++)
+        if (rp_inputs_known(i) && strcmp(argument, rp_inputs_name((rp_inputs)i)) == 0) *inputs = i;
     if (!*inputs)
-        argp_error(state,
-                   "--inputs takes image, image+contour or image+baseline+distance, not '%s'",
-                   argument);
+        argp_error(
+            state,
+            "--inputs takes image, image+contour or image+baseline+distance+likeness, not '%s'",
+            argument);
 }
 
 static error_t parse_number(int key, char *argument, struct argp_state *state,

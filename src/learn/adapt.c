@@ -261,6 +261,8 @@ static rp_status prepare_baseline(adaptation *a, rp_error *err)
     rp_status status = rp_input_distance(&a->mask, &a->distance, err);
     if (status) return status;
     a->sampler.distance = &a->distance;
+    rp_likeness_learn(a->image.data, a->mask.data, a->distance.data, rp_grid_voxels(&a->image.grid),
+                      &a->sampler.likeness);
     return rp_baseline_keep(a->loop.model, &a->image, &a->mask, a->box, err);
 }
 

@@ -114,16 +114,19 @@ static void copy_row(const warp_job *job, const rp_image *from, float beyond, in
 static void copy_baseline_row(const warp_job *job, int y, int z)
 {
     const rp_sampler *s = job->sampler;
-    const size_t voxels = rp_sampler_voxels(s);
-    const size_t row = (size_t)z * (size_t)s->size[1] + (size_t)y;
-    float *image = job->input + voxels + row * (size_t)s->size[0], *distance = image + voxels;
+    const size_t voxels = rp_sampler_voxels(s), n = (size_t)s->size[0];
+    const size_t row = ((size_t)z * (size_t)s->size[1] + (size_t)y) * n;
+    float *crop = job->input + row, *image = crop + voxels, *distance = image + voxels;
+    float *like = distance + voxels;
     if (job->warp->untold) {
-        memset(image, 0, (size_t)s->size[0] * sizeof *image);
-        memset(distance, 0, (size_t)s->size[0] * sizeof *distance);
+        memset(image, 0, n * sizeof *image);
+        memset(distance, 0, n * sizeof *distance);
+        memset(like, 0, n * sizeof *like);
         return;
     }
     copy_row(job, s->image, 0.0f, y, z, image);
     copy_row(job, s->distance, 1.0f, y, z, distance);
+    rp_likeness_of(&s->likeness, crop, n, like);
 }
 
 static void copy_prior_row(const warp_job *job, int y, int z)

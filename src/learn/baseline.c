@@ -49,17 +49,35 @@ static void place(const rp_model *model, const int first[3], const rp_grid *box,
         }
 }
 
-rp_status rp_beside_baseline(const rp_model *model, const int first[3], const int size[3],
+/* How like the kept lesion the image's values are: learnt from the kept box, whatever of it lies in
+ * the other. */
+static rp_status find_likeness(const rp_model *model, const rp_image *working, float *out,
+                               rp_error *err)
+{
+    rp_image distance = {0};
+    rp_likeness likeness;
+    const rp_status status = rp_input_distance(&model->baseline_lesion, &distance, err);
+    if (status) return status;
+    rp_likeness_learn(model->baseline.data, model->baseline_lesion.data, distance.data,
+                      rp_grid_voxels(&distance.grid), &likeness);
+    rp_likeness_of(&likeness, working->data, rp_grid_voxels(&working->grid), out);
+    rp_image_release(&distance);
+    return RP_OK;
+}
+
+rp_status rp_beside_baseline(const rp_model *model, const int first[3], const rp_image *working,
                              float **out, rp_error *err)
 {
+    enum { CHANNELS = RP_INPUTS_BASELINE - 1 };
+    const int *size = working->grid.size;
     const double *spacing = model->preprocessing.spacing;
     const rp_grid box = rp_grid_make(size[0], size[1], size[2], spacing[0], spacing[1], spacing[2]);
     const size_t voxels = rp_grid_voxels(&box);
     rp_mask lesion = {0};
     rp_image distance = {0};
-    *out = rp_alloc(2 * voxels, sizeof **out);
+    *out = rp_alloc(CHANNELS * voxels, sizeof **out);
     if (!*out) return rp_fail(err, RP_ERR_MEMORY, "no memory for an input of %zu voxels", voxels);
-    memset(*out, 0, 2 * voxels * sizeof **out);
+    memset(*out, 0, CHANNELS * voxels * sizeof **out);
     if (!first) return RP_OK;
     place(model, first, &box, copy_image, *out);
     rp_status status = rp_mask_init(&lesion, &box, err);
@@ -68,6 +86,7 @@ rp_status rp_beside_baseline(const rp_model *model, const int first[3], const in
         status = rp_input_distance(&lesion, &distance, err);
     }
     if (!status) memcpy(*out + voxels, distance.data, voxels * sizeof **out);
+    if (!status) status = find_likeness(model, working, *out + 2 * voxels, err);
     rp_mask_release(&lesion);
     rp_image_release(&distance);
     return status;

@@ -1,18 +1,21 @@
 /* What a network sees beside the image that it contours. */
 #include "inputs.h"
 
+#include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"image", "image+contour", "image+baseline+distance"};
+static const char *const names[] = {[RP_INPUTS_IMAGE] = "image",
+                                    [RP_INPUTS_CONTOUR] = "image+contour",
+                                    [RP_INPUTS_BASELINE] = "image+baseline+distance+likeness"};
 
 const char *rp_inputs_name(rp_inputs inputs)
 {
-    return names[inputs - RP_INPUTS_IMAGE];
+    return names[inputs];
 }
 
 bool rp_inputs_known(int channels)
 {
-    return channels >= RP_INPUTS_IMAGE && channels <= RP_INPUTS_BASELINE;
+    return channels > 0 && channels <= RP_INPUTS_BASELINE && names[channels];
 }
 
 rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err)
@@ -37,6 +40,58 @@ rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err)
     return status;
 }
 
+/* ---- likeness ------------------------------------------------------------------------------- */
+
+/* A normal kernel of 0.03 of the window (12 HU) smooths the counts: as much as noise and timing of
+ * contrast differ between visits. */
+static const double KERNEL_BINS = 0.03 * RP_LIKENESS_BINS;
+
+static void add_value(double bins[RP_LIKENESS_BINS], float value)
+{
+    const int bin = (int)lround((double)value * (RP_LIKENESS_BINS - 1));
+    bins[bin < 0 ? 0 : bin >= RP_LIKENESS_BINS ? RP_LIKENESS_BINS - 1 : bin] += 1.0;
+}
+
+/* Smoothed, and of sum 1 with a little everywhere, so that values never seen tell nothing. */
+static void make_density(const double bins[RP_LIKENESS_BINS], double out[RP_LIKENESS_BINS])
+{
+    double sum = 0.0;
+    for (int i = 0; i < RP_LIKENESS_BINS; i++) {
+        out[i] = 0.0;
+        for (int k = 0; k < RP_LIKENESS_BINS; k++) {
+            const double d = (i - k) / KERNEL_BINS;
+            out[i] += bins[k] * exp(-0.5 * d * d);
+        }
+        sum += out[i];
+    }
+    for (int i = 0; i < RP_LIKENESS_BINS; i++)
+        out[i] = (sum > 0.0 ? out[i] / sum : 0.0) + 0.1 / RP_LIKENESS_BINS;
+}
+
+void rp_likeness_learn(const float *image, const uint8_t *lesion, const float *distance,
+                       size_t voxels, rp_likeness *out)
+{
+    double bins[2][RP_LIKENESS_BINS] = {{0.0}}, density[2][RP_LIKENESS_BINS];
+    for (size_t i = 0; i < voxels; i++)
+        if (distance[i] < 1.0f) add_value(bins[lesion[i] != 0], image[i]);
+    for (int side = 0; side < 2; side++) make_density(bins[side], density[side]);
+    for (int i = 0; i < RP_LIKENESS_BINS; i++)
+        out->value[i] = (float)((density[1][i] - density[0][i]) / (density[1][i] + density[0][i]));
+}
+
+void rp_likeness_of(const rp_likeness *likeness, const float *image, size_t voxels, float *out)
+{
+    for (size_t i = 0; i < voxels; i++) {
+        const float at = image[i] * (float)(RP_LIKENESS_BINS - 1);
+        const int below = at < 0.0f                             ? 0
+                          : at >= (float)(RP_LIKENESS_BINS - 1) ? RP_LIKENESS_BINS - 2
+                                                                : (int)at;
+        const float share = at - (float)below;
+        out[i] =
+            likeness->value[below] + share * (likeness->value[below + 1] - likeness->value[below]);
+    }
+}
+
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
 static void mirror_x(float *channel, const int size[3])
@@ -52,35 +107,42 @@ static void mirror_x(float *channel, const int size[3])
         }
 }
 
-static rp_status tell_contour(const rp_mask *lesion, rp_inputs inputs, float *channel,
-                              rp_error *err)
+static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, float *beside,
+                               rp_error *err)
 {
-    const size_t voxels = rp_grid_voxels(&lesion->grid);
+    const rp_grid *grid = &pair->followup->grid;
+    const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *beside;
+    float *image = beside, *contour = beside + voxels, *like = contour + voxels;
     rp_image distance = {0};
-    if (inputs == RP_INPUTS_CONTOUR) {
-        for (size_t i = 0; i < voxels; i++) channel[i] = lesion->data[i] != 0;
-        return RP_OK;
+    const rp_status status = rp_input_distance(pair->baseline_lesion, &distance, err);
+    if (status) return status;
+    if (told != RP_TOLD_CONTOUR) memcpy(image, pair->baseline->data, bytes);
+    if (told != RP_TOLD_IMAGE) memcpy(contour, distance.data, bytes);
+    if (told == RP_TOLD_ALL || told == RP_TOLD_MIRRORED) {
+        rp_likeness likeness;
+        rp_likeness_learn(pair->baseline->data, pair->baseline_lesion->data, distance.data, voxels,
+                          &likeness);
+        rp_likeness_of(&likeness, pair->followup->data, voxels, like);
     }
-    const rp_status status = rp_input_distance(lesion, &distance, err);
-    if (!status) memcpy(channel, distance.data, voxels * sizeof *channel);
+    if (told == RP_TOLD_MIRRORED) mirror_x(image, grid->size);
+    if (told == RP_TOLD_MIRRORED) mirror_x(contour, grid->size);
     rp_image_release(&distance);
-    return status;
+    return RP_OK;
 }
 
 rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told, float *input,
                         rp_error *err)
 {
-    const size_t voxels = rp_grid_voxels(&pair->followup->grid), bytes = voxels * sizeof *input;
-    float *contour = input + (size_t)(inputs - 1) * voxels; /* the last channel */
-    rp_status status = RP_OK;
+    const rp_grid *grid = &pair->followup->grid;
+    const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *input;
+    float *beside = input + voxels;
     memcpy(input, pair->followup->data, bytes);
     if (inputs == RP_INPUTS_IMAGE) return RP_OK;
-    memset(input + voxels, 0, (size_t)(inputs - 1) * bytes);
+    memset(beside, 0, (size_t)(inputs - 1) * bytes);
     if (told == RP_TOLD_NOTHING) return RP_OK;
-    if (inputs == RP_INPUTS_BASELINE && told != RP_TOLD_CONTOUR)
-        memcpy(input + voxels, pair->baseline->data, bytes);
-    if (told != RP_TOLD_IMAGE) status = tell_contour(pair->baseline_lesion, inputs, contour, err);
-    for (int c = 1; c < (int)inputs && told == RP_TOLD_MIRRORED; c++)
-        mirror_x(input + (size_t)c * voxels, pair->followup->grid.size);
-    return status;
+    if (inputs == RP_INPUTS_BASELINE) return tell_baseline(pair, told, beside, err);
+    if (told == RP_TOLD_IMAGE) return RP_OK;
+    for (size_t i = 0; i < voxels; i++) beside[i] = pair->baseline_lesion->data[i] != 0;
+    if (told == RP_TOLD_MIRRORED) mirror_x(beside, grid->size);
+    return RP_OK;
 }

@@ -10,14 +10,30 @@
  */
 rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err);
 
+/* ---- likeness ------------------------------------------------------------------------------ */
+
+enum { RP_LIKENESS_BINS = 64 };
+
+/** By grey value from 0 to 1: the difference of its frequencies in a lesion and outside within
+ *  RP_INPUT_REACH_MM, over their sum. */
+typedef struct rp_likeness {
+    float value[RP_LIKENESS_BINS];
+} rp_likeness;
+
+/** distance as rp_input_distance gives it for the lesion. */
+void rp_likeness_learn(const float *image, const uint8_t *lesion, const float *distance,
+                       size_t voxels, rp_likeness *out);
+/** Of values 0..1; linear between bins. */
+void rp_likeness_of(const rp_likeness *likeness, const float *image, size_t voxels, float *out);
+
 /* ---- further channels of a volume ---------------------------------------------------------- */
 
 /** A contour as the channel of RP_INPUTS_CONTOUR; rp_alloc'd. */
 rp_status rp_beside_contour(const rp_mask *contour, float **out, rp_error *err);
-/** The baseline that a model keeps as the two channels of RP_INPUTS_BASELINE in a box of this size
- *  (x, y, z), in which the baseline's own begins at voxel `first`; beyond it the image is not known
- *  and 0. first NULL: nothing is told. rp_alloc'd. */
-rp_status rp_beside_baseline(const rp_model *model, const int first[3], const int size[3],
+/** The baseline that a model keeps as the further channels of RP_INPUTS_BASELINE for an image on
+ * the working grid, in which the baseline's own box begins at voxel `first`; beyond it the baseline
+ * is not known and 0. first NULL: nothing is told. rp_alloc'd. */
+rp_status rp_beside_baseline(const rp_model *model, const int first[3], const rp_image *working,
                              float **out, rp_error *err);
 
 /* ---- the baseline that a model keeps ------------------------------------------------------- */

@@ -37,7 +37,7 @@ static box everything(const look *l)
 }
 
 /* What the network sees besides the image in the box; *out stays NULL for one input. */
-static rp_status make_beside(const look *l, float **out, rp_error *err)
+static rp_status make_beside(const look *l, const rp_image *working, float **out, rp_error *err)
 {
     const rp_inputs inputs = (rp_inputs)rp_fcd_config_of(l->model->net)->in_channels;
     rp_mask prior = {0};
@@ -45,7 +45,7 @@ static rp_status make_beside(const look *l, float **out, rp_error *err)
     if (inputs == RP_INPUTS_IMAGE) return RP_OK;
     for (int a = 0; a < 3; a++) first[a] = l->place[a] - l->box.low[a];
     if (inputs == RP_INPUTS_BASELINE)
-        return rp_beside_baseline(l->model, l->options->at ? first : NULL, l->box.size, out, err);
+        return rp_beside_baseline(l->model, l->options->at ? first : NULL, working, out, err);
     rp_status status =
         rp_preprocess_box_mask(&l->model->preprocessing, l->options->prior, &l->image->grid,
                                l->box.low, l->box.size, &prior, err);
@@ -61,7 +61,7 @@ static rp_status predict_box(const look *l, rp_image *probability, rp_prediction
     rp_image working = {0};
     RP_AUTOFREE float *beside = NULL;
     rp_status status = rp_preprocess_box(p, l->image, l->box.low, l->box.size, &working, err);
-    if (!status) status = make_beside(l, &beside, err);
+    if (!status) status = make_beside(l, &working, &beside, err);
     if (!status)
         status = rp_predict_working(l->model, &working, beside, l->options, l->progress,
                                     probability, &out->tiles, &out->memory_bytes, err);

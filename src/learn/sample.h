@@ -2,6 +2,7 @@
 #ifndef REPRISE_LEARN_SAMPLE_H
 #define REPRISE_LEARN_SAMPLE_H
 
+#include "inputs.h"
 #include "lattice.h"
 #include "treatment.h"
 
@@ -25,8 +26,10 @@ typedef struct rp_sampler {
     double tumour_share;
     uint64_t seed;
     bool prior;               /**< a second input channel: the contour before the perturbation */
-    const rp_image *distance; /**< borrowed; where there is one, two further channels: the image
-                                   before the perturbation and this, the distance of its contour */
+    const rp_image *distance; /**< borrowed; where there is one, three further channels: the image
+                                   before the perturbation, this, the distance of its contour, and
+                                   the crop's likeness */
+    rp_likeness likeness;     /**< where there is a distance */
     int size[3];              /**< of the crop, clipped to the image */
     bool held;                /**< rp_sampler_hold */
     int first[3], last[3];    /**< where crops of a held sampler begin */
@@ -53,7 +56,7 @@ size_t rp_sampler_voxels(const rp_sampler *sampler);
 /** Draws the lattice, the map and the lesion of a step. */
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
 /** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1; with a distance
- *  [3][z][y][x]) and target [z][y][x] 0/1 by a planned map. */
+ *  [4][z][y][x]) and target [z][y][x] 0/1 by a planned map. */
 void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
 
 #endif

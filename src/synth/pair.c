@@ -105,7 +105,7 @@ static void draw_visit(pair_work *w, visit *v, bool followup)
     rp_random *r = &w->random;
     const double timing = rp_random_uniform(r) < 0.3 ? 0.08 : 0.025;
     *v = (visit){.gain = 1.0f, .another = true};
-    v->noise = (float)logarithmic(r, 0.006, 0.09);
+    v->noise = (float)logarithmic(r, 0.006, 0.07);
     v->bias = (float)rp_random_range(r, 0.0, 0.04);
     v->blur = (float)rp_random_range(r, 0.0, 0.9);
     if (!followup) return;

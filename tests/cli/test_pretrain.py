@@ -39,11 +39,11 @@ def main():
         header = read_header(out)
         metadata = header["__metadata__"]
         architecture = json.loads(metadata["reprise.architecture"])
-        expect("sees three images", architecture["in_channels"] == 3)
-        expect("says which", architecture["inputs"] == "image+baseline+distance")
+        expect("sees four images", architecture["in_channels"] == 4)
+        expect("says which", architecture["inputs"] == "image+baseline+distance+likeness")
         expect("is labelled",
                json.loads(metadata["reprise.provenance"])["label"] == "synthetic")
-        expect("stem of three", header["stem.conv.weight"]["shape"][1] == 3)
+        expect("stem of four", header["stem.conv.weight"]["shape"][1] == 4)
         expect("in half precision", header["stem.conv.weight"]["dtype"] == "F16")
         with open(out + ".curve.csv", encoding="utf-8") as file:
             expect("a line for each epoch", len(file.readlines()) == 3)

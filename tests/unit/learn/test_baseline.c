@@ -29,6 +29,9 @@ static void check_crop(const rp_sampler *s, const rp_warp *w, const float *input
                 const float distance = w->untold ? 0.0f : value_at(s->distance, at, 1.0f);
                 assert_true(input[voxels + i] == image);
                 assert_true(input[2 * voxels + i] == distance);
+                float like = 0.0f;
+                if (!w->untold) rp_likeness_of(&s->likeness, &input[i], 1, &like);
+                assert_true(input[3 * voxels + i] == like);
             }
 }
 
@@ -50,9 +53,10 @@ static void test_crops(void **state)
     memcpy(o.crop, (int[3]){24, 20, 12}, sizeof o.crop);
     assert_ok(rp_input_distance(&p.mask, &distance, &err), err);
     assert_ok(rp_sampler_init(&s, &p.image, &p.mask, &o, &err), err);
+    rp_likeness_learn(p.image.data, p.mask.data, distance.data, rp_grid_voxels(&grid), &s.likeness);
     const size_t voxels = rp_sampler_voxels(&s);
     RP_AUTOFREE float *one = rp_alloc(voxels, sizeof *one),
-                      *three = rp_alloc(3 * voxels, sizeof *three);
+                      *four = rp_alloc(4 * voxels, sizeof *four);
     RP_AUTOFREE uint8_t *target = rp_alloc(voxels, 1), *again = rp_alloc(voxels, 1);
     for (uint64_t step = 0; step < 100; step++) {
         rp_warp w;
@@ -61,10 +65,10 @@ static void test_crops(void **state)
         rp_sampler_apply(&s, &w, one, target);
         s.distance = &distance;
         rp_sampler_plan(&s, step, &w);
-        rp_sampler_apply(&s, &w, three, again);
-        assert_memory_equal(one, three, voxels * sizeof *one);
+        rp_sampler_apply(&s, &w, four, again);
+        assert_memory_equal(one, four, voxels * sizeof *one);
         assert_memory_equal(target, again, voxels);
-        check_crop(&s, &w, three);
+        check_crop(&s, &w, four);
         untold += w.untold;
     }
     assert_true(untold >= 1 && untold <= 15);
@@ -225,12 +229,18 @@ static void test_placed_in_other_boxes(void **state)
     rp_model model;
     float *beside = NULL;
     const rp_grid grid = patient_grid();
-    const int first[3] = {4, 3, 0}, size[3] = {20, 12, 16}, far[3] = {40, 0, 0};
+    const int first[3] = {4, 3, 0}, far[3] = {40, 0, 0};
+    const rp_grid box = rp_grid_make(20, 12, 16, 1.5, 1.5, 3.0);
+    rp_image working;
+    assert_ok(rp_image_init(&working, &box, &err), err);
     make_patient(&p, &grid);
+    for (size_t i = 0; i < rp_grid_voxels(&grid); i++)
+        p.image.data[i] = p.mask.data[i] ? 0.8f : 0.3f;
+    for (size_t i = 0; i < rp_grid_voxels(&box); i++) working.data[i] = i % 2 ? 0.8f : 0.3f;
     make_wide_model(&model);
     for (int a = 0; a < 3; a++) model.region[a] = 16;
     assert_ok(rp_baseline_keep(&model, &p.image, &p.mask, (int[3]){10, 12, 2}, &err), err);
-    assert_ok(rp_beside_baseline(&model, first, size, &beside, &err), err);
+    assert_ok(rp_beside_baseline(&model, first, &working, &beside, &err), err);
     const size_t voxels = 20 * 12 * 16;
     for (int z = 0; z < 16; z++)
         for (int y = 0; y < 12; y++)
@@ -241,15 +251,17 @@ static void test_placed_in_other_boxes(void **state)
                 const size_t from = rp_grid_index(&grid, there[0], there[1], there[2]);
                 assert_true(beside[i] == (known ? p.image.data[from] : 0.0f));
                 assert_int_equal(beside[voxels + i] < 0.0f, known && p.mask.data[from]);
+                assert_int_equal(beside[2 * voxels + i] > 0.5f, i % 2); /* like the lesion */
             }
     rp_free(beside);
-    assert_ok(rp_beside_baseline(&model, far, size, &beside, &err), err);
+    assert_ok(rp_beside_baseline(&model, far, &working, &beside, &err), err);
     for (size_t i = 0; i < voxels; i++)
         assert_true(beside[i] == 0.0f && beside[voxels + i] == 1.0f);
     rp_free(beside);
-    assert_ok(rp_beside_baseline(&model, NULL, size, &beside, &err), err);
-    for (size_t i = 0; i < 2 * voxels; i++) assert_true(beside[i] == 0.0f);
+    assert_ok(rp_beside_baseline(&model, NULL, &working, &beside, &err), err);
+    for (size_t i = 0; i < 3 * voxels; i++) assert_true(beside[i] == 0.0f);
     rp_free(beside);
+    rp_image_release(&working);
     rp_model_release(&model);
     release_patient(&p);
 }

@@ -108,8 +108,8 @@ static void test_what_is_told(void **state)
     enum { VOXELS = SIDE * SIDE * SIDE };
     rp_error err = {0};
     balls b;
-    static float input[3 * VOXELS];
-    float *image = input + VOXELS, *contour = input + 2 * VOXELS;
+    static float input[4 * VOXELS];
+    float *image = input + VOXELS, *contour = input + 2 * VOXELS, *like = input + 3 * VOXELS;
     make_balls(&b);
     const rp_training_pair pair = pair_of(&b);
     for (int told = RP_TOLD_ALL; told <= RP_TOLD_MIRRORED; told++) {
@@ -118,7 +118,9 @@ static void test_what_is_told(void **state)
         assert_memory_equal(input, b.image[1].data, VOXELS * sizeof *input);
         assert_int_equal(all_zero(image), told == RP_TOLD_NOTHING || told == RP_TOLD_CONTOUR);
         assert_int_equal(all_zero(contour), told == RP_TOLD_NOTHING || told == RP_TOLD_IMAGE);
+        assert_int_equal(all_zero(like), told != RP_TOLD_ALL && told != RP_TOLD_MIRRORED);
         for (size_t i = 0; i < VOXELS; i++) {
+            if (!all_zero(like)) assert_int_equal(like[i] > 0.9f, b.mask[1].data[i] != 0);
             const size_t there = told == RP_TOLD_MIRRORED ? i - i % SIDE + SIDE - 1 - i % SIDE : i;
             if (!all_zero(image)) assert_true(image[there] == b.image[0].data[i]);
             if (!all_zero(contour)) assert_int_equal(contour[there] < 0.0f, b.mask[0].data[i] != 0);
@@ -128,6 +130,32 @@ static void test_what_is_told(void **state)
     for (size_t i = 0; i < VOXELS; i++)
         assert_true(image[i] == (float)(b.mask[0].data[i] != 0)); /* the second of two */
     release_balls(&b);
+}
+
+/* Half of the lesion is bright, a fifth of its surroundings: (1/2 - 1/5) / (1/2 + 1/5) for bright
+ * values, (1/2 - 4/5) / (1/2 + 4/5) for dark ones, and nothing of either kind in between. */
+static void test_likeness(void **state)
+{
+    enum { COUNT = 2000 };
+    (void)state;
+    static float image[COUNT], distance[COUNT];
+    static uint8_t lesion[COUNT];
+    rp_likeness likeness;
+    float found[5];
+    for (int i = 0; i < COUNT; i++) {
+        lesion[i] = i < 1000;
+        distance[i] = lesion[i] ? -0.5f : 0.5f;
+        image[i] = i % 10 < (lesion[i] ? 5 : 2) ? 0.8f : 0.2f;
+        if (i >= 1500) distance[i] = 1.0f; /* too far away to count */
+        if (i >= 1500) image[i] = 0.5f;
+    }
+    rp_likeness_learn(image, lesion, distance, COUNT, &likeness);
+    rp_likeness_of(&likeness, (float[]){0.8f, 0.2f, 0.5f, -1.0f, 2.0f}, 5, found);
+    assert_close(found[0], 0.3 / 0.7, 0.03);
+    assert_close(found[1], -0.3 / 1.3, 0.03);
+    assert_close(found[2], 0.0, 0.03);
+    assert_close(found[3], 0.0, 0.03);
+    assert_close(found[4], 0.0, 0.03);
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -175,8 +203,8 @@ static void test_learns_and_resumes(void **state)
     const rp_pair_source source = {
         .size = {SIDE, SIDE, SIDE}, .make = next_balls, .context = &b, .name = "balls"};
     rp_adapt_options o = few_steps(SHORT ? 3 : 15);
-    make_wide_model(&whole, 3);
-    make_wide_model(&halves, 3);
+    make_wide_model(&whole, RP_INPUTS_BASELINE);
+    make_wide_model(&halves, RP_INPUTS_BASELINE);
     assert_ok(rp_pretrain(&whole, &source, &o, NULL, &curve, &err), err);
     if (!SHORT) assert_true(curve.loss[14] < 0.6 * curve.loss[0]);
     rp_adapt_curve_release(&curve);
@@ -187,7 +215,7 @@ static void test_learns_and_resumes(void **state)
     o.resume = true;
     assert_int_equal(rp_pretrain(&halves, &source, &o, &progress, &curve, &err), RP_ERR_CANCELLED);
     rp_model_release(&halves);
-    make_wide_model(&halves, 3);
+    make_wide_model(&halves, RP_INPUTS_BASELINE);
     rp_pair_source other = source;
     other.name = "cubes";
     assert_int_equal(rp_pretrain(&halves, &other, &o, NULL, &curve, &err), RP_ERR_REFUSED);
@@ -212,7 +240,7 @@ static void test_other_widths_are_refused(void **state)
     const rp_adapt_options o = few_steps(1);
     const rp_pair_source source = {
         .size = {SIDE, SIDE, SIDE}, .make = next_balls, .context = &b, .name = "balls"};
-    make_wide_model(&model, 4);
+    make_wide_model(&model, 3);
     assert_int_equal(rp_pretrain(&model, &source, &o, NULL, &curve, &err), RP_ERR_UNSUPPORTED);
     rp_model_release(&model);
     release_balls(&b);
@@ -220,9 +248,9 @@ static void test_other_widths_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_distance_is_nought_on_the_contour),
-                                       cmocka_unit_test(test_what_is_told),
-                                       cmocka_unit_test(test_learns_and_resumes),
-                                       cmocka_unit_test(test_other_widths_are_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_distance_is_nought_on_the_contour),
+        cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_likeness),
+        cmocka_unit_test(test_learns_and_resumes), cmocka_unit_test(test_other_widths_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
