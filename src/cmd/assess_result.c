@@ -92,6 +92,12 @@ static rp_json *adaptation_json(const assess *a)
     const rp_adapt_curve *curve = &a->curve;
     rp_json_set_int(json, "epochs", (int64_t)curve->epochs);
     rp_json_set_int(json, "resumed_epochs", curve->resumed_epochs);
+    rp_json_set_bool(json, "given", a->arguments->patient_model != NULL);
+    rp_json_set_numbers(json, "spacing_mm", a->model.preprocessing.spacing, 3);
+    if (a->model.region[0])
+        rp_json_set(json, "region_zyx", cmd_zyx_json(a->model.region));
+    else
+        rp_json_set_string(json, "region_zyx", NULL);
     rp_json_set_number(json, "baseline_self_dice", a->self_dice);
     rp_json_set_numbers(json, "loss", curve->loss, curve->epochs);
     rp_json_set_numbers(json, "dice", curve->dice, curve->epochs);
@@ -205,6 +211,7 @@ static rp_json *timing_json(const assess *a)
     rp_json *json = rp_json_object();
     const assess_timing *t = &a->timing;
     rp_json_set_number(json, "load_seconds", t->load);
+    rp_json_set_number(json, "align_seconds", t->align);
     rp_json_set_number(json, "adapt_seconds", t->adapt);
     rp_json_set_number(json, "segment_seconds", t->segment);
     rp_json_set_number(json, "measure_seconds", t->measure);
@@ -239,6 +246,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "baseline", visit_json(a, &a->baseline, &a->baseline_ct));
     rp_json_set(json, "followup", followup_json(a));
     rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
+    rp_json_set(json, "place", cmd_place_json(&a->place, &a->prediction));
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
     if (a->arguments->prior_count) rp_json_set(json, "prior", assess_prior_json(a));

@@ -96,8 +96,8 @@ const rp_progress *cmd_progress(const cmd_common *common);
 void cmd_doing(const char *format, ...) RP_PRINTF(1, 2);
 /* Ends the current line and whatever was going on, so that a message may follow. */
 void cmd_progress_end(void);
-/* Of cmd_common_apply: from now on a silent step is told of, unless quiet, until cmd_progress_end or
- * something is printed to stdout. */
+/* Of cmd_common_apply: from now on a silent step is told of, unless quiet, until cmd_progress_end
+ * or something is printed to stdout. */
 void cmd_progress_start(bool quiet);
 bool cmd_interrupted(void);
 /* Sink for the library's log: warnings and errors to stderr. */
@@ -218,9 +218,11 @@ void cmd_add_label(char label[32], const char *other);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 
-/* Everything that can be tuned, with the defaults of the library; a file sets what it names, the
- * command line wins over the file. */
+/* Everything that can be tuned: a recipe's, what a file names, the command line, each going before
+ * the one named first. */
 typedef struct cmd_settings {
+    rp_recipe recipe;
+    bool has_recipe; /* the command line names it: a file's does not count */
     rp_fcd_config network;
     rp_preprocessing preprocessing;
     rp_adapt_options adapt;
@@ -231,6 +233,10 @@ typedef struct cmd_settings {
 } cmd_settings;
 
 void cmd_settings_defaults(cmd_settings *settings);
+/* All settings of the adaptation become the recipe's. */
+void cmd_settings_take_recipe(cmd_settings *settings, rp_recipe recipe);
+/* A crop is one of whole images. */
+void cmd_settings_take_crop(cmd_settings *settings, const int crop[3]);
 /* Unknown keys and values out of range are errors that name the file and the key. */
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err);
 /* All of them as JSON, for the provenance of a result. */
