@@ -11,6 +11,7 @@
 #include "reprise/learn.h"
 #include "reprise/measure.h"
 #include "reprise/response.h"
+#include "reprise/track_verify.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,8 +36,38 @@ typedef struct rp_guard_trials {
     int count;
     uint64_t seed;
     char kind[32]; /**< of the simulated change; "" without trials */
-    double seconds;
 } rp_guard_trials;
+
+/** Zero-initialise, then rp_guard_defaults(). */
+typedef struct rp_guard_options {
+    int trials; /**< 16, with a lesion: changes of the longest diameter spread evenly over ... */
+    double least_percent, most_percent; /**< -60 to 35 */
+    int vanished;                       /**< 2, without */
+    double extent_mm[3]; /**< 144: what of the baseline the follow-ups are made from, round the
+                              middle of the lesion's box, along its canonical axes: what the model
+                              was adapted to */
+    double rim_mm;       /**< 20 more on each side */
+    double place_mm; /**< 4: the contour (and the region) comes to the follow-up with a normal error
+                          of this standard deviation along each axis, as after a registration */
+    uint64_t seed;
+    rp_predict_options predict; /**< as for the follow-up; prior and place are set here */
+    rp_diameter_definition diameter;
+    bool nodal; /**< diameters are short axes */
+} rp_guard_options;
+
+void rp_guard_defaults(rp_guard_options *options);
+
+/**
+ * Tries the model on simulated follow-ups of the baseline that it was adapted to. Image in HU, mask
+ * on its grid. The same inputs give the same trials with any number of threads, in whatever order
+ * the file stores its axes. A follow-up that cannot be made (a lesion too small to shrink so far)
+ * is left out: count may be less than was asked for. RP_ERR_ARGUMENT: more than
+ * RP_GUARD_MOST_TRIALS, an empty mask or a mask on another grid. Progress: stage "guard" in trials,
+ * with the note "try 3/18".
+ */
+rp_status rp_guard_try(const rp_model *model, const rp_image *baseline, const rp_mask *contour,
+                       const rp_guard_options *options, const rp_progress *progress,
+                       rp_guard_trials *out, rp_error *err);
 
 /* ---- what is known of such models in general ----------------------------------------------- */
 
@@ -124,6 +155,42 @@ typedef struct rp_guard_answer {
  */
 rp_status rp_guard_interval(const rp_guard_question *question, rp_guard_answer *answer,
                             rp_error *err);
+
+/* ---- the judgement ------------------------------------------------------------------------- */
+
+typedef struct rp_guard_limits {
+    double mean_dice;  /**< 0.6: of the trials with a lesion */
+    double low_dice;   /**< 0.35: their lower quartile (type 7) */
+    double train_dice; /**< 0.5: mean training Dice over the last fifth of the epochs */
+    double spread;     /**< 0.15: scale of the interval as a share of the diameter */
+    double decided;    /**< 0.6: the most probable response is at least as probable */
+} rp_guard_limits;
+void rp_guard_limits_defaults(rp_guard_limits *limits);
+
+/** Of the trials with a lesion; NaN without any. */
+typedef struct rp_guard_summary {
+    int present, vanished;
+    double mean_dice, low_dice, worst_dice;
+    double bias_mm, error_mm; /**< mean of found minus true; mean without sign; of those found */
+    int missed, false_finds;
+} rp_guard_summary;
+void rp_guard_summarise(const rp_guard_trials *trials, rp_guard_summary *out);
+
+/**
+ * Adds to what speaks against a change: RP_DOUBT_GUARD (Dice below a limit), RP_DOUBT_SETTLED
+ * (training or spread), RP_DOUBT_UNDECIDED. Without trials the first is not raised; answer and
+ * train_dice (epochs values) may be NULL.
+ */
+void rp_guard_judge(const rp_guard_trials *trials, const rp_guard_answer *answer,
+                    const double *train_dice, size_t epochs, const rp_guard_limits *limits,
+                    rp_doubts *doubts);
+
+/* ---- the record ------------------------------------------------------------------------------ */
+
+/** "kind", "seed", "trials": with every trial's fields. */
+rp_json *rp_guard_trials_json(const rp_guard_trials *trials);
+/** The way back. RP_ERR_FORMAT: something is missing or out of range. */
+rp_status rp_guard_trials_read(const rp_json *json, rp_guard_trials *out, rp_error *err);
 
 #ifdef __cplusplus
 }

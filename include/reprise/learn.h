@@ -135,6 +135,8 @@ typedef struct rp_model {
     int region[3]; /**< x, y, z voxels of the box that it was adapted to and predicts; 0: whole
                         images */
     rp_model_provenance provenance;
+    char *guard; /**< how a patient model fared on trials (guard.h), a JSON text that is kept with
+                    it and not looked at here; rp_alloc'd; NULL: none */
     char sha256[RP_SHA256_HEX]; /**< of the file read; "" for a model made in memory */
     /** Of a model of RP_INPUTS_BASELINE that has been adapted: the box of the region, values 0..1
      * on the working grid, and the lesion in it; else empty. Owned, and written with the model. */
@@ -151,8 +153,8 @@ rp_status rp_model_create(const rp_fcd_config *config, const rp_preprocessing *p
  * Reprise metadata (saved by PyTorch) is read with the default architecture if its tensors fit;
  * PyTorch's *.num_batches_tracked are passed over.
  * Metadata: reprise.model (format version, "1"), and JSON texts in reprise.architecture,
- * reprise.preprocessing and reprise.provenance. Tensors besides the weights: baseline.image and
- * baseline.lesion of a model that keeps them.
+ * reprise.preprocessing and reprise.provenance, and where there is one in reprise.guard. Tensors
+ * besides the weights: baseline.image and baseline.lesion of a model that keeps them.
  */
 rp_status rp_model_read(const char *path, rp_model *model, rp_error *err);
 /** Whole or not at all; RP_ERR_NUMERIC for weights that are not finite. */
@@ -302,11 +304,6 @@ void rp_adapt_curve_release(rp_adapt_curve *curve);
 rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
                    rp_adapt_curve *curve, rp_error *err);
-
-/** RP_ERR_REFUSED, saying what differs, for a model that was not adapted to exactly this image and
- *  contour (provenance); the order of axes in memory does not matter. */
-rp_status rp_model_check_adapted(const rp_model *model, const rp_image *image, const rp_mask *mask,
-                                 rp_error *err);
 
 /* ---- training a general model ------------------------------------------------------------ */
 

@@ -16,6 +16,8 @@ extern "C" {
 /** Reasons not to answer, each with a stable key; what can cause others comes first. */
 typedef enum rp_doubt {
     RP_DOUBT_SELF_DICE,  /**< "baseline_not_reproduced" */
+    RP_DOUBT_GUARD,      /**< "guard_failed": nor simulated follow-ups of it (guard.h) */
+    RP_DOUBT_SETTLED,    /**< "not_settled": and what it learnt is not stable (guard.h) */
     RP_DOUBT_REGION,     /**< "other_region": the images have too little in common */
     RP_DOUBT_SCALE,      /**< "wrong_scale": the follow-up fits with the spacing of the baseline */
     RP_DOUBT_MIRRORED,   /**< "mirrored": with left and right, or front and back, exchanged */
@@ -27,6 +29,7 @@ typedef enum rp_doubt {
     RP_DOUBT_FRAGMENTS,  /**< "fragments" */
     RP_DOUBT_RESOLUTION, /**< "below_resolution" */
     RP_DOUBT_VOLUME,     /**< "volume_ratio" */
+    RP_DOUBT_UNDECIDED,  /**< "undecided": no response is probable enough (guard.h) */
     RP_DOUBTS
 } rp_doubt;
 const char *rp_doubt_key(rp_doubt doubt);

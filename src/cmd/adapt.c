@@ -1,5 +1,6 @@
 /* reprise adapt: overfits a model on one image and its contour. */
 #include "doubt.h"
+#include "guard.h"
 #include "learning.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@ enum {
 typedef struct adapt_arguments {
     cmd_common common;
     cmd_learning learning;
+    cmd_guard_choice guard;
     const char *image, *contour, *out, *series;
     const char *watch, *watch_contour;
     int watch_every;
@@ -42,6 +44,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->learning;
         state->child_inputs[1] = &a->common;
+        state->child_inputs[3] = &a->guard;
         return 0;
     case KEY_IMAGE:
         a->image = argument;
@@ -82,6 +85,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_child children[] = {{&cmd_learning_argp, 0, NULL, 0},
                                              {&cmd_common_argp, 0, NULL, 0},
                                              {&cmd_repair_argp, 0, NULL, 0},
+                                             {&cmd_guard_argp, 0, NULL, 0},
                                              {0}};
 static const struct argp parser = {
     .options = options,
@@ -100,6 +104,7 @@ typedef struct adapt_run {
     rp_adapt_watch watch;
     rp_model model;
     rp_adapt_curve curve;
+    cmd_guarded guard;
     char *checkpoint, *watch_out; /* the latter NULL where nothing is watched */
 } adapt_run;
 
@@ -179,8 +184,11 @@ static rp_status look_at_itself(adapt_run *run, rp_error *err)
     const adapt_arguments *a = run->arguments;
     rp_error why = {0};
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
-    const rp_status status = cmd_self_dice(&run->model, &run->ct.series.image, &run->contour.mask,
-                                           &run->settings, cmd_progress(&a->common), &why);
+    rp_status status = cmd_self_dice(&run->model, &run->ct.series.image, &run->contour.mask,
+                                     &run->settings, cmd_progress(&a->common), &why);
+    if (!status)
+        status = cmd_guard_try(&run->settings, &run->model, &run->ct.series.image,
+                               &run->contour.mask, cmd_progress(&a->common), &run->guard, &why);
     if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s", why.message);
     if (status)
         rp_log(RP_LOG_WARNING, "how well the model contours its own image is not known: %s",
@@ -193,6 +201,7 @@ static rp_status perform(adapt_run *run, rp_error *err)
     const adapt_arguments *a = run->arguments;
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = cmd_learning_settings(&a->learning, &run->settings, err);
+    cmd_guard_apply(&a->guard, &run->settings);
     run->checkpoint = rp_format("%s.checkpoint", a->out);
     if (a->watch) run->watch_out = rp_format("%s.watch.csv", a->out);
     if (!status && (!run->checkpoint || (a->watch && !run->watch_out)))
@@ -227,6 +236,10 @@ static void summarise(const adapt_run *run)
                run->curve.watch_dice[run->curve.watches - 1], most);
     const rp_model_provenance *p = &run->model.provenance;
     if (p->has_self_dice) printf("Itself   Dice %.3f on its own image\n", p->self_dice);
+    if (run->guard.summary.present)
+        printf("Guard    Dice %.2f on %d simulated follow-ups, the worst %.2f\n",
+               run->guard.summary.mean_dice, run->guard.summary.present,
+               run->guard.summary.worst_dice);
     if (run->model.provenance.label[0]) printf("Data     %s\n", run->model.provenance.label);
     printf("Model    %s\n", run->arguments->out);
 }

@@ -21,9 +21,7 @@ enum {
     KEY_DEFINITION,
     KEY_DATE_ORDER,
     KEY_NO_DATES,
-    KEY_KEEP_CHECKPOINT,
-    KEY_AT,
-    KEY_PATIENT_MODEL
+    KEY_KEEP_CHECKPOINT
 };
 
 static const struct argp_option options[] = {
@@ -31,10 +29,6 @@ static const struct argp_option options[] = {
     {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Its lesion: RTSTRUCT, SEG or NIfTI mask", 0},
     {"followup", KEY_FOLLOWUP, "CT", 0, "CT after treatment: DICOM folder or NIfTI file", 0},
     {"out", KEY_OUT, "DIR", 0, "Folder for the results", 0},
-    {"at", KEY_AT, "X,Y,Z", 0,
-     "Look for the lesion here on the follow-up (mm, LPS), not where the registration says", 0},
-    {"patient-model", KEY_PATIENT_MODEL, "FILE", 0,
-     "Model that was adapted to this baseline and contour already: nothing is adapted", 0},
     {"truth", KEY_TRUTH, "FILE[:ROI]", 0, "The follow-up's true lesion, to score the result", 0},
     {"series", KEY_SERIES, "UID", 0, "Series of the baseline's folder", 0},
     {"followup-series", KEY_FOLLOWUP_SERIES, "UID", 0, "Series of the follow-up's folder", 0},
@@ -84,9 +78,6 @@ static error_t parse_word(int key, char *argument, struct argp_state *state)
     case KEY_PRIOR_LESION:
         a->prior_lesion = argument;
         return 0;
-    case KEY_PATIENT_MODEL:
-        a->patient_model = argument;
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -100,6 +91,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         state->child_inputs[0] = &a->learning;
         state->child_inputs[1] = &a->common;
         state->child_inputs[3] = &a->accept;
+        state->child_inputs[4] = &a->guard;
         return 0;
     case KEY_DEFINITION:
         if (!cmd_parse_definition(argument, &a->definition))
@@ -108,10 +100,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_PRIOR:
         if (!assess_add_prior(a, argument)) argp_error(state, "out of memory");
-        return 0;
-    case KEY_AT:
-        cmd_take_at(state, argument, a->at);
-        a->has_at = true;
         return 0;
     case KEY_DATE_ORDER:
         a->allow_date_order = true;
@@ -130,19 +118,16 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--baseline, --contour, --followup and --out are needed");
         if (a->prior_lesion && !a->prior_count)
             argp_error(state, "--prior-lesion goes with --prior-sr only");
-        if (a->patient_model && (a->learning.model || a->learning.resume))
-            argp_error(state, "--patient-model does not go with --model or --resume");
         return 0;
     default:
         return parse_word(key, argument, state);
     }
 }
 
-static const struct argp_child children[] = {{&cmd_learning_argp, 0, NULL, 0},
-                                             {&cmd_common_argp, 0, NULL, 0},
-                                             {&cmd_repair_argp, 0, NULL, 0},
-                                             {&cmd_accept_argp, 0, NULL, 0},
-                                             {0}};
+static const struct argp_child children[] = {
+    {&cmd_learning_argp, 0, NULL, 0}, {&cmd_common_argp, 0, NULL, 0},
+    {&cmd_repair_argp, 0, NULL, 0},   {&cmd_accept_argp, 0, NULL, 0},
+    {&cmd_guard_argp, 0, NULL, 0},    {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -185,15 +170,10 @@ static rp_status load(assess *a, rp_error *err)
     if (status) return status;
     const char *images = cmd_label_of_both(a->baseline_ct.label, a->followup_ct.label);
     snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));
-    status = a->arguments->patient_model ? assess_take_model(a, err)
-                                         : cmd_learning_model(&a->arguments->learning, a->label,
-                                                              &a->settings, &a->model, err);
+    status = cmd_learning_model(&a->arguments->learning, a->label, &a->settings, &a->model, err);
     if (status) return status;
-    if (!a->arguments->patient_model) {
-        memcpy(a->model.provenance.image_repair, a->baseline_ct.repair,
-               sizeof a->baseline_ct.repair);
-        memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
-    }
+    memcpy(a->model.provenance.image_repair, a->baseline_ct.repair, sizeof a->baseline_ct.repair);
+    memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
     assess_flag_inputs(a);
     return assess_check_memory(a, err);
 }
@@ -205,6 +185,7 @@ static rp_status prepare(assess *a, rp_error *err)
     if (!status) status = cmd_learning_settings(&g->learning, &a->settings, err);
     if (status) return status;
     cmd_accept_apply(&g->accept, &a->settings);
+    cmd_guard_apply(&g->guard, &a->settings);
     if (g->has_definition) a->settings.diameter = g->definition;
     a->checkpoint = rp_path_join(g->out, "checkpoint.safetensors");
     if (!a->checkpoint) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
@@ -219,7 +200,6 @@ static rp_status prepare(assess *a, rp_error *err)
 
 static rp_status adapt(assess *a, rp_error *err)
 {
-    if (a->arguments->patient_model) return RP_OK;
     rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask,
                                 &a->settings.adapt, a->progress, &a->curve, err);
     if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
@@ -227,11 +207,18 @@ static rp_status adapt(assess *a, rp_error *err)
     return status;
 }
 
+/* Before the follow-up is touched. */
+static rp_status guard(assess *a, rp_error *err)
+{
+    return cmd_guard_try(&a->settings, &a->model, &a->baseline_ct.series.image, &a->contour.mask,
+                         a->progress, &a->guard, err);
+}
+
 /* The contour at baseline tells which component of the follow-up is the lesion. */
 static rp_status segment(assess *a, rp_error *err)
 {
     rp_predict_options how = a->settings.predict;
-    cmd_place_apply(&a->place, &how);
+    how.prior = &a->contour.mask;
     rp_status status =
         rp_predict(&a->model, &a->followup_ct.series.image, &how, a->progress, &a->prediction, err);
     if (!status)
@@ -239,13 +226,6 @@ static rp_status segment(assess *a, rp_error *err)
                                &a->settings, a->progress, err);
     a->self_dice = a->model.provenance.self_dice;
     return status;
-}
-
-static rp_status verify(assess *a, rp_error *err)
-{
-    (void)err;
-    assess_doubt(a);
-    return RP_OK;
 }
 
 /* Runs a step and keeps how long it took. */
@@ -264,11 +244,11 @@ static rp_status perform(assess *a, rp_error *err)
     a->timing.start = rp_seconds();
     rp_status status = prepare(a, err);
     if (!status) status = timed(load, a, &a->timing.load, err);
-    if (!status) status = timed(assess_locate, a, &a->timing.align, err);
     if (!status) status = timed(adapt, a, &a->timing.adapt, err);
+    if (!status) status = timed(guard, a, &a->timing.guard, err);
     if (!status) status = timed(segment, a, &a->timing.segment, err);
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
-    if (!status) status = timed(verify, a, &a->timing.verify, err);
+    if (!status) status = timed(assess_doubt, a, &a->timing.verify, err);
     if (!status) assess_flag_findings(a);
     if (!status) status = assess_write(a, err);
     if (!status && !a->arguments->keep_checkpoint)
@@ -284,7 +264,6 @@ static void release(assess *a)
     rp_prediction_release(&a->prediction);
     rp_mask_release(&a->carried);
     rp_model_release(&a->model);
-    cmd_place_release(&a->place);
     cmd_contour_release(&a->contour);
     cmd_contour_release(&a->truth);
     cmd_ct_release(&a->baseline_ct);

@@ -92,12 +92,6 @@ static rp_json *adaptation_json(const assess *a)
     const rp_adapt_curve *curve = &a->curve;
     rp_json_set_int(json, "epochs", (int64_t)curve->epochs);
     rp_json_set_int(json, "resumed_epochs", curve->resumed_epochs);
-    rp_json_set_bool(json, "given", a->arguments->patient_model != NULL);
-    rp_json_set_numbers(json, "spacing_mm", a->model.preprocessing.spacing, 3);
-    if (a->model.region[0])
-        rp_json_set(json, "region_zyx", cmd_zyx_json(a->model.region));
-    else
-        rp_json_set_string(json, "region_zyx", NULL);
     rp_json_set_number(json, "baseline_self_dice", a->self_dice);
     rp_json_set_numbers(json, "loss", curve->loss, curve->epochs);
     rp_json_set_numbers(json, "dice", curve->dice, curve->epochs);
@@ -211,13 +205,28 @@ static rp_json *timing_json(const assess *a)
     rp_json *json = rp_json_object();
     const assess_timing *t = &a->timing;
     rp_json_set_number(json, "load_seconds", t->load);
-    rp_json_set_number(json, "align_seconds", t->align);
     rp_json_set_number(json, "adapt_seconds", t->adapt);
+    rp_json_set_number(json, "guard_seconds", t->guard);
     rp_json_set_number(json, "segment_seconds", t->segment);
     rp_json_set_number(json, "measure_seconds", t->measure);
     rp_json_set_number(json, "verify_seconds", t->verify);
     rp_json_set_number(json, "total_seconds", rp_seconds() - t->start);
     return json;
+}
+
+/* null where the guard was off. */
+static void set_guard(rp_json *json, const assess *a)
+{
+    rp_json *interval = cmd_interval_json(&a->guard);
+    rp_json *guard = cmd_guard_json(&a->guard, &a->settings);
+    if (interval)
+        rp_json_set(json, "interval", interval);
+    else
+        rp_json_set_string(json, "interval", NULL);
+    if (guard)
+        rp_json_set(json, "guard", guard);
+    else
+        rp_json_set_string(json, "guard", NULL);
 }
 
 static rp_json *window_json(const rp_preprocessing *p)
@@ -246,7 +255,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "baseline", visit_json(a, &a->baseline, &a->baseline_ct));
     rp_json_set(json, "followup", followup_json(a));
     rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
-    rp_json_set(json, "place", cmd_place_json(&a->place, &a->prediction));
+    set_guard(json, a);
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
     if (a->arguments->prior_count) rp_json_set(json, "prior", assess_prior_json(a));
@@ -270,6 +279,18 @@ static void print_visit(const char *name, const rp_lesion *lesion, bool accepted
                accepted ? "" : " (not accepted)");
 }
 
+static void print_interval(const assess *a)
+{
+    char interval[64], chances[96];
+    cmd_interval_text(&a->guard, a->followup.lesion.longest_diameter_mm, interval);
+    cmd_chances_text(&a->guard, chances);
+    if (interval[0] && a->doubts.answered)
+        printf("%-10s %s, %s\n", "Interval", interval, chances);
+    else if (a->guard.on && !a->guard.answer.found)
+        printf("%-10s the lesion is gone with %.2f, else it was missed\n", "Interval",
+               a->guard.answer.gone);
+}
+
 void assess_warn(const assess *a)
 {
     const char *out = a->arguments->out;
@@ -291,6 +312,7 @@ void assess_summarise(const assess *a)
                a->arguments->no_dates ? "from earlier reports" : a->prior.nadir_date);
     printf("%-10s %s (%s)\n", "Response", rp_response_code(r->response),
            rp_response_name(r->response));
+    print_interval(a);
     printf("%-10s %s\n", "Rule", r->rule);
     if (!a->doubts.answered && isfinite(a->doubts.measured.change_percent))
         printf("%-10s %+.1f%%, would be %s; --accept-implausible takes the keys in result.json\n",

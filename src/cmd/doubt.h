@@ -5,7 +5,7 @@
 #ifndef REPRISE_CMD_DOUBT_H
 #define REPRISE_CMD_DOUBT_H
 
-#include "place.h"
+#include "guard.h"
 
 /* The reasons that a person has accepted. */
 typedef struct cmd_accept {
@@ -25,8 +25,9 @@ typedef struct cmd_doubt_input {
     const rp_image *baseline, *followup;
     const rp_mask *contour, *found;
     const rp_prediction *prediction; /* of the follow-up: its parts */
-    const cmd_place *place;          /* with the alignment of the two */
-    const rp_model *model;           /* with its Dice on its own baseline */
+    double self_dice;
+    const cmd_guarded *guard;    /* NULL: none */
+    const rp_adapt_curve *curve; /* of the adaptation; NULL: not known */
 } cmd_doubt_input;
 
 typedef struct cmd_doubts {
@@ -39,9 +40,10 @@ typedef struct cmd_doubts {
     rp_response_result measured; /* not answered: what the figures alone would say */
 } cmd_doubts;
 
-/* Looks at the two visits and at what was found, and makes the response NE where it cannot be
+/* Registers the two visits, looks at what was found, and makes the response NE where it cannot be
  * answered. One that is NE already stays as it is. */
-void cmd_doubt(const cmd_doubt_input *input, rp_response_result *response, cmd_doubts *out);
+rp_status cmd_doubt(const cmd_doubt_input *input, rp_response_result *response, cmd_doubts *out,
+                    rp_error *err);
 /* A sentence for the reader; what: an index of doubts.found. */
 void cmd_doubt_sentence(const cmd_doubts *doubts, int what, char text[400]);
 /* "answered", "doubts", "measured", "alignment". */

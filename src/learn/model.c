@@ -11,6 +11,7 @@
 #define KEY_ARCHITECTURE "reprise.architecture"
 #define KEY_PREPROCESSING "reprise.preprocessing"
 #define KEY_PROVENANCE "reprise.provenance"
+#define KEY_GUARD "reprise.guard"
 #define MODEL_VERSION "1"
 
 /* No honest network comes near these; they bound what a hostile file can make us allocate. */
@@ -76,7 +77,7 @@ static char *architecture_text(const rp_fcd_config *config)
     rp_json *object = rp_json_object(), *layers = rp_json_array();
     rp_json_set_string(object, "family", "FCD");
     rp_json_set_int(object, "in_channels", config->in_channels);
-    if (config->in_channels > 1 && rp_inputs_known(config->in_channels))
+    if (rp_inputs_known(config->in_channels))
         rp_json_set_string(object, "inputs", rp_inputs_name((rp_inputs)config->in_channels));
     rp_json_set_int(object, "classes", config->classes);
     rp_json_set_int(object, "first_filters", config->first_filters);
@@ -145,7 +146,8 @@ static rp_status write_model(const char *path, const rp_model *model, bool half,
     rp_key_value metadata[] = {{(char *)KEY_VERSION, (char *)MODEL_VERSION},
                                {(char *)KEY_ARCHITECTURE, architecture},
                                {(char *)KEY_PREPROCESSING, preprocessing},
-                               {(char *)KEY_PROVENANCE, provenance}};
+                               {(char *)KEY_PROVENANCE, provenance},
+                               {(char *)KEY_GUARD, model->guard}};
     for (size_t i = 0; i < count && !status; i++) {
         const rp_parameter *parameter = rp_fcd_parameter(model->net, i);
         tensors[i] = rp_parameter_tensor(parameter, (char *)parameter->name, parameter->value);
@@ -161,7 +163,8 @@ static rp_status write_model(const char *path, const rp_model *model, bool half,
     const rp_tensor_file file = {.tensors = tensors,
                                  .tensor_count = count + kept,
                                  .metadata = metadata,
-                                 .metadata_count = sizeof metadata / sizeof *metadata};
+                                 .metadata_count =
+                                     sizeof metadata / sizeof *metadata - !model->guard};
     return rp_safetensors_write(path, &file, err);
 }
 
@@ -280,6 +283,15 @@ static bool read_region(const rp_json *object, int region[3])
     return true;
 }
 
+static rp_status keep_guard(const char *path, const rp_tensor_file *file, rp_model *model,
+                            rp_error *err)
+{
+    const char *text = rp_tensor_file_metadata(file, KEY_GUARD);
+    if (!text) return RP_OK;
+    model->guard = rp_strdup(text);
+    return model->guard ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", path);
+}
+
 static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_fcd_config *config,
                                rp_model *model, rp_error *err)
 {
@@ -311,6 +323,7 @@ static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_
     status = rp_preprocessing_check(p, err);
     if (status) status = rp_fail_in(err, RP_ERR_FORMAT, "%s", path);
     read_provenance(provenance, &model->provenance);
+    if (!status) status = keep_guard(path, file, model, err);
 done:
     rp_json_destroy(architecture);
     rp_json_destroy(preprocessing);
@@ -457,5 +470,6 @@ void rp_model_release(rp_model *model)
     rp_fcd_destroy(model->net);
     rp_image_release(&model->baseline);
     rp_mask_release(&model->baseline_lesion);
+    rp_free(model->guard);
     *model = (rp_model){0};
 }

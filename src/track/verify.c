@@ -8,6 +8,9 @@
 
 static const char *const keys[RP_DOUBTS] = {
     [RP_DOUBT_SELF_DICE] = "baseline_not_reproduced",
+    [RP_DOUBT_GUARD] = "guard_failed",
+    [RP_DOUBT_SETTLED] = "not_settled",
+    [RP_DOUBT_UNDECIDED] = "undecided",
     [RP_DOUBT_FRAGMENTS] = "fragments",
     [RP_DOUBT_RESOLUTION] = "below_resolution",
     [RP_DOUBT_VOLUME] = "volume_ratio",
