@@ -22,6 +22,8 @@ typedef struct rp_report_visit {
     const rp_mask *mask;  /**< on the image's grid */
     const rp_mask *truth; /**< may be NULL; drawn dashed */
     const rp_lesion *lesion;
+    const rp_image *probability; /**< of the lesion, 0..1, on the image's grid; may be NULL. Where
+                                      it lies between 0.25 and 0.75 a band is drawn */
 } rp_report_visit;
 
 typedef struct rp_report {
@@ -49,6 +51,8 @@ typedef struct rp_report {
  * Read from `result` where present (anything may be absent, and `result` itself NULL):
  *  - "window": {"low_hu", "high_hu"}: of the pictures; -150..250 HU without it;
  *  - "dice", "dice_carry_forward", "diameter_error_mm": scores against the truth;
+ *  - "interval" and "guard", as docs/result-json.md has them: the interval on the threshold bar and
+ *    the chances of the responses; a plot and figures of the trials;
  *  - "carry_forward", "definitions", "provenance", "plausibility", "timing": objects, shown row by
  * row in their order. Keys become words; the endings _mm, _cc, _hu, _percent and _seconds become
  * units; SHA-256 values are shortened, with the whole at hand. The text of `result` stands at the

@@ -23,9 +23,8 @@ rp_status assess_protect_inputs(const assess *a, rp_error *err)
     const char *roi;
     rp_status status = cmd_split_roi(g->contour, &contour, &roi, err);
     if (!status && g->truth) status = cmd_split_roi(g->truth, &truth, &roi, err);
-    const char *const inputs[] = {g->baseline,     contour,           g->followup,
-                                  truth,           g->learning.model, g->learning.config,
-                                  g->patient_model};
+    const char *const inputs[] = {g->baseline, contour,           g->followup,
+                                  truth,       g->learning.model, g->learning.config};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs && !status; i++) {
         if (!inputs[i]) continue;
         status = cmd_protect_input(inputs[i], a->checkpoint, err);
@@ -131,6 +130,7 @@ static rp_status write_report(const assess *a, const rp_json *result, const char
     report.baseline.lesion = &a->baseline.lesion;
     report.followup.mask = &a->prediction.mask;
     report.followup.lesion = &a->followup.lesion;
+    if (a->followup.lesion.voxels) report.followup.probability = &a->prediction.probability;
     if (a->has_truth) report.followup.truth = &a->truth.mask;
     return rp_report_write_html(path, &report, err);
 }

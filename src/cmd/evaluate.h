@@ -21,8 +21,7 @@ typedef struct evaluate_arguments {
     int epochs, copies, jobs; /* 0: not given */
     int crop[3];
     uint64_t seed;
-    bool has_seed, has_recipe, has_region, whole;
-    rp_recipe recipe;
+    bool has_seed;
     evaluate_registration registration;
     const char **shown; /* --show: patients whose contours the report draws besides */
     size_t shown_count;

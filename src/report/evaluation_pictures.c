@@ -78,7 +78,8 @@ static void place_frames(rp_loaded *loaded, const rp_case *one)
         const rp_grid *grid = &from->image.grid;
         if (lesion[v].slice_index >= grid->size[rp_grid_axial_axis(grid)])
             lesion[v].slice_index = -1;
-        visits[v] = (rp_report_visit){"", "", &from->image, &from->manual, further, &lesion[v]};
+        visits[v] =
+            (rp_report_visit){"", "", &from->image, &from->manual, further, &lesion[v], NULL};
     }
     rp_report pair = {.baseline = visits[0], .followup = visits[1]};
     rp_layout_make(&pair, &layout);

@@ -47,6 +47,22 @@ static rp_status add_outline(rp_text *page, const rp_mask *mask, const scene *s,
     return status;
 }
 
+/* Where the contour could as well run. */
+static rp_status add_band(rp_text *page, const scene *s, rp_error *err)
+{
+    const double levels[2] = {0.25, 0.75};
+    rp_text path = {0};
+    rp_status status = rp_band_add(&path, s->visit->probability, s->frame, levels, err);
+    if (path.failed) page->failed = true;
+    if (!status && path.length) {
+        rp_text_add(page, "<path class=\"band\" fill-rule=\"evenodd\" d=\"");
+        rp_text_add(page, path.data);
+        rp_text_add(page, "\"/>");
+    }
+    rp_text_release(&path);
+    return status;
+}
+
 /* Ends are told along the slice's two axes in the file's order. */
 static void axis_points(const scene *s, const rp_point2 ends[2], double mm[2][2])
 {
@@ -98,7 +114,8 @@ static rp_status add_lines(rp_text *page, const scene *s, rp_error *err)
     const rp_lesion *lesion = s->visit->lesion;
     rp_text_printf(page, "<svg viewBox=\"0 0 %.2f %.2f\" aria-hidden=\"true\">", s->frame->size[0],
                    s->frame->size[1]);
-    rp_status status = add_outline(page, s->visit->mask, s, "contour", err);
+    rp_status status = s->visit->probability ? add_band(page, s, err) : RP_OK;
+    if (!status) status = add_outline(page, s->visit->mask, s, "contour", err);
     if (!status && s->visit->truth) status = add_outline(page, s->visit->truth, s, "truth", err);
     if (s->measured) {
         add_axis(page, s, lesion->short_axis_index, "short");
@@ -277,7 +294,7 @@ static rp_status add_strip(rp_text *page, const rp_report_visit *visit, int numb
     return status;
 }
 
-static void add_legend(rp_text *page, bool truth)
+static void add_legend(rp_text *page, bool truth, bool band)
 {
     rp_text_add(
         page, "<div class=\"legend\"><label><input type=\"checkbox\" id=\"show-contour\" checked>"
@@ -286,6 +303,10 @@ static void add_legend(rp_text *page, bool truth)
     if (truth)
         rp_text_add(page, "<label><input type=\"checkbox\" id=\"show-truth\" checked>"
                           "<i class=\"key dashed\"></i>true contour</label>");
+    if (band)
+        rp_text_add(page, "<label><input type=\"checkbox\" id=\"show-band\" checked>"
+                          "<i class=\"key filled\"></i>band in which the follow-up's contour is "
+                          "uncertain (probability 0.25 to 0.75)</label>");
     rp_text_add(page, "<label><input type=\"checkbox\" id=\"show-axes\" checked>"
                       "<i class=\"key axes\"></i>longest diameter and short axis</label></div>");
 }
@@ -306,7 +327,8 @@ rp_status rp_report_add_pictures(rp_text *page, const rp_report *report, const r
     const rp_report_visit *const visits[2] = {&report->baseline, &report->followup};
     rp_status status = RP_OK;
     rp_text_add(page, "<section class=\"pictures\"><h2>Measured slices</h2>");
-    add_legend(page, report->baseline.truth || report->followup.truth);
+    add_legend(page, report->baseline.truth || report->followup.truth,
+               report->followup.probability);
     rp_text_add(page, "<div class=\"pair\">");
     for (int v = 0; !status && v < 2; v++) {
         const rp_visit_layout *placed = &layout->visit[v];

@@ -214,35 +214,82 @@ static rp_status trace_plane(const rp_mask *mask, int normal, int slice, rp_cont
     return status;
 }
 
-rp_status rp_outline_trace(const rp_mask *mask, const rp_frame *frame, rp_contours *contours,
-                           rp_error *err)
+/* From the slice's two stored axes to mm of the frame. */
+static void place_points(rp_contours *contours, const rp_grid *grid, const rp_frame *frame)
 {
-    int normal = frame->view.normal, lower = normal == 0 ? 1 : 0;
-    rp_status status = normal == 2 ? rp_contours_trace(mask, frame->slice, contours, err)
-                                   : trace_plane(mask, normal, frame->slice, contours, err);
-    for (size_t i = 0; !status && i < contours->count; i++)
+    const int lower = frame->view.normal == 0 ? 1 : 0;
+    for (size_t i = 0; i < contours->count; i++)
         for (size_t p = 0; p < contours->items[i].count; p++) {
             rp_point2 *point = &contours->items[i].points[p];
             double index[2] = {point->x, point->y}, mm[2];
             for (int d = 0; d < 2; d++)
-                mm[d] =
-                    rp_frame_from_index(frame, &mask->grid, d, index[frame->view.axis[d] != lower]);
+                mm[d] = rp_frame_from_index(frame, grid, d, index[frame->view.axis[d] != lower]);
             *point = (rp_point2){mm[0], mm[1]};
         }
+}
+
+rp_status rp_outline_trace(const rp_mask *mask, const rp_frame *frame, rp_contours *contours,
+                           rp_error *err)
+{
+    int normal = frame->view.normal;
+    rp_status status = normal == 2 ? rp_contours_trace(mask, frame->slice, contours, err)
+                                   : trace_plane(mask, normal, frame->slice, contours, err);
+    if (!status) place_points(contours, &mask->grid, frame);
     return status;
+}
+
+static void add_paths(rp_text *out, const rp_contours *contours)
+{
+    for (size_t i = 0; i < contours->count; i++) {
+        const rp_contour *contour = &contours->items[i];
+        for (size_t p = 0; p < contour->count; p++)
+            rp_text_printf(out, "%s%.2f %.2f", p ? "L" : "M", contour->points[p].x,
+                           contour->points[p].y);
+        rp_text_add(out, "Z");
+    }
 }
 
 rp_status rp_outline_add(rp_text *out, const rp_mask *mask, const rp_frame *frame, rp_error *err)
 {
     rp_contours contours = {0};
     rp_status status = rp_outline_trace(mask, frame, &contours, err);
-    for (size_t i = 0; !status && i < contours.count; i++) {
-        const rp_contour *contour = &contours.items[i];
-        for (size_t p = 0; p < contour->count; p++)
-            rp_text_printf(out, "%s%.2f %.2f", p ? "L" : "M", contour->points[p].x,
-                           contour->points[p].y);
-        rp_text_add(out, "Z");
-    }
+    if (!status) add_paths(out, &contours);
     rp_contours_release(&contours);
+    return status;
+}
+
+/* The frame's slice along its two stored axes; rp_alloc'd. */
+static float *slice_of(const rp_image *image, const rp_frame *frame, int size[2])
+{
+    const rp_grid *g = &image->grid;
+    const int normal = frame->view.normal, axis[2] = {normal == 0 ? 1 : 0, normal == 2 ? 1 : 2};
+    int at[3];
+    for (int d = 0; d < 2; d++) size[d] = g->size[axis[d]];
+    float *field = rp_alloc((size_t)size[0] * (size_t)size[1], sizeof *field);
+    at[normal] = frame->slice;
+    for (int v = 0; field && v < size[1]; v++)
+        for (int u = 0; u < size[0]; u++) {
+            at[axis[0]] = u;
+            at[axis[1]] = v;
+            field[(size_t)v * (size_t)size[0] + (size_t)u] =
+                image->data[rp_grid_index(g, at[0], at[1], at[2])];
+        }
+    return field;
+}
+
+rp_status rp_band_add(rp_text *out, const rp_image *field, const rp_frame *frame,
+                      const double levels[2], rp_error *err)
+{
+    int size[2];
+    RP_AUTOFREE float *slice = slice_of(field, frame, size);
+    if (!slice) return rp_fail(err, RP_ERR_MEMORY, "report: no memory for a slice");
+    rp_status status = RP_OK;
+    for (int i = 0; i < 2 && !status; i++) {
+        rp_contours contours = {0};
+        status = rp_contours_trace_field(slice, size[0], size[1], (float)levels[i], &contours, err);
+        if (!status) place_points(&contours, &field->grid, frame);
+        if (!status) add_paths(out, &contours);
+        rp_contours_release(&contours);
+    }
     return status;
 }

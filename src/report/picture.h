@@ -39,5 +39,9 @@ rp_status rp_outline_trace(const rp_mask *mask, const rp_frame *frame, rp_contou
                            rp_error *err);
 /** The same as path data (the d attribute). */
 rp_status rp_outline_add(rp_text *out, const rp_mask *mask, const rp_frame *frame, rp_error *err);
+/** Where a field lies between two levels on the frame's slice, as path data to be filled by the
+ *  even-odd rule. */
+rp_status rp_band_add(rp_text *out, const rp_image *field, const rp_frame *frame,
+                      const double levels[2], rp_error *err);
 
 #endif

@@ -12,6 +12,9 @@ static rp_status check_visit(const rp_report_visit *visit, const char *name, rp_
                        name);
     rp_status status = rp_grid_check(&visit->image->grid, err);
     if (status) return rp_fail_in(err, status, "report: %s", name);
+    if (visit->probability && !rp_grid_same(&visit->image->grid, &visit->probability->grid, 0.01))
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "report: the probability of the %s is not on its image's grid", name);
     const rp_mask *const masks[2] = {visit->mask, visit->truth};
     for (int i = 0; i < 2; i++)
         if (masks[i] && !rp_grid_same(&visit->image->grid, &masks[i]->grid, 0.01))
@@ -80,6 +83,7 @@ static rp_status make_page(rp_text *page, const rp_report *report, rp_error *err
     rp_report_add_numbers(page, report);
     rp_report_add_scores(page, report);
     rp_text_add(page, "</div>");
+    rp_report_add_guard(page, report);
     rp_report_add_curve(page, report);
     rp_report_add_record(page, report, window);
     rp_text_add(page, "</main></body></html>\n");

@@ -24,6 +24,11 @@ bool rp_report_days_between(const char *a, const char *b, long *days);
 void rp_report_add_head(rp_text *page, const rp_report *report);
 void rp_report_add_verdict(rp_text *page, const rp_report *report);
 void rp_report_add_flags(rp_text *page, const rp_report *report);
+/* guard.c */
+/** On the threshold bar, which shows -100 % to span - 100 %. */
+void rp_report_add_interval(rp_text *page, const rp_report *report, double span);
+void rp_report_add_chances(rp_text *page, const rp_report *report);
+void rp_report_add_guard(rp_text *page, const rp_report *report);
 /* figures.c */
 rp_status rp_report_add_pictures(rp_text *page, const rp_report *report, const rp_layout *layout,
                                  rp_window window, rp_error *err);

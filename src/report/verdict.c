@@ -157,10 +157,10 @@ static void add_gauge(rp_text *page, const rp_report *report)
                        at_pr, at_pr, at_pd - at_pr);
     else
         rp_text_printf(page, "<i class=\"PR\" style=\"left:0;width:%.2f%%\">PR</i>", at_pd);
-    rp_text_printf(page,
-                   "<i class=\"PD\" style=\"left:%.2f%%;width:%.2f%%\">PD</i></div>"
-                   "<b class=\"mark\" style=\"left:%.2f%%\"></b><div class=\"ticks\">",
-                   at_pd, 100 - at_pd, at);
+    rp_text_printf(page, "<i class=\"PD\" style=\"left:%.2f%%;width:%.2f%%\">PD</i></div>", at_pd,
+                   100 - at_pd);
+    rp_report_add_interval(page, report, span);
+    rp_text_printf(page, "<b class=\"mark\" style=\"left:%.2f%%\"></b><div class=\"ticks\">", at);
     add_tick(page, 0, -100, "");
     if (at_pd > at_pr + 8) add_tick(page, at_pr, -30, "");
     if (fabs(at_pd - 10000 / span) > 8) add_tick(page, 10000 / span, 0, "");
@@ -237,6 +237,7 @@ void rp_report_add_verdict(rp_text *page, const rp_report *report)
     rp_text_escape(page, r->rule);
     rp_text_add(page, "</p>");
     add_gauge(page, report);
+    rp_report_add_chances(page, report);
     rp_text_add(page, "</div></section>");
 }
 

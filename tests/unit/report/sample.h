@@ -120,9 +120,9 @@ static inline sample *sample_make(const int order[3], int flips, const char *tex
     s->report = (rp_report){
         .subject = text,
         .label = "synthetic",
-        .baseline = {"Baseline", "20240112", &s->image[0], &s->mask[0], NULL, &s->lesion[0]},
+        .baseline = {"Baseline", "20240112", &s->image[0], &s->mask[0], NULL, &s->lesion[0], NULL},
         .followup = {"Follow-up", "2024-04-08", &s->image[1], &s->mask[1], &s->truth,
-                     &s->lesion[1]},
+                     &s->lesion[1], NULL},
         .response = &s->response,
         .loss = s->loss,
         .dice = s->dice,

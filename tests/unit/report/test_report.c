@@ -239,6 +239,49 @@ static void expect_refusal(const rp_report *report, const char *part)
     remove_folder(folder);
 }
 
+static void the_interval_stands_where_it_should(void **state)
+{
+    (void)state;
+    rp_error err;
+    rp_json *interval = NULL, *guard = NULL;
+    rp_image probability = {0};
+    sample *s = sample_make(axial, 0, "P-007");
+    assert_ok(rp_json_parse("{\"diameter_mm\": {\"80\": [31.0, 39.0], \"95\": [28.4, 41.6]},"
+                            "\"change_percent\": {\"80\": [-38, -22], \"95\": [-43.2, -16.8]},"
+                            "\"probability\": {\"CR\": 0.01, \"PR\": 0.57, \"SD\": 0.42,"
+                            "\"PD\": 0}}",
+                            &interval, &err),
+              err);
+    assert_ok(rp_json_parse("{\"count\": 2, \"mean_dice\": 0.876, \"bias_mm\": -1.25, \"trials\":"
+                            "[{\"true_mm\": 30, \"found_mm\": 31}, {\"true_mm\": 0,"
+                            "\"found_mm\": 0}]}",
+                            &guard, &err),
+              err);
+    rp_json_set(s->result, "interval", interval);
+    rp_json_set(s->result, "guard", guard);
+    assert_ok(rp_image_init(&probability, &s->report.followup.image->grid, &err), err);
+    const rp_mask *mask = s->report.followup.mask;
+    for (size_t i = 0; i < rp_grid_voxels(&mask->grid); i++)
+        probability.data[i] = mask->data[i] ? 0.9F : 0.1F;
+    s->report.followup.probability = &probability;
+    char *page = written(&s->report);
+    assert_has(page, "28.4 to 41.6&nbsp;mm");
+    assert_has(page, "31.0 to 39.0&nbsp;mm");
+    assert_has(page, "PR <b>0.57</b>");
+    assert_has(page, "class=\"range wide\"");
+    assert_has(page, "class=\"band\"");
+    assert_int_equal(count_of(page, "class=\"trial\""), 2);
+    assert_has(page, "<td>0.88</td>");
+    assert_only_numbers(page);
+    rp_free(page);
+    s->report.unaccepted = s->report.response; /* chances of what is not accepted are not told */
+    page = written(&s->report);
+    assert_lacks(page, "PR <b>0.57</b>");
+    rp_free(page);
+    rp_image_release(&probability);
+    sample_destroy(s);
+}
+
 static void inconsistent_input_is_refused(void **state)
 {
     (void)state;
@@ -371,6 +414,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_contour_no_better_than_carry_forward_is_called_so),
         cmocka_unit_test(window_and_carry_forward_are_taken_from_the_result),
         cmocka_unit_test(the_smallest_case_is_written),
+        cmocka_unit_test(the_interval_stands_where_it_should),
         cmocka_unit_test(inconsistent_input_is_refused),
         cmocka_unit_test(a_full_disk_leaves_nothing),
         cmocka_unit_test(short_memory_is_an_error_and_no_crash),

@@ -1,0 +1,111 @@
+"""The guard from the outside: what assess prints and writes of intervals and chances, a model that has not
+learnt, and the guard left out."""
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+import harness
+
+try:
+    import nibabel
+    import numpy
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+CONFIG = """
+network: {first_filters: 8, growth: 4, down_layers: [1, 1], bottleneck_layers: 1, dropout: 0.1}
+preprocessing: {spacing_mm: [2.0, 2.0, 3.0]}
+adapt: {copies: 2, crop: [24, 24, 8], learning_rate: 0.01, seed: 5}
+"""
+EPOCHS = 24 if harness.SHORT else 60
+SIZE, SPACING = (12, 40, 44), (3.0, 2.0, 2.0)  # z, y, x
+checks = harness.Checks()
+
+
+def write(path, voxels):
+    affine = numpy.diag([-SPACING[2], -SPACING[1], SPACING[0], 1.0])  # LPS in RAS
+    nibabel.save(nibabel.Nifti1Image(voxels.transpose(2, 1, 0).astype(numpy.int16), affine), path)
+
+
+def make_visit(root, name, radius_mm, seed):
+    z, y, x = numpy.meshgrid(*[numpy.arange(n) * s for n, s in zip(SIZE, SPACING)], indexing="ij")
+    lesion = ((x - 42) / 1.2) ** 2 + (y - 40) ** 2 + (z - 17) ** 2 < radius_mm**2
+    hu = numpy.where(lesion, 120.0, 20.0) + numpy.random.default_rng(seed).normal(0, 8, SIZE)
+    write(root / f"{name}.nii.gz", numpy.rint(hu))
+    write(root / f"{name}_mask.nii.gz", lesion)
+
+
+def assess(root, out, *more):
+    done = harness.run("assess", "--baseline", root / "before.nii.gz", "--contour", root / "before_mask.nii.gz",
+                       "--followup", root / "after.nii.gz", "--out", root / out, "--config", root / "tiny.yaml",
+                       "--memory", "1G", *more)
+    path = root / out / "result.json"
+    return done, json.loads(path.read_text()) if path.exists() else {}
+
+
+def faults_of(done):
+    return done.faults + ([] if done.returncode == 0 else [f"exit {done.returncode}: {done.stderr}"])
+
+
+def keys(result):
+    return {d["key"] for d in result.get("plausibility", {}).get("doubts", [])}
+
+
+def check_answer(done, result):
+    faults = faults_of(done)
+    interval, guard = result["interval"], result["guard"]
+    low, high = interval["diameter_mm"]["95"]
+    found = result["followup"]["longest_diameter_mm"]
+    if not low < interval["centre_mm"] < high or not low < found < high:
+        faults.append(f"{low} to {high} mm round {interval['centre_mm']} and {found}")
+    if not low < interval["diameter_mm"]["80"][0] < interval["diameter_mm"]["80"][1] < high:
+        faults.append("80 % is not within 95 %")
+    change = 100 * (high / result["baseline"]["longest_diameter_mm"] - 1)
+    if abs(change - interval["change_percent"]["95"][1]) > 1e-9:
+        faults.append("the change's limit is not the diameter's")
+    if abs(sum(interval["probability"].values()) - 1) > 1e-9:
+        faults.append(f"chances {interval['probability']}")
+    if guard["count"] != len(guard["trials"]) or guard["kind"] != "remodel" or guard["mean_dice"] < 0.6:
+        faults.append(f"guard {guard}")
+    if f"({'95 %'}: {low:.1f} to {high:.1f})" not in done.stdout:
+        faults.append("the interval is not printed: " + done.stdout)
+    checks.report("an assessment tells interval, chances and trials", faults)
+
+
+def check_report(root):
+    page = (root / "out" / "report.html").read_text()
+    wanted = ('class="range wide"', 'class="range near"', 'class="trial"', "True diameter with", 'class="band"')
+    checks.report("its report shows them", [f"no {w}" for w in wanted if w not in page])
+
+
+def main():
+    harness.require_program()
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        make_visit(root, "before", 13.0, 1)
+        make_visit(root, "after", 8.0, 2)
+        (root / "tiny.yaml").write_text(CONFIG)
+        done, result = assess(root, "out", "--epochs", EPOCHS, "--guard", 6, "--accept-implausible", "all")
+        check_answer(done, result)
+        check_report(root)
+        again = assess(root, "again", "--epochs", EPOCHS, "--guard", 6, "--threads", 1,
+                       "--accept-implausible", "all")[1]
+        same = all(result[k] == again.get(k) for k in ("guard", "interval"))
+        checks.report("with another number of threads they are the same", [] if same else ["they differ"])
+        done, result = assess(root, "raw", "--epochs", 2, "--guard", 4)
+        refused = result["response"] == "NE" and "guard_failed" in keys(result) and "Interval" not in done.stdout
+        checks.report("a model that has not learnt gives no answer",
+                      faults_of(done) + ([] if refused else [f"{result['response']} {keys(result)} {done.stdout}"]))
+        done, result = assess(root, "off", "--epochs", 2, "--guard", "off")
+        left = result["guard"] is None and result["interval"] is None and "guard_failed" not in keys(result)
+        checks.report("the guard can be left out", faults_of(done) + ([] if left else ["it is there"]))
+        done = assess(root, "bad", "--guard", "100")[0]
+        checks.report("a number out of range is refused", [] if done.returncode == 2 else [done.stderr])
+    sys.exit(checks.finish())
+
+
+if __name__ == "__main__":
+    main()
