@@ -116,7 +116,7 @@ def simulated_cases(o):
 
 
 def settings_text(adapt):
-    lines = ["preprocessing:", f"  spacing_mm: {SPACING}", "adapt:"]
+    lines = ["recipe: study", "preprocessing:", f"  spacing_mm: {SPACING}", "adapt:"]
     for key, value in adapt.items():
         if isinstance(value, dict):
             lines += [f"  {key}:"] + [f"    {k}: {v}" for k, v in value.items()]

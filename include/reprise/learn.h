@@ -305,6 +305,11 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
                    rp_adapt_curve *curve, rp_error *err);
 
+/** RP_ERR_REFUSED, saying what differs, for a model that was not adapted to exactly this image and
+ *  contour (provenance); the order of axes in memory does not matter. */
+rp_status rp_model_check_adapted(const rp_model *model, const rp_image *image, const rp_mask *mask,
+                                 rp_error *err);
+
 /* ---- training a general model ------------------------------------------------------------ */
 
 /**

@@ -21,7 +21,9 @@ enum {
     KEY_DEFINITION,
     KEY_DATE_ORDER,
     KEY_NO_DATES,
-    KEY_KEEP_CHECKPOINT
+    KEY_KEEP_CHECKPOINT,
+    KEY_AT,
+    KEY_PATIENT_MODEL
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +31,10 @@ static const struct argp_option options[] = {
     {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "Its lesion: RTSTRUCT, SEG or NIfTI mask", 0},
     {"followup", KEY_FOLLOWUP, "CT", 0, "CT after treatment: DICOM folder or NIfTI file", 0},
     {"out", KEY_OUT, "DIR", 0, "Folder for the results", 0},
+    {"at", KEY_AT, "X,Y,Z", 0,
+     "Look for the lesion here on the follow-up (mm, LPS), not where the registration says", 0},
+    {"patient-model", KEY_PATIENT_MODEL, "FILE", 0,
+     "Model that was adapted to this baseline and contour already: nothing is adapted", 0},
     {"truth", KEY_TRUTH, "FILE[:ROI]", 0, "The follow-up's true lesion, to score the result", 0},
     {"series", KEY_SERIES, "UID", 0, "Series of the baseline's folder", 0},
     {"followup-series", KEY_FOLLOWUP_SERIES, "UID", 0, "Series of the follow-up's folder", 0},
@@ -78,6 +84,9 @@ static error_t parse_word(int key, char *argument, struct argp_state *state)
     case KEY_PRIOR_LESION:
         a->prior_lesion = argument;
         return 0;
+    case KEY_PATIENT_MODEL:
+        a->patient_model = argument;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -101,6 +110,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_PRIOR:
         if (!assess_add_prior(a, argument)) argp_error(state, "out of memory");
         return 0;
+    case KEY_AT:
+        cmd_take_at(state, argument, a->at);
+        a->has_at = true;
+        return 0;
     case KEY_DATE_ORDER:
         a->allow_date_order = true;
         return 0;
@@ -118,6 +131,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--baseline, --contour, --followup and --out are needed");
         if (a->prior_lesion && !a->prior_count)
             argp_error(state, "--prior-lesion goes with --prior-sr only");
+        if (a->patient_model && (a->learning.model || a->learning.resume))
+            argp_error(state, "--patient-model does not go with --model or --resume");
         return 0;
     default:
         return parse_word(key, argument, state);
@@ -170,10 +185,15 @@ static rp_status load(assess *a, rp_error *err)
     if (status) return status;
     const char *images = cmd_label_of_both(a->baseline_ct.label, a->followup_ct.label);
     snprintf(a->label, sizeof a->label, "%s", cmd_label_of_both(images, a->contour.label));
-    status = cmd_learning_model(&a->arguments->learning, a->label, &a->settings, &a->model, err);
+    status = a->arguments->patient_model ? assess_take_model(a, err)
+                                         : cmd_learning_model(&a->arguments->learning, a->label,
+                                                              &a->settings, &a->model, err);
     if (status) return status;
-    memcpy(a->model.provenance.image_repair, a->baseline_ct.repair, sizeof a->baseline_ct.repair);
-    memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
+    if (!a->arguments->patient_model) {
+        memcpy(a->model.provenance.image_repair, a->baseline_ct.repair,
+               sizeof a->baseline_ct.repair);
+        memcpy(a->base_model_sha256, a->model.sha256, sizeof a->base_model_sha256);
+    }
     assess_flag_inputs(a);
     return assess_check_memory(a, err);
 }
@@ -200,6 +220,7 @@ static rp_status prepare(assess *a, rp_error *err)
 
 static rp_status adapt(assess *a, rp_error *err)
 {
+    if (a->arguments->patient_model) return RP_OK;
     rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask,
                                 &a->settings.adapt, a->progress, &a->curve, err);
     if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
@@ -218,7 +239,7 @@ static rp_status guard(assess *a, rp_error *err)
 static rp_status segment(assess *a, rp_error *err)
 {
     rp_predict_options how = a->settings.predict;
-    how.prior = &a->contour.mask;
+    cmd_place_apply(&a->place, &how);
     rp_status status =
         rp_predict(&a->model, &a->followup_ct.series.image, &how, a->progress, &a->prediction, err);
     if (!status)
@@ -226,6 +247,13 @@ static rp_status segment(assess *a, rp_error *err)
                                &a->settings, a->progress, err);
     a->self_dice = a->model.provenance.self_dice;
     return status;
+}
+
+static rp_status verify(assess *a, rp_error *err)
+{
+    (void)err;
+    assess_doubt(a);
+    return RP_OK;
 }
 
 /* Runs a step and keeps how long it took. */
@@ -244,11 +272,12 @@ static rp_status perform(assess *a, rp_error *err)
     a->timing.start = rp_seconds();
     rp_status status = prepare(a, err);
     if (!status) status = timed(load, a, &a->timing.load, err);
+    if (!status) status = timed(assess_locate, a, &a->timing.align, err);
     if (!status) status = timed(adapt, a, &a->timing.adapt, err);
     if (!status) status = timed(guard, a, &a->timing.guard, err);
     if (!status) status = timed(segment, a, &a->timing.segment, err);
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
-    if (!status) status = timed(assess_doubt, a, &a->timing.verify, err);
+    if (!status) status = timed(verify, a, &a->timing.verify, err);
     if (!status) assess_flag_findings(a);
     if (!status) status = assess_write(a, err);
     if (!status && !a->arguments->keep_checkpoint)
@@ -264,6 +293,7 @@ static void release(assess *a)
     rp_prediction_release(&a->prediction);
     rp_mask_release(&a->carried);
     rp_model_release(&a->model);
+    cmd_place_release(&a->place);
     cmd_contour_release(&a->contour);
     cmd_contour_release(&a->truth);
     cmd_ct_release(&a->baseline_ct);

@@ -22,8 +22,10 @@ typedef struct assess_arguments {
     const char *series, *followup_series, *subject;
     const char **priors, *prior_lesion; /* earlier reports, and their lesion */
     size_t prior_count;
+    const char *patient_model; /* adapted already; NULL: not given */
+    double at[3];
     rp_diameter_definition definition;
-    bool has_definition, allow_date_order, no_dates, keep_checkpoint;
+    bool has_definition, allow_date_order, no_dates, keep_checkpoint, has_at;
     int argc;
     char **argv;
 } assess_arguments;
@@ -39,8 +41,7 @@ typedef struct assess_memory {
 } assess_memory;
 
 typedef struct assess_timing {
-    double start, load, adapt, guard, segment, measure,
-        verify; /* seconds; start is a point in time */
+    double start, load, align, adapt, guard, segment, measure, verify; /* seconds; start is a time */
 } assess_timing;
 
 /* The lesion in earlier reports, where there are some. */
@@ -66,6 +67,7 @@ typedef struct assess {
     int interval_days;
     bool has_interval;
     rp_model model;
+    cmd_place place; /* of the lesion on the follow-up */
     char base_model_sha256[RP_SHA256_HEX], model_sha256[RP_SHA256_HEX];
     assess_memory memory;
     rp_adapt_curve curve;
@@ -86,9 +88,14 @@ void assess_flag_add(assess *a, const char *key, const char *format, ...) RP_PRI
 /* What the contour's conversion and the data's labels tell. */
 void assess_flag_inputs(assess *a);
 /* Whether the visits, what was found and the model let the response be answered; else it is NE. */
-rp_status assess_doubt(assess *a, rp_error *err);
+void assess_doubt(assess *a);
 /* What the prediction and the measurements tell. */
 void assess_flag_findings(assess *a);
+
+/* assess_place.c: registers the visits and finds where the lesion is looked for. */
+rp_status assess_locate(assess *a, rp_error *err);
+/* Takes a model that was adapted before, where it belongs to this baseline and contour. */
+rp_status assess_take_model(assess *a, rp_error *err);
 
 /* Refuses two patients and a follow-up older than the baseline; flags what cannot be checked. */
 rp_status assess_check_pair(assess *a, rp_error *err);

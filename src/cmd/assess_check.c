@@ -129,11 +129,10 @@ static size_t larger(size_t a, size_t b)
 
 /* Images stay loaded throughout; the follow-up's masks and the probabilities of either come and go.
  */
-static size_t image_bytes(const assess *a)
+static size_t image_bytes(const assess *a, const rp_preprocessing *p)
 {
     const rp_grid *before = &a->baseline_ct.series.image.grid;
     const rp_grid *after = &a->followup_ct.series.image.grid;
-    const rp_preprocessing *p = &a->settings.preprocessing;
     const rp_grid before_working = rp_working_grid(p, before);
     const rp_grid after_working = rp_working_grid(p, after);
     enum { IMAGE = 4, PROBABILITY = 4, LABELS = 4, MASK = 1 };
@@ -155,18 +154,22 @@ rp_status assess_check_memory(assess *a, rp_error *err)
 {
     assess_memory *m = &a->memory;
     const cmd_settings *settings = &a->settings;
-    size_t at_baseline;
+    const rp_grid *before = &a->baseline_ct.series.image.grid;
+    const rp_grid *after = &a->followup_ct.series.image.grid;
+    size_t at_baseline = 0;
+    rp_preprocessing p = a->model.preprocessing;
+    int region[3];
     m->budget = cmd_memory_budget(&a->arguments->common);
-    m->images = image_bytes(a);
-    rp_status status =
-        cmd_training_bytes(settings, &a->baseline_ct.series.image.grid, &m->training, err);
-    if (!status)
-        status =
-            cmd_prediction_bytes(settings, &a->baseline_ct.series.image.grid, &at_baseline, err);
-    if (!status)
-        status =
-            cmd_prediction_bytes(settings, &a->followup_ct.series.image.grid, &m->prediction, err);
+    memcpy(region, a->model.region, sizeof region);
+    rp_status status = RP_OK;
+    if (!a->arguments->patient_model)
+        status = cmd_region_bounds(settings, before, &a->contour.mask, &p, region, err);
+    if (!status && !a->arguments->patient_model)
+        status = cmd_training_bytes(settings, before, region, &m->training, err);
+    if (!status) status = cmd_prediction_bytes(settings, before, region, &at_baseline, err);
+    if (!status) status = cmd_prediction_bytes(settings, after, region, &m->prediction, err);
     if (status) return status;
+    m->images = image_bytes(a, &p);
     m->prediction = larger(m->prediction, at_baseline);
     const size_t network = larger(m->training, m->prediction);
     if (m->images + network > m->budget)

@@ -208,4 +208,8 @@ void assess_flag_findings(assess *a)
                         "Carried forward, the baseline contour lies outside the follow-up image.");
     flag_components(a);
     flag_borders(a);
+    const char *key;
+    char text[400];
+    if (cmd_place_remark(&a->place, &key, text)) assess_flag_add(a, key, "%s", text);
+    if (cmd_box_remark(&a->prediction, &key, text)) assess_flag_add(a, key, "%s", text);
 }

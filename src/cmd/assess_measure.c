@@ -38,7 +38,7 @@ static rp_status score(assess *a, rp_error *err)
     return status;
 }
 
-rp_status assess_doubt(assess *a, rp_error *err)
+void assess_doubt(assess *a)
 {
     const cmd_doubt_input input = {.settings = &a->settings,
                                    .accept = &a->arguments->accept,
@@ -47,10 +47,11 @@ rp_status assess_doubt(assess *a, rp_error *err)
                                    .contour = &a->contour.mask,
                                    .found = &a->prediction.mask,
                                    .prediction = &a->prediction,
-                                   .self_dice = a->self_dice,
+                                   .place = &a->place,
+                                   .model = &a->model,
                                    .guard = &a->guard,
                                    .curve = &a->curve};
-    return cmd_doubt(&input, &a->response, &a->doubts, err);
+    cmd_doubt(&input, &a->response, &a->doubts);
 }
 
 rp_status assess_measure(assess *a, rp_error *err)

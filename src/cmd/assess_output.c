@@ -23,8 +23,9 @@ rp_status assess_protect_inputs(const assess *a, rp_error *err)
     const char *roi;
     rp_status status = cmd_split_roi(g->contour, &contour, &roi, err);
     if (!status && g->truth) status = cmd_split_roi(g->truth, &truth, &roi, err);
-    const char *const inputs[] = {g->baseline, contour,           g->followup,
-                                  truth,       g->learning.model, g->learning.config};
+    const char *const inputs[] = {g->baseline,     contour,           g->followup,
+                                  truth,           g->learning.model, g->learning.config,
+                                  g->patient_model};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs && !status; i++) {
         if (!inputs[i]) continue;
         status = cmd_protect_input(inputs[i], a->checkpoint, err);

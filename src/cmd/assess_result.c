@@ -92,6 +92,12 @@ static rp_json *adaptation_json(const assess *a)
     const rp_adapt_curve *curve = &a->curve;
     rp_json_set_int(json, "epochs", (int64_t)curve->epochs);
     rp_json_set_int(json, "resumed_epochs", curve->resumed_epochs);
+    rp_json_set_bool(json, "given", a->arguments->patient_model != NULL);
+    rp_json_set_numbers(json, "spacing_mm", a->model.preprocessing.spacing, 3);
+    if (a->model.region[0])
+        rp_json_set(json, "region_zyx", cmd_zyx_json(a->model.region));
+    else
+        rp_json_set_string(json, "region_zyx", NULL);
     rp_json_set_number(json, "baseline_self_dice", a->self_dice);
     rp_json_set_numbers(json, "loss", curve->loss, curve->epochs);
     rp_json_set_numbers(json, "dice", curve->dice, curve->epochs);
@@ -205,6 +211,7 @@ static rp_json *timing_json(const assess *a)
     rp_json *json = rp_json_object();
     const assess_timing *t = &a->timing;
     rp_json_set_number(json, "load_seconds", t->load);
+    rp_json_set_number(json, "align_seconds", t->align);
     rp_json_set_number(json, "adapt_seconds", t->adapt);
     rp_json_set_number(json, "guard_seconds", t->guard);
     rp_json_set_number(json, "segment_seconds", t->segment);
@@ -255,6 +262,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "baseline", visit_json(a, &a->baseline, &a->baseline_ct));
     rp_json_set(json, "followup", followup_json(a));
     rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
+    rp_json_set(json, "place", cmd_place_json(&a->place, &a->prediction));
     set_guard(json, a);
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
@@ -286,7 +294,7 @@ static void print_interval(const assess *a)
     cmd_chances_text(&a->guard, chances);
     if (interval[0] && a->doubts.answered)
         printf("%-10s %s, %s\n", "Interval", interval, chances);
-    else if (a->guard.on && !a->guard.answer.found)
+    else if (a->guard.on && !a->guard.answer.found && !a->doubts.doubts.found[RP_DOUBT_GUARD])
         printf("%-10s the lesion is gone with %.2f, else it was missed\n", "Interval",
                a->guard.answer.gone);
 }

@@ -219,9 +219,11 @@ void cmd_add_label(char label[32], const char *other);
 
 /* ---- settings (settings.c, YAML by libcyaml) --------------------------------------------- */
 
-/* Everything that can be tuned, with the defaults of the library; a file sets what it names, the
- * command line wins over the file. */
+/* Everything that can be tuned: a recipe's, what a file names, the command line, each going before
+ * the one named first. */
 typedef struct cmd_settings {
+    rp_recipe recipe;
+    bool has_recipe; /* the command line names it: a file's does not count */
     rp_fcd_config network;
     rp_preprocessing preprocessing;
     rp_adapt_options adapt;
@@ -234,6 +236,10 @@ typedef struct cmd_settings {
 } cmd_settings;
 
 void cmd_settings_defaults(cmd_settings *settings);
+/* All settings of the adaptation become the recipe's. */
+void cmd_settings_take_recipe(cmd_settings *settings, rp_recipe recipe);
+/* A crop is one of whole images. */
+void cmd_settings_take_crop(cmd_settings *settings, const int crop[3]);
 /* Unknown keys and values out of range are errors that name the file and the key. */
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err);
 /* All of them as JSON, for the provenance of a result. */

@@ -91,7 +91,9 @@ rp_status cmd_self_dice(rp_model *model, const rp_image *image, const rp_mask *c
     rp_prediction own = {0};
     double dice = 0.0;
     char clause[200];
+    double centre[3];
     how.prior = contour;
+    if (rp_region_centre(contour, centre)) how.at = centre;
     rp_status status = rp_predict(model, image, &how, progress, &own, err);
     if (!status) status = rp_measure_dice(&own.mask, contour, &dice, err);
     rp_prediction_release(&own);
@@ -104,11 +106,10 @@ rp_status cmd_self_dice(rp_model *model, const rp_image *image, const rp_mask *c
 
 /* ---- the judgement ----------------------------------------------------------------------- */
 
-static double coarser_voxel_mm3(const cmd_settings *settings, const rp_grid *grid)
+static double coarser_voxel_mm3(const rp_preprocessing *p, const rp_grid *grid)
 {
     double volume = 1.0;
-    for (int a = 0; a < 3; a++)
-        volume *= fmax(settings->preprocessing.spacing[a], grid->spacing[a]);
+    for (int a = 0; a < 3; a++) volume *= fmax(p->spacing[a], grid->spacing[a]);
     return volume;
 }
 
@@ -147,42 +148,37 @@ static rp_response_result not_evaluable(const cmd_doubts *d, bool measurable)
     return ne;
 }
 
-rp_status cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doubts *out,
-                    rp_error *err)
+void cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doubts *out)
 {
     const double all_in_view = 0.98;
-    rp_alignment alignment;
+    const rp_alignment *alignment = &in->place->alignment;
     *out = (cmd_doubts){.answered = true};
-    rp_status status = rp_align_visits(in->baseline, in->followup, &alignment, err);
-    if (status) return status;
-    rp_compare_intensities(&alignment, in->baseline, in->followup, &out->intensities);
-    rp_compare_places(&alignment, in->contour, in->found, &out->place);
+    rp_compare_intensities(alignment, in->baseline, in->followup, &out->intensities);
+    rp_compare_places(alignment, in->contour, in->found, &out->place);
     /* A network draws the last voxels before an edge badly. */
     const int margin = out->place.in_view < all_in_view ? 2 : 0;
     const rp_verify_input input = {
-        .self_dice = in->self_dice,
+        .self_dice = in->model->provenance.self_dice,
         .baseline_mm3 = volume_mm3(in->contour),
         .found_mm3 = volume_mm3(in->found),
         .parts = in->prediction->components,
         .part_share = in->prediction->part_share,
-        .voxel_mm3 = coarser_voxel_mm3(in->settings, &in->followup->grid),
+        .voxel_mm3 = coarser_voxel_mm3(&in->model->preprocessing, &in->followup->grid),
         .baseline_leaves_view = rp_leaves_view(in->baseline, in->contour, 0),
         .followup_leaves_view = rp_leaves_view(in->followup, in->found, margin),
-        .alignment = &alignment,
+        .alignment = alignment,
         .place = &out->place};
     rp_verify(&input, &in->settings->verify, &out->doubts);
     cmd_guard_judge(in->guard, in->settings, in->curve, &out->doubts);
-    out->registration = alignment.registration;
-    rp_alignment_release(&alignment);
+    out->registration = alignment->registration;
     for (int i = 0; i < RP_DOUBTS; i++) {
         out->accepted[i] = out->doubts.found[i] && in->accept->doubts[i];
         if (out->doubts.found[i] && !out->accepted[i]) out->answered = false;
     }
-    if (out->answered) return RP_OK;
+    if (out->answered) return;
     out->measured = *response;
     if (response->response != RP_NE)
         *response = not_evaluable(out, response->measurable_at_baseline);
-    return RP_OK;
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */

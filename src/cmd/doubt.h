@@ -6,6 +6,7 @@
 #define REPRISE_CMD_DOUBT_H
 
 #include "guard.h"
+#include "place.h"
 
 /* The reasons that a person has accepted. */
 typedef struct cmd_accept {
@@ -25,9 +26,10 @@ typedef struct cmd_doubt_input {
     const rp_image *baseline, *followup;
     const rp_mask *contour, *found;
     const rp_prediction *prediction; /* of the follow-up: its parts */
-    double self_dice;
-    const cmd_guarded *guard;    /* NULL: none */
-    const rp_adapt_curve *curve; /* of the adaptation; NULL: not known */
+    const cmd_place *place;          /* with the alignment of the two */
+    const rp_model *model;           /* with its Dice on its own baseline */
+    const cmd_guarded *guard;        /* NULL: none */
+    const rp_adapt_curve *curve;     /* of the adaptation; NULL: not known */
 } cmd_doubt_input;
 
 typedef struct cmd_doubts {
@@ -40,10 +42,9 @@ typedef struct cmd_doubts {
     rp_response_result measured; /* not answered: what the figures alone would say */
 } cmd_doubts;
 
-/* Registers the two visits, looks at what was found, and makes the response NE where it cannot be
+/* Looks at the two visits and at what was found, and makes the response NE where it cannot be
  * answered. One that is NE already stays as it is. */
-rp_status cmd_doubt(const cmd_doubt_input *input, rp_response_result *response, cmd_doubts *out,
-                    rp_error *err);
+void cmd_doubt(const cmd_doubt_input *input, rp_response_result *response, cmd_doubts *out);
 /* A sentence for the reader; what: an index of doubts.found. */
 void cmd_doubt_sentence(const cmd_doubts *doubts, int what, char text[400]);
 /* "answered", "doubts", "measured", "alignment". */

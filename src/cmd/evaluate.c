@@ -27,7 +27,9 @@ enum {
     KEY_REGISTRATION,
     KEY_NO_REGISTRATION,
     KEY_SHOW,
-    KEY_CASE
+    KEY_CASE,
+    KEY_RECIPE,
+    KEY_REGION
 };
 
 static const struct argp_option options[] = {
@@ -38,9 +40,14 @@ static const struct argp_option options[] = {
      0},
     {"out", KEY_OUT, "DIR", 0, "Where results go; finished patients found there are kept", 0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of each adaptation (default: 350)", 0},
+    {"recipe", KEY_RECIPE, "quick|study", 0,
+     "How to adapt: on a box round the lesion, or as in the study (default: quick)", 0},
+    {"region", KEY_REGION, "box|whole", 0, "Adapt to a box round the lesion, or to whole images",
+     0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of each adaptation (default: 120; study: 350)", 0},
     {"copies", KEY_COPIES, "N", 0, "Perturbed copies that make an epoch", 0},
-    {"crop", KEY_CROP, "ZxYxX", 0, "Extent of a copy in voxels of the working grid", 0},
+    {"crop", KEY_CROP, "ZxYxX", 0,
+     "Extent of a copy in voxels of the working grid; of whole images", 0},
     {"seed", KEY_SEED, "N", 0, "Seed of everything random", 0},
     {"jobs", KEY_JOBS, "N", 0, "Patients side by side, which share threads and memory (default: 1)",
      0},
@@ -60,6 +67,13 @@ static error_t parse_number(int key, char *argument, struct argp_state *state,
     switch (key) {
     case KEY_EPOCHS:
         cmd_take_epochs(state, argument, &a->epochs);
+        return 0;
+    case KEY_RECIPE:
+        cmd_take_recipe(state, argument, &a->recipe, &a->has_recipe);
+        return 0;
+    case KEY_REGION:
+        cmd_take_region(state, argument, &a->whole);
+        a->has_region = true;
         return 0;
     case KEY_COPIES:
         cmd_take_copies(state, argument, &a->copies);
@@ -162,6 +176,10 @@ static rp_status take_settings(evaluate_run *run, rp_error *err)
                                    .epochs = a->epochs,
                                    .copies = a->copies,
                                    .crop = {a->crop[0], a->crop[1], a->crop[2]},
+                                   .recipe = a->recipe,
+                                   .has_recipe = a->has_recipe,
+                                   .has_region = a->has_region,
+                                   .whole = a->whole,
                                    .seed = a->seed,
                                    .has_seed = a->has_seed};
     const rp_status status = cmd_learning_settings(&learning, &run->settings, err);

@@ -21,7 +21,8 @@ typedef struct evaluate_arguments {
     int epochs, copies, jobs; /* 0: not given */
     int crop[3];
     uint64_t seed;
-    bool has_seed;
+    bool has_seed, has_recipe, has_region, whole;
+    rp_recipe recipe;
     evaluate_registration registration;
     const char **shown; /* --show: patients whose contours the report draws besides */
     size_t shown_count;

@@ -211,8 +211,10 @@ static rp_status predict(work *w, const rp_model *model, int visit, rp_source so
 }
 
 /* A response that cannot be believed is NE, and every reason a failure of the case. */
-static rp_status doubt(work *w, const rp_model *model, const rp_prediction *found, rp_error *err)
+static rp_status doubt(work *w, const rp_model *model, const cmd_place *place,
+                       const rp_prediction *found, rp_error *err)
 {
+    rp_status status = RP_OK;
     const cmd_doubt_input input = {.settings = &w->run->settings,
                                    .accept = &w->run->arguments->accept,
                                    .baseline = &w->ct[0].series.image,
@@ -220,10 +222,10 @@ static rp_status doubt(work *w, const rp_model *model, const rp_prediction *foun
                                    .contour = &w->contour[0].mask,
                                    .found = &found->mask,
                                    .prediction = found,
-                                   .self_dice = model->provenance.self_dice};
+                                   .place = place,
+                                   .model = model};
     cmd_doubts doubts;
-    rp_status status =
-        cmd_doubt(&input, &w->one->score[RP_SOURCE_IDOL_POST].response, &doubts, err);
+    cmd_doubt(&input, &w->one->score[RP_SOURCE_IDOL_POST].response, &doubts);
     for (int i = 0; !status && i < RP_DOUBTS; i++) {
         RP_AUTOFREE char *text =
             rp_format("%s: %s", rp_doubt_key((rp_doubt)i), doubts.doubts.clause[i]);
@@ -235,19 +237,47 @@ static rp_status doubt(work *w, const rp_model *model, const rp_prediction *foun
     return status;
 }
 
+/* How the place was found, and that a box grew. */
+static rp_status remark(work *w, const cmd_place *place, const rp_prediction *found, rp_error *err)
+{
+    const char *key[2];
+    char text[2][400];
+    const bool odd[2] = {cmd_place_remark(place, &key[0], text[0]),
+                         cmd_box_remark(found, &key[1], text[1])};
+    rp_status status = RP_OK;
+    for (int i = 0; i < 2 && !status; i++) {
+        if (!odd[i]) continue;
+        RP_AUTOFREE char *both = rp_format("%s: %s", key[i], text[i]);
+        status = both ? rp_case_add_failure(w->one, "to check", both, err)
+                      : rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    }
+    return status;
+}
+
 /* What the baseline contour tells about the lesion's place is known to the patient model's user, so
  * it chooses among components; the general model has its largest. */
 static rp_status predict_adapted(work *w, rp_model *model, double started, rp_error *err)
 {
-    rp_predict_options how = w->run->settings.predict;
+    const cmd_settings *settings = &w->run->settings;
+    const cmd_place_request request = {.baseline = &w->ct[0].series.image,
+                                       .followup = &w->ct[1].series.image,
+                                       .contour = &w->contour[0].mask,
+                                       .as_stored = settings->recipe == RP_RECIPE_STUDY &&
+                                                    settings->adapt.region.whole};
+    rp_predict_options how = settings->predict;
     rp_prediction found = {0};
-    how.prior = &w->contour[0].mask;
-    rp_status status = rp_predict(model, &w->ct[1].series.image, &how, progress_of(w), &found, err);
+    cmd_place place;
+    rp_status status = cmd_place_find(&request, &place, err);
+    if (status) return status;
+    cmd_place_apply(&place, &how);
+    status = rp_predict(model, &w->ct[1].series.image, &how, progress_of(w), &found, err);
     if (!status) status = score(w, RP_SOURCE_IDOL_POST, &found.mask, started, err);
     if (!status)
         status = cmd_self_dice(model, &w->ct[0].series.image, &w->contour[0].mask,
                                &w->run->settings, progress_of(w), err);
-    if (!status) status = doubt(w, model, &found, err);
+    if (!status) status = doubt(w, model, &place, &found, err);
+    if (!status) status = remark(w, &place, &found, err);
+    cmd_place_release(&place);
     rp_prediction_release(&found);
     return status;
 }

@@ -235,6 +235,7 @@ static rp_status add_model(const info_options *o, rp_json *json, rp_error *err)
     rp_json_set_number(preprocessing, "window_low_hu", model.preprocessing.window_low_hu);
     rp_json_set_number(preprocessing, "window_high_hu", model.preprocessing.window_high_hu);
     rp_json_set_numbers(preprocessing, "spacing_mm", model.preprocessing.spacing, 3);
+    if (model.region[0]) rp_json_set(preprocessing, "region_zyx", cmd_zyx_json(model.region));
     rp_json_set(json, "preprocessing", preprocessing);
     rp_json_set(json, "provenance", provenance_json(&model.provenance));
     rp_model_release(&model);

@@ -17,6 +17,8 @@ enum {
     KEY_CROP,
     KEY_SEED,
     KEY_RESUME,
+    KEY_RECIPE,
+    KEY_REGION,
     KEY_PATIENT,
     KEY_SERIES,
     KEY_NON_CT
@@ -26,13 +28,19 @@ static const struct argp_option learning_options[] = {
     {NULL, 0, NULL, 0, "Adaptation:", 50},
     {"model", KEY_MODEL, "FILE", 0, "General model to start from (default: fresh weights)", 0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of the adaptation (default: 350)", 0},
+    {"recipe", KEY_RECIPE, "quick|study", 0,
+     "How to adapt: on a box round the lesion, or as in the study (default: quick)", 0},
+    {"region", KEY_REGION, "box|whole", 0, "Adapt to a box round the lesion, or to whole images",
+     0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of the adaptation (default: 120; study: 350)", 0},
     {"copies", KEY_COPIES, "N", 0, "Perturbed copies that make an epoch", 0},
-    {"crop", KEY_CROP, "ZxYxX", 0, "Extent of a copy in voxels of the working grid", 0},
+    {"crop", KEY_CROP, "ZxYxX", 0,
+     "Extent of a copy in voxels of the working grid; of whole images", 0},
     {"seed", KEY_SEED, "N", 0, "Seed of everything random", 0},
     {"resume", KEY_RESUME, NULL, 0, "Continue from the checkpoint of an interrupted run", 0},
     {NULL, 0, NULL, 0, "Overriding a refusal:", 60},
-    {"allow-patient-mismatch", KEY_PATIENT, NULL, 0, "Inputs are of different patients, by ID, name, birth date or sex", 0},
+    {"allow-patient-mismatch", KEY_PATIENT, NULL, 0,
+     "Inputs are of different patients, by ID, name, birth date or sex", 0},
     {"allow-series-mismatch", KEY_SERIES, NULL, 0, "The contour refers to another series", 0},
     {"allow-non-ct", KEY_NON_CT, NULL, 0, "The modality is not CT", 0},
     {0}};
@@ -59,6 +67,20 @@ void cmd_take_seed(struct argp_state *state, const char *argument, uint64_t *see
     *has_seed = true;
 }
 
+void cmd_take_recipe(struct argp_state *state, const char *argument, rp_recipe *recipe,
+                     bool *has_recipe)
+{
+    *has_recipe = rp_recipe_parse(argument, recipe);
+    if (!*has_recipe) argp_error(state, "--recipe is quick or study, not '%s'", argument);
+}
+
+void cmd_take_region(struct argp_state *state, const char *argument, bool *whole)
+{
+    *whole = strcmp(argument, "whole") == 0;
+    if (!*whole && strcmp(argument, "box") != 0)
+        argp_error(state, "--region is box or whole, not '%s'", argument);
+}
+
 static error_t parse_learning(int key, char *argument, struct argp_state *state)
 {
     cmd_learning *learning = state->input;
@@ -80,6 +102,13 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_SEED:
         cmd_take_seed(state, argument, &learning->seed, &learning->has_seed);
+        return 0;
+    case KEY_RECIPE:
+        cmd_take_recipe(state, argument, &learning->recipe, &learning->has_recipe);
+        return 0;
+    case KEY_REGION:
+        cmd_take_region(state, argument, &learning->whole);
+        learning->has_region = true;
         return 0;
     case KEY_RESUME:
         learning->resume = true;
@@ -103,13 +132,19 @@ const struct argp cmd_learning_argp = {.options = learning_options, .parser = pa
 rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *settings, rp_error *err)
 {
     cmd_settings_defaults(settings);
+    if (learning->has_recipe) cmd_settings_take_recipe(settings, learning->recipe);
+    settings->has_recipe = learning->has_recipe;
     if (learning->config) {
         rp_status status = cmd_settings_read(learning->config, settings, err);
         if (status) return status;
     }
     if (learning->epochs) settings->adapt.epochs = learning->epochs;
     if (learning->copies) settings->adapt.copies = learning->copies;
-    if (learning->crop[0]) memcpy(settings->adapt.crop, learning->crop, sizeof learning->crop);
+    if (learning->has_region) settings->adapt.region.whole = learning->whole;
+    if (learning->crop[0] && learning->has_region && !learning->whole)
+        return rp_fail(err, RP_ERR_ARGUMENT,
+                       "--crop is one of whole images: it does not go with --region=box");
+    if (learning->crop[0]) cmd_settings_take_crop(settings, learning->crop);
     if (learning->has_seed) settings->adapt.seed = learning->seed;
     settings->adapt.resume = learning->resume;
     return RP_OK;
@@ -183,23 +218,38 @@ static rp_fcd_config adapted_network(const cmd_settings *settings)
     return config;
 }
 
-rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
-                             rp_error *err)
+rp_status cmd_region_bounds(const cmd_settings *settings, const rp_grid *grid, const rp_mask *mask,
+                            rp_preprocessing *preprocessing, int region[3], rp_error *err)
+{
+    rp_region fitted;
+    *preprocessing = settings->preprocessing;
+    memset(region, 0, 3 * sizeof *region);
+    if (settings->adapt.region.whole) return RP_OK;
+    rp_status status = rp_region_fit(grid, mask, &settings->adapt.region, &fitted, err);
+    if (status) return status;
+    memcpy(preprocessing->spacing, fitted.spacing, sizeof fitted.spacing);
+    memcpy(region, fitted.extent, sizeof fitted.extent);
+    return RP_OK;
+}
+
+rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, const int region[3],
+                             size_t *bytes, rp_error *err)
 {
     const rp_grid working = rp_working_grid(&settings->preprocessing, grid);
     int size[3];
     for (int a = 0; a < 3; a++) {
         const int wanted = settings->adapt.crop[a];
-        size[a] = wanted < working.size[a] ? wanted : working.size[a];
+        size[a] = region[0] ? region[a] : wanted < working.size[a] ? wanted : working.size[a];
     }
     const rp_fcd_config config = adapted_network(settings);
     return rp_session_bytes(&config, size, RP_RUN_TRAIN, bytes, err);
 }
 
-rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
-                               rp_error *err)
+rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid,
+                               const int region[3], size_t *bytes, rp_error *err)
 {
-    /* Tiles are of whole units, two at least (rp_predict_options). */
+    /* Tiles are of whole units, two at least (rp_predict_options); those of a region of its own
+     * extent. */
     const rp_grid working = rp_working_grid(&settings->preprocessing, grid);
     const int stride = rp_fcd_stride(&settings->network), unit = stride > 16 ? stride : 16;
     int size[3];
@@ -207,7 +257,7 @@ rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid
         const int padded = (working.size[a] + unit - 1) / unit * unit;
         int tile = (settings->predict.tile[a] + unit - 1) / unit * unit;
         if (tile < 2 * unit) tile = 2 * unit;
-        size[a] = tile < padded ? tile : padded;
+        size[a] = region[0] ? region[a] : tile < padded ? tile : padded;
     }
     const rp_fcd_config config = adapted_network(settings);
     return rp_session_bytes(&config, size, RP_RUN_PREDICT, bytes, err);

@@ -13,6 +13,9 @@ typedef struct cmd_learning {
     int crop[3];                /* x, y, z; 0: not given */
     uint64_t seed;
     bool has_seed, resume;
+    rp_recipe recipe;
+    bool has_recipe, has_region, whole; /* whole: --region whole */
+    const char *patient_model;          /* of `assess`, adapted already; NULL: not given */
     bool allow_patient_mismatch, allow_series_mismatch, allow_non_ct;
 } cmd_learning;
 
@@ -22,10 +25,14 @@ void cmd_take_copies(struct argp_state *state, const char *argument, int *copies
 void cmd_take_crop(struct argp_state *state, const char *argument, int crop[3]);
 void cmd_take_seed(struct argp_state *state, const char *argument, uint64_t *seed, bool *has_seed);
 
+void cmd_take_recipe(struct argp_state *state, const char *argument, rp_recipe *recipe,
+                     bool *has_recipe);
+void cmd_take_region(struct argp_state *state, const char *argument, bool *whole);
+
 /* As an argp child whose input is a cmd_learning*. */
 extern const struct argp cmd_learning_argp;
 
-/* Defaults, then the file of --config, then the command line. */
+/* The recipe, then the file of --config, then the command line. */
 rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *settings,
                                 rp_error *err);
 /* The model of --model, whose network and preprocessing then become the settings'; else fresh
@@ -40,11 +47,15 @@ rp_status cmd_checkpoint_explain(const char *path, rp_status status, rp_error *e
 /* Removes the checkpoint, and what a killed process left beside it. */
 void cmd_checkpoint_remove(const char *path);
 
-/* Bytes of the training session on an image's grid. */
-rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
-                             rp_error *err);
+/* Working grid and extent that an adaptation to this lesion will have; `spacing` and region of
+ * settings and region: 0 for whole images. */
+rp_status cmd_region_bounds(const cmd_settings *settings, const rp_grid *grid, const rp_mask *mask,
+                            rp_preprocessing *preprocessing, int region[3], rp_error *err);
+/* Bytes of the training session on an image's grid, or on a region of it. */
+rp_status cmd_training_bytes(const cmd_settings *settings, const rp_grid *grid, const int region[3],
+                             size_t *bytes, rp_error *err);
 /* Bytes of the smallest prediction that rp_predict can cut an image into, or of the tile set. */
-rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid, size_t *bytes,
-                               rp_error *err);
+rp_status cmd_prediction_bytes(const cmd_settings *settings, const rp_grid *grid,
+                               const int region[3], size_t *bytes, rp_error *err);
 
 #endif

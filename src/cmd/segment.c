@@ -1,6 +1,7 @@
 /* reprise segment: contours the lesion in one image with a model. */
 #include "doubt.h"
 #include "input.h"
+#include "learning.h"
 #include "origin.h"
 
 #include <string.h>
@@ -16,15 +17,19 @@ enum {
     KEY_THRESHOLD,
     KEY_PRIOR,
     KEY_PRIOR_IMAGE,
-    KEY_NORM
+    KEY_NORM,
+    KEY_BASELINE,
+    KEY_AT,
+    KEY_REGION
 };
 
 typedef struct segment_arguments {
     cmd_common common;
-    const char *model, *image, *out, *probability, *series, *prior, *prior_image;
+    const char *model, *image, *out, *probability, *series, *prior, *prior_image, *baseline;
+    double at[3];
     double threshold; /* 0: the default */
     rp_norm_mode norm;
-    bool has_norm;
+    bool has_norm, has_at, whole;
     bool all_components, allow_non_ct;
 } segment_arguments;
 
@@ -41,6 +46,15 @@ static const struct argp_option options[] = {
      "a model adapted with the contour as a second channel needs it",
      0},
     {"prior-image", KEY_PRIOR_IMAGE, "CT", 0, "Image of the prior, for an RTSTRUCT", 0},
+    {"baseline", KEY_BASELINE, "CT", 0,
+     "Image of the prior, which the image is aligned to: the prior follows", 0},
+    {"at", KEY_AT, "X,Y,Z", 0,
+     "Where the box of a model of a region lies, and the prior (mm, LPS; default: at the prior)",
+     0},
+    {"region", KEY_REGION, "box|whole", 0,
+     "With a model of a region: one box, or all of the image by boxes (default: box, where there "
+     "is a place for it)",
+     0},
     {"norm", KEY_NORM, "MODE", 0,
      "Normalise with running averages, or as batch or instance (default: the model's own)", 0},
     {"series", KEY_SERIES, "UID", 0, "Series of the DICOM folder", 0},
@@ -68,6 +82,8 @@ static void check_arguments(const segment_arguments *a, struct argp_state *state
         argp_error(state, "--probability ends in .nii or .nii.gz, unlike '%s'", a->probability);
     else if (a->probability && strcmp(a->probability, a->out) == 0)
         argp_error(state, "--probability and --out are the same file");
+    else if (a->baseline && (!a->prior || a->prior_image))
+        argp_error(state, "--baseline goes with --prior, and instead of --prior-image");
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -105,6 +121,16 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_PRIOR:
         a->prior = argument;
         return 0;
+    case KEY_BASELINE:
+        a->baseline = argument;
+        return 0;
+    case KEY_AT:
+        cmd_take_at(state, argument, a->at);
+        a->has_at = true;
+        return 0;
+    case KEY_REGION:
+        cmd_take_region(state, argument, &a->whole);
+        return 0;
     case KEY_PRIOR_IMAGE:
         a->prior_image = argument;
         return 0;
@@ -136,12 +162,12 @@ static const struct argp parser = {
 
 static rp_status check_outputs(const segment_arguments *a, rp_error *err)
 {
-    enum { INPUTS = 4 };
+    enum { INPUTS = 5 };
     RP_AUTOFREE char *prior = NULL;
     const char *roi;
     rp_status status = a->prior ? cmd_split_roi(a->prior, &prior, &roi, err) : RP_OK;
     const char *const outputs[] = {a->out, a->probability};
-    const char *const inputs[INPUTS] = {a->model, a->image, prior, a->prior_image};
+    const char *const inputs[INPUTS] = {a->model, a->image, prior, a->prior_image, a->baseline};
     for (int i = 0; i < 2 * INPUTS && !status; i++)
         if (outputs[i / INPUTS] && inputs[i % INPUTS])
             status = cmd_protect_input(inputs[i % INPUTS], outputs[i / INPUTS], err);
@@ -234,9 +260,10 @@ static rp_status load_prior(const segment_arguments *a, const cmd_ct *ct, cmd_ct
 {
     rp_remarks odd = {0};
     const rp_grid *grid = &ct->series.image.grid;
+    const char *image = a->baseline ? a->baseline : a->prior_image;
     rp_status status =
-        cmd_mask_load(a->prior, a->prior_image, cmd_progress(&a->common), prior_ct, prior, err);
-    if (status) return status;
+        cmd_mask_load(a->prior, image, cmd_progress(&a->common), prior_ct, prior, err);
+    if (status || a->baseline) return status;
     if (!a->prior_image) status = input_check_header(a->prior, prior, grid, &odd, err);
     if (!status && rp_mask_count_outside(prior, grid) == rp_mask_count(prior))
         rp_remark_add(&odd, "prior_outside",
@@ -245,43 +272,94 @@ static rp_status load_prior(const segment_arguments *a, const cmd_ct *ct, cmd_ct
     return status;
 }
 
-static rp_status perform(const segment_arguments *a, rp_error *err)
+/* What one run holds. */
+typedef struct segmentation {
+    const segment_arguments *arguments;
+    cmd_ct ct, prior_ct; /* the latter also the baseline */
+    rp_mask prior;
+    rp_model model;
+    cmd_place place;
+    rp_prediction prediction;
+} segmentation;
+
+static rp_status load(segmentation *s, rp_error *err)
 {
-    cmd_ct ct = {0}, prior_ct = {0};
-    rp_mask prior = {0};
-    rp_model model = {0};
-    rp_prediction prediction = {0};
-    rp_predict_options predict;
-    char doubt[200];
+    const segment_arguments *a = s->arguments;
     const cmd_ct_options how = {.series = a->series, .allow_non_ct = a->allow_non_ct};
-    rp_predict_defaults(&predict);
-    predict.all_components = a->all_components;
-    if (a->threshold > 0) predict.threshold = a->threshold;
-    rp_status status = cmd_common_apply(&a->common, err);
-    if (!status) status = check_outputs(a, err);
-    if (!status) status = rp_model_read(a->model, &model, err);
-    if (!status && doubt_model(&model, doubt))
+    char doubt[200];
+    rp_status status = rp_model_read(a->model, &s->model, err);
+    if (!status && doubt_model(&s->model, doubt))
         rp_log(RP_LOG_WARNING, "%s: %s: no response can be told from its contours", a->model,
                doubt);
-    if (!status && a->has_norm) rp_fcd_set_norm(model.net, a->norm);
-    if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &ct, err);
-    if (!status && a->prior) status = load_prior(a, &ct, &prior_ct, &prior, err);
-    cmd_add_label(ct.label, prior_ct.label);
-    if (a->prior) predict.prior = &prior;
-    if (!status && ends_with(a->out, ".dcm") && !ct.is_dicom)
+    if (!status && a->has_norm) rp_fcd_set_norm(s->model.net, a->norm);
+    if (!status && a->has_at && !s->model.region[0] && !a->prior)
+        status = rp_fail(err, RP_ERR_ARGUMENT,
+                         "%s: a model of whole images: --at moves the prior, and there is none",
+                         a->model);
+    if (!status) status = cmd_ct_load(a->image, &how, cmd_progress(&a->common), &s->ct, err);
+    if (!status && a->prior) status = load_prior(a, &s->ct, &s->prior_ct, &s->prior, err);
+    cmd_add_label(s->ct.label, s->prior_ct.label);
+    if (!status && ends_with(a->out, ".dcm") && !s->ct.is_dicom)
         status = rp_fail(err, RP_ERR_ARGUMENT,
                          "%s: an RTSTRUCT or SEG needs a DICOM image to refer to, and %s is NIfTI",
                          a->out, a->image);
-    predict.memory_bytes = cmd_memory_budget(&a->common);
-    if (!status)
-        status = rp_predict(&model, &ct.series.image, &predict, cmd_progress(&a->common),
-                            &prediction, err);
-    if (!status) status = save(a, &model, &ct, &prediction, err);
-    rp_prediction_release(&prediction);
-    rp_model_release(&model);
-    rp_mask_release(&prior);
-    cmd_ct_release(&prior_ct);
-    cmd_ct_release(&ct);
+    return status;
+}
+
+static rp_status locate(segmentation *s, rp_error *err)
+{
+    const segment_arguments *a = s->arguments;
+    const double *at = a->has_at ? a->at : NULL;
+    const cmd_place_request request = {.baseline = &s->prior_ct.series.image,
+                                       .followup = &s->ct.series.image,
+                                       .contour = &s->prior,
+                                       .at = at};
+    const char *key;
+    char text[400];
+    rp_status status = a->baseline
+                           ? cmd_place_find(&request, &s->place, err)
+                           : cmd_place_without_image(a->prior ? &s->prior : NULL,
+                                                     &s->ct.series.image, at, &s->place, err);
+    if (!status && (a->baseline || s->model.region[0]) && s->place.by != CMD_PLACE_GIVEN &&
+        !a->whole && cmd_place_remark(&s->place, &key, text))
+        rp_log(RP_LOG_WARNING, "%s: %s", a->image, text);
+    return status;
+}
+
+static rp_status predict(segmentation *s, rp_error *err)
+{
+    const segment_arguments *a = s->arguments;
+    const char *key;
+    char text[400];
+    rp_predict_options how;
+    rp_predict_defaults(&how);
+    how.all_components = a->all_components;
+    if (a->threshold > 0) how.threshold = a->threshold;
+    how.memory_bytes = cmd_memory_budget(&a->common);
+    cmd_place_apply(&s->place, &how);
+    if (a->whole) how.at = NULL;
+    const rp_status status = rp_predict(&s->model, &s->ct.series.image, &how,
+                                        cmd_progress(&a->common), &s->prediction, err);
+    if (!status && cmd_box_remark(&s->prediction, &key, text))
+        rp_log(RP_LOG_WARNING, "%s: %s", a->image, text);
+    return status;
+}
+
+static rp_status perform(const segment_arguments *a, rp_error *err)
+{
+    segmentation s = {.arguments = a};
+    rp_status status = cmd_common_apply(&a->common, err);
+    if (!status) status = check_outputs(a, err);
+    if (!status) status = load(&s, err);
+    if (!status) status = locate(&s, err);
+    if (!status) status = predict(&s, err);
+    if (!status) status = save(a, &s.model, &s.ct, &s.prediction, err);
+    rp_prediction_release(&s.prediction);
+    cmd_place_release(&s.place);
+    rp_model_release(&s.model);
+    rp_mask_release(&s.prior);
+    cmd_ct_release(&s.prior_ct);
+    cmd_ct_release(&s.ct);
     return status;
 }
 

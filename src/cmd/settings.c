@@ -41,13 +41,19 @@ typedef struct file_treatment {
 typedef struct file_adapt {
     int *epochs, *copies, *validate_every;
     int *crop;
-    double *tumour_share, *learning_rate, *power, *dropout, *checkpoint_seconds;
+    double *tumour_share, *learning_rate, *power, *dropout, *average, *checkpoint_seconds;
     bool *prior_channel;
     uint64_t *seed;
     file_loss *loss;
     file_augmentation *augmentation;
     file_treatment *treatment;
 } file_adapt;
+
+typedef struct file_region {
+    bool *whole;
+    double *margin_mm, *jitter_mm, *finest_mm, *coarsest_mm;
+    int *voxels;
+} file_region;
 
 typedef struct file_predict {
     double *threshold;
@@ -68,10 +74,11 @@ typedef struct file_settings {
     file_network *network;
     file_preprocessing *preprocessing;
     file_adapt *adapt, *train;
+    file_region *region;
     file_predict *predict;
     file_verify *verify;
     file_guard *guard;
-    char *diameter;
+    char *diameter, *recipe;
 } file_settings;
 
 enum { MAYBE = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER };
@@ -138,6 +145,15 @@ static const cyaml_schema_field_t treatment_fields[] = {NUMBER(file_treatment, s
 
 static const cyaml_schema_field_t adapt_fields[] = {
     STEP_FIELDS, CYAML_FIELD_BOOL_PTR("prior_channel", MAYBE, file_adapt, prior_channel),
+    NUMBER(file_adapt, average), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t region_fields[] = {
+    CYAML_FIELD_BOOL_PTR("whole", MAYBE, file_region, whole),
+    NUMBER(file_region, margin_mm),
+    NUMBER(file_region, jitter_mm),
+    NUMBER(file_region, finest_mm),
+    THREE(file_region, coarsest_mm, &number_entry),
+    THREE(file_region, voxels, &int_entry),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t train_fields[] = {STEP_FIELDS, WHOLE(file_adapt, validate_every),
@@ -162,10 +178,12 @@ static const cyaml_schema_field_t settings_fields[] = {
     GROUP(file_settings, preprocessing, preprocessing_fields),
     GROUP(file_settings, adapt, adapt_fields),
     GROUP(file_settings, train, train_fields),
+    GROUP(file_settings, region, region_fields),
     GROUP(file_settings, predict, predict_fields),
     GROUP(file_settings, verify, verify_fields),
     GROUP(file_settings, guard, guard_fields),
     WORD(file_settings, diameter),
+    WORD(file_settings, recipe),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t settings_schema = {
@@ -292,7 +310,33 @@ static void take_adapt(taking *t, const file_adapt *from, rp_adapt_options *to)
     static const char *const groups[] = {"adapt", "adapt.loss", "adapt.augmentation",
                                          "adapt.treatment"};
     if (from->prior_channel) to->prior_channel = *from->prior_channel;
+    t->group = groups[0];
+    RP_RANGE_AVERAGE(TAKE_NUMBER)
     take_steps(t, groups, from, to);
+}
+
+static void take_region(taking *t, const file_region *from, rp_region_options *to)
+{
+    t->group = "region";
+    if (from->whole) to->whole = *from->whole;
+    RP_RANGES_REGION(TAKE_NUMBER)
+    take_ints(t, "voxels", from->voxels, 3, to->voxels, (const int[2]){1, 4096});
+    take_numbers(t, "coarsest_mm", from->coarsest_mm, 3, to->coarsest_mm,
+                 (const double[2]){0.05, 100.0});
+}
+
+/* A crop, or a grid of one's own, is one of whole images. Both and a region cannot be. */
+static void settle_region(taking *t, const file_settings *from, rp_region_options *region)
+{
+    const bool crop = from->adapt && from->adapt->crop;
+    const bool spacing = from->preprocessing && from->preprocessing->spacing_mm;
+    if (!crop && !spacing) return;
+    t->group = crop ? "adapt" : "preprocessing";
+    if (from->region && !region->whole)
+        out_of_range(t, crop ? "crop" : "spacing_mm",
+                     "left out where there is a region, whose grid is fitted and whose crops are "
+                     "boxes");
+    region->whole = true;
 }
 
 static void take_train(taking *t, const file_adapt *from, rp_train_options *to)
@@ -340,11 +384,18 @@ static rp_status take_all(const char *path, const file_settings *from, cmd_setti
                           rp_error *err)
 {
     taking t = {.path = path, .group = "", .err = err};
+    rp_recipe recipe;
+    if (from->recipe && !rp_recipe_parse(from->recipe, &recipe))
+        out_of_range(&t, "recipe", "quick or study");
+    else if (from->recipe && !to->has_recipe)
+        cmd_settings_take_recipe(to, recipe);
     if (from->diameter && !cmd_parse_definition(from->diameter, &to->diameter))
         out_of_range(&t, "diameter", "convex or inside");
     if (from->network) take_network(&t, from->network, &to->network);
     if (from->preprocessing) take_preprocessing(&t, from->preprocessing, &to->preprocessing);
     if (from->adapt) take_adapt(&t, from->adapt, &to->adapt);
+    if (from->region) take_region(&t, from->region, &to->adapt.region);
+    settle_region(&t, from, &to->adapt.region);
     if (from->train) take_train(&t, from->train, &to->train);
     if (from->predict) take_predict(&t, from->predict, &to->predict);
     if (from->verify) take_verify(&t, from->verify, &to->verify);
@@ -379,12 +430,24 @@ void cmd_settings_defaults(cmd_settings *settings)
     *settings = (cmd_settings){.diameter = RP_DIAMETER_CONVEX};
     rp_fcd_config_defaults(&settings->network);
     rp_preprocessing_defaults(&settings->preprocessing);
-    rp_adapt_defaults(&settings->adapt);
+    cmd_settings_take_recipe(settings, RP_RECIPE_QUICK);
     rp_train_defaults(&settings->train);
     rp_predict_defaults(&settings->predict);
     rp_verify_defaults(&settings->verify);
     rp_guard_defaults(&settings->guard);
     rp_guard_limits_defaults(&settings->guard_limits);
+}
+
+void cmd_settings_take_recipe(cmd_settings *settings, rp_recipe recipe)
+{
+    settings->recipe = recipe;
+    rp_adapt_recipe(&settings->adapt, recipe);
+}
+
+void cmd_settings_take_crop(cmd_settings *settings, const int crop[3])
+{
+    memcpy(settings->adapt.crop, crop, sizeof settings->adapt.crop);
+    settings->adapt.region.whole = true;
 }
 
 rp_status cmd_settings_read(const char *path, cmd_settings *settings, rp_error *err)
@@ -503,6 +566,18 @@ static rp_json *preprocessing_json(const rp_preprocessing *p)
     return json;
 }
 
+static rp_json *region_json(const rp_region_options *o)
+{
+    rp_json *json = rp_json_object();
+    rp_json_set_bool(json, "whole", o->whole);
+    SET(json, o, margin_mm);
+    SET(json, o, jitter_mm);
+    rp_json_set(json, "voxels", ints_json(o->voxels, 3));
+    SET(json, o, finest_mm);
+    rp_json_set_numbers(json, "coarsest_mm", o->coarsest_mm, 3);
+    return json;
+}
+
 rp_json *cmd_train_settings_json(const cmd_settings *s)
 {
     rp_json *json = rp_json_object(), *train = steps_json(&s->train.base);
@@ -531,6 +606,9 @@ rp_json *cmd_settings_json(const cmd_settings *s)
     rp_json *json = rp_json_object(), *group = rp_json_object(), *adapt = steps_json(&s->adapt);
     rp_json *verify = rp_json_object();
     rp_json_set_bool(adapt, "prior_channel", s->adapt.prior_channel);
+    SET(adapt, &s->adapt, average);
+    rp_json_set_string(json, "recipe", rp_recipe_name(s->recipe));
+    rp_json_set(json, "region", region_json(&s->adapt.region));
     rp_json_set(json, "network", network_json(&s->network));
     rp_json_set(json, "preprocessing", preprocessing_json(&s->preprocessing));
     rp_json_set(json, "adapt", adapt);

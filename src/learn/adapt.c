@@ -311,6 +311,24 @@ static rp_status prepare(adaptation *a, const rp_image *image, const rp_mask *ma
     return status ? status : rp_loop_start(&a->loop, err);
 }
 
+rp_status rp_model_check_adapted(const rp_model *model, const rp_image *image, const rp_mask *mask,
+                                 rp_error *err)
+{
+    const rp_model_provenance *p = &model->provenance;
+    char image_hash[RP_SHA256_HEX], mask_hash[RP_SHA256_HEX];
+    if (!p->trained_on_image_sha256[0])
+        return rp_fail(err, RP_ERR_REFUSED, "a general model, adapted to nobody");
+    const rp_status status = hash_pair(image, mask, image_hash, mask_hash, err);
+    if (status) return status;
+    const bool image_differs = strcmp(image_hash, p->trained_on_image_sha256) != 0;
+    const bool mask_differs = strcmp(mask_hash, p->trained_on_mask_sha256) != 0;
+    if (!image_differs && !mask_differs) return RP_OK;
+    return rp_fail(err, RP_ERR_REFUSED, "adapted to another %s%s%s than is given",
+                   image_differs ? "image" : "",
+                   image_differs && mask_differs ? " and another " : "",
+                   mask_differs ? "contour" : "");
+}
+
 static rp_status set_provenance(rp_model *model, const rp_image *image, const rp_mask *mask,
                                 const rp_adapt_options *options, rp_error *err)
 {

@@ -77,7 +77,7 @@ static char *architecture_text(const rp_fcd_config *config)
     rp_json *object = rp_json_object(), *layers = rp_json_array();
     rp_json_set_string(object, "family", "FCD");
     rp_json_set_int(object, "in_channels", config->in_channels);
-    if (rp_inputs_known(config->in_channels))
+    if (config->in_channels > 1 && rp_inputs_known(config->in_channels))
         rp_json_set_string(object, "inputs", rp_inputs_name((rp_inputs)config->in_channels));
     rp_json_set_int(object, "classes", config->classes);
     rp_json_set_int(object, "first_filters", config->first_filters);

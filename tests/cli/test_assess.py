@@ -133,7 +133,7 @@ def digest(path):
 
 def check_keys(result):
     top = {"format", "format_version", "notice", "subject", "label", "change_percent", "response", "rule",
-           "measurable_at_baseline", "interval_days", "flags", "baseline", "followup", "carry_forward", "dice",
+           "measurable_at_baseline", "interval_days", "flags", "baseline", "followup", "place", "carry_forward", "dice",
            "dice_carry_forward", "diameter_error_mm", "truth", "adaptation", "window", "definitions", "plausibility",
            "provenance", "timing", "guard", "interval"}
     check("result.json has exactly the documented keys", set(result) == top, sorted(set(result) ^ top))
@@ -143,7 +143,7 @@ def check_keys(result):
     wanted = {"version", "command_line", "seed", "threads", "kernels", "model_sha256", "inputs", "settings"}
     check("provenance has its keys", wanted <= set(result["provenance"]), wanted - set(result["provenance"]))
     text = (pathlib.Path(os.environ["REPRISE_SOURCE"]) / "docs" / "result-json.md").read_text()
-    undocumented = [k for part in (result, result["baseline"], result["followup"], result["carry_forward"],
+    undocumented = [k for part in (result, result["baseline"], result["followup"], result["place"], result["carry_forward"],
                                    result["adaptation"], result["definitions"], result["timing"],
                                    result["provenance"], result["provenance"]["memory"])
                     for k in part if f"`{k}`" not in text]
