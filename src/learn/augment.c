@@ -125,7 +125,8 @@ static void copy_baseline_row(const warp_job *job, int y, int z)
         return;
     }
     copy_row(job, s->image, 0.0f, y, z, image);
-    copy_row(job, s->distance, 1.0f, y, z, distance);
+    copy_row(job, s->distance, INFINITY, y, z, distance);
+    rp_input_move(distance, job->warp->move_mm, n, distance);
     rp_likeness_of(&s->likeness, crop, n, like);
 }
 

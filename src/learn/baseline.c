@@ -85,7 +85,7 @@ rp_status rp_beside_baseline(const rp_model *model, const int first[3], const rp
         place(model, first, &box, copy_lesion, lesion.data);
         status = rp_input_distance(&lesion, &distance, err);
     }
-    if (!status) memcpy(*out + voxels, distance.data, voxels * sizeof **out);
+    if (!status) rp_input_move(distance.data, 0.0, voxels, *out + voxels);
     if (!status) status = find_likeness(model, working, *out + 2 * voxels, err);
     rp_mask_release(&lesion);
     rp_image_release(&distance);

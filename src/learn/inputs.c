@@ -30,14 +30,28 @@ rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err)
     status = rp_mask_distance(mask, out, err);
     if (!status) status = rp_mask_distance(&outside, &within, err);
     for (size_t i = 0; i < voxels && !status; i++) {
-        const double distance = (double)(mask->data[i] ? -within.data[i] : out->data[i]);
-        const double scaled = distance / RP_INPUT_REACH_MM;
-        out->data[i] = (float)(scaled < -1.0 ? -1.0 : scaled > 1.0 ? 1.0 : scaled);
+        const float distance = mask->data[i] ? -within.data[i] : out->data[i];
+        out->data[i] = distance / (float)RP_INPUT_REACH_MM;
     }
     rp_mask_release(&outside);
     rp_image_release(&within);
     if (status) rp_image_release(out);
     return status;
+}
+
+void rp_input_move(const float *distance, double move_mm, size_t voxels, float *out)
+{
+    const float move = (float)(move_mm / RP_INPUT_REACH_MM);
+    for (size_t i = 0; i < voxels; i++) {
+        const float moved = distance[i] - move;
+        out[i] = moved < -1.0f ? -1.0f : moved > 1.0f ? 1.0f : moved;
+    }
+}
+
+double rp_input_draw_move(rp_random *random, const rp_mask *lesion)
+{
+    const double mm3 = (double)rp_mask_count(lesion) * rp_grid_voxel_mm3(&lesion->grid);
+    return cbrt(0.75 * mm3 / M_PI) * rp_random_range(random, -0.45, 0.35);
 }
 
 /* ---- likeness ------------------------------------------------------------------------------- */
@@ -107,8 +121,8 @@ static void mirror_x(float *channel, const int size[3])
         }
 }
 
-static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, float *beside,
-                               rp_error *err)
+static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, double move_mm,
+                               float *beside, rp_error *err)
 {
     const rp_grid *grid = &pair->followup->grid;
     const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *beside;
@@ -117,7 +131,7 @@ static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, float
     const rp_status status = rp_input_distance(pair->baseline_lesion, &distance, err);
     if (status) return status;
     if (told != RP_TOLD_CONTOUR) memcpy(image, pair->baseline->data, bytes);
-    if (told != RP_TOLD_IMAGE) memcpy(contour, distance.data, bytes);
+    if (told != RP_TOLD_IMAGE) rp_input_move(distance.data, move_mm, voxels, contour);
     if (told == RP_TOLD_ALL || told == RP_TOLD_MIRRORED) {
         rp_likeness likeness;
         rp_likeness_learn(pair->baseline->data, pair->baseline_lesion->data, distance.data, voxels,
@@ -130,8 +144,8 @@ static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, float
     return RP_OK;
 }
 
-rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told, float *input,
-                        rp_error *err)
+rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told,
+                        double move_mm, float *input, rp_error *err)
 {
     const rp_grid *grid = &pair->followup->grid;
     const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *input;
@@ -140,7 +154,7 @@ rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told 
     if (inputs == RP_INPUTS_IMAGE) return RP_OK;
     memset(beside, 0, (size_t)(inputs - 1) * bytes);
     if (told == RP_TOLD_NOTHING) return RP_OK;
-    if (inputs == RP_INPUTS_BASELINE) return tell_baseline(pair, told, beside, err);
+    if (inputs == RP_INPUTS_BASELINE) return tell_baseline(pair, told, move_mm, beside, err);
     if (told == RP_TOLD_IMAGE) return RP_OK;
     for (size_t i = 0; i < voxels; i++) beside[i] = pair->baseline_lesion->data[i] != 0;
     if (told == RP_TOLD_MIRRORED) mirror_x(beside, grid->size);

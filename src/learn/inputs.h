@@ -5,10 +5,16 @@
 #include "reprise/learn_pretrain.h"
 
 /**
- * Signed distance of a mask's border in units of RP_INPUT_REACH_MM, clipped to -1 (inside) .. 1: 0
- * midway between voxels of either side. 1 everywhere for an empty mask.
+ * Signed distance of a mask's border in units of RP_INPUT_REACH_MM, negative inside: 0 midway
+ * between voxels of either side; infinite for an empty mask.
  */
 rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err);
+
+/** The channel made of it: the border moved outwards by so much, clipped to -1..1. */
+void rp_input_move(const float *distance, double move_mm, size_t voxels, float *out);
+/** How far training moves a lesion's border, -45 % to 35 % of the radius of a ball as large: were
+ *  its size to be relied upon, networks would copy it. */
+double rp_input_draw_move(rp_random *random, const rp_mask *lesion);
 
 /* ---- likeness ------------------------------------------------------------------------------ */
 
@@ -64,8 +70,9 @@ typedef enum rp_told {
     RP_TOLD_MIRRORED /**< all, but as if it lay on the other side (x): a wrong prior */
 } rp_told;
 
-/** The channels [inputs][z][y][x] of a pair. What is not told is 0. */
-rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told, float *input,
-                        rp_error *err);
+/** The channels [inputs][z][y][x] of a pair. What is not told is 0. move_mm: of the border, in the
+ *  distance (rp_input_move). */
+rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told,
+                        double move_mm, float *input, rp_error *err);
 
 #endif

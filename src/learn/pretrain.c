@@ -42,7 +42,9 @@ static rp_status sample(void *context, uint64_t step, const float **input, const
     rp_random_init(&random, p->loop.options->seed, PURPOSE_PRIOR, step);
     rp_status status = p->source->make(p->source->context, step, &pair, err);
     if (status) return status;
-    status = rp_pair_input(&pair, (rp_inputs)p->loop.channels, draw_told(&random), p->input, err);
+    const rp_told told = draw_told(&random);
+    const double move_mm = rp_input_draw_move(&random, pair.baseline_lesion);
+    status = rp_pair_input(&pair, (rp_inputs)p->loop.channels, told, move_mm, p->input, err);
     *input = p->input;
     *target = pair.followup_lesion->data;
     return status;

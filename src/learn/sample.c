@@ -274,5 +274,7 @@ void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
         warp->prior_low[i] =
             warp->low[i] +
             (int)lround(rp_random_range(&random, -a->shift_mm, a->shift_mm) / spacing[i]);
-    warp->untold = sampler->distance && rp_random_uniform(&random) < UNTOLD;
+    if (!sampler->distance) return;
+    warp->untold = rp_random_uniform(&random) < UNTOLD;
+    warp->move_mm = rp_input_draw_move(&random, sampler->mask);
 }

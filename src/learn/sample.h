@@ -16,6 +16,7 @@ typedef struct rp_warp {
     double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
     int prior_low[3]; /**< source voxel under the first one of the crop's prior */
     bool untold;      /**< the crop's baseline is not told: its channels are 0 */
+    double move_mm;   /**< of the baseline's border, in the crop's distance */
     double brightness;
 } rp_warp;
 

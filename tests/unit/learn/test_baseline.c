@@ -26,7 +26,9 @@ static void check_crop(const rp_sampler *s, const rp_warp *w, const float *input
             for (int x = 0; x < s->size[0]; x++, i++) {
                 const int at[3] = {w->prior_low[0] + x, w->prior_low[1] + y, w->prior_low[2] + z};
                 const float image = w->untold ? 0.0f : value_at(s->image, at, 0.0f);
-                const float distance = w->untold ? 0.0f : value_at(s->distance, at, 1.0f);
+                float distance = value_at(s->distance, at, INFINITY);
+                rp_input_move(&distance, w->move_mm, 1, &distance);
+                if (w->untold) distance = 0.0f;
                 assert_true(input[voxels + i] == image);
                 assert_true(input[2 * voxels + i] == distance);
                 float like = 0.0f;

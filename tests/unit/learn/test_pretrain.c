@@ -72,7 +72,6 @@ static void test_distance_is_nought_on_the_contour(void **state)
     make_balls(&b);
     assert_ok(rp_input_distance(&b.mask[0], &distance, &err), err);
     for (size_t i = 0; i < rp_grid_voxels(&distance.grid); i++) {
-        assert_true(fabsf(distance.data[i]) <= 1.0f);
         assert_int_equal(distance.data[i] < 0.0f, b.mask[0].data[i] != 0);
     }
     int borders = 0;
@@ -90,7 +89,7 @@ static void test_distance_is_nought_on_the_contour(void **state)
     memset(b.mask[0].data, 0, SIDE * SIDE * SIDE);
     assert_ok(rp_input_distance(&b.mask[0], &distance, &err), err);
     for (size_t i = 0; i < rp_grid_voxels(&distance.grid); i++)
-        assert_true(distance.data[i] == 1.0f);
+        assert_true(distance.data[i] > 1e6f);
     rp_image_release(&distance);
     release_balls(&b);
 }
@@ -114,7 +113,7 @@ static void test_what_is_told(void **state)
     const rp_training_pair pair = pair_of(&b);
     for (int told = RP_TOLD_ALL; told <= RP_TOLD_MIRRORED; told++) {
         memset(input, 0x7f, sizeof input);
-        assert_ok(rp_pair_input(&pair, RP_INPUTS_BASELINE, (rp_told)told, input, &err), err);
+        assert_ok(rp_pair_input(&pair, RP_INPUTS_BASELINE, (rp_told)told, 0.0, input, &err), err);
         assert_memory_equal(input, b.image[1].data, VOXELS * sizeof *input);
         assert_int_equal(all_zero(image), told == RP_TOLD_NOTHING || told == RP_TOLD_CONTOUR);
         assert_int_equal(all_zero(contour), told == RP_TOLD_NOTHING || told == RP_TOLD_IMAGE);
@@ -126,9 +125,40 @@ static void test_what_is_told(void **state)
             if (!all_zero(contour)) assert_int_equal(contour[there] < 0.0f, b.mask[0].data[i] != 0);
         }
     }
-    assert_ok(rp_pair_input(&pair, RP_INPUTS_CONTOUR, RP_TOLD_ALL, input, &err), err);
+    assert_ok(rp_pair_input(&pair, RP_INPUTS_CONTOUR, RP_TOLD_ALL, 0.0, input, &err), err);
     for (size_t i = 0; i < VOXELS; i++)
         assert_true(image[i] == (float)(b.mask[0].data[i] != 0)); /* the second of two */
+    release_balls(&b);
+}
+
+/* Outside a border that is moved outwards by 4 mm everything is as it was two voxels of 2 mm
+ * further in, and no value leaves -1..1. */
+static void test_moved_border(void **state)
+{
+    (void)state;
+    enum { VOXELS = SIDE * SIDE * SIDE };
+    rp_error err = {0};
+    balls b;
+    rp_image distance;
+    static float moved[VOXELS];
+    make_balls(&b);
+    assert_ok(rp_input_distance(&b.mask[0], &distance, &err), err);
+    rp_input_move(distance.data, 4.0, VOXELS, moved);
+    const size_t row = rp_grid_index(&distance.grid, 0, 7, 7);
+    for (int x = 12; x < SIDE; x++)
+        assert_close(moved[row + (size_t)x], distance.data[row + (size_t)x - 2], 1e-6);
+    rp_input_move(distance.data, 1000.0, VOXELS, moved);
+    for (size_t i = 0; i < VOXELS; i++) assert_true(moved[i] == -1.0f);
+    rp_random random;
+    rp_random_init(&random, 1, 2, 3);
+    double least = 0.0, most = 0.0; /* a ball of 7 mm or so */
+    for (int i = 0; i < 200; i++) {
+        const double move = rp_input_draw_move(&random, &b.mask[0]);
+        least = fmin(least, move);
+        most = fmax(most, move);
+    }
+    assert_true(least < -2.5 && least > -3.7 && most > 2.0 && most < 2.9);
+    rp_image_release(&distance);
     release_balls(&b);
 }
 
@@ -248,9 +278,11 @@ static void test_other_widths_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distance_is_nought_on_the_contour),
-        cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_likeness),
-        cmocka_unit_test(test_learns_and_resumes), cmocka_unit_test(test_other_widths_are_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_distance_is_nought_on_the_contour),
+                                       cmocka_unit_test(test_what_is_told),
+                                       cmocka_unit_test(test_likeness),
+                                       cmocka_unit_test(test_moved_border),
+                                       cmocka_unit_test(test_learns_and_resumes),
+                                       cmocka_unit_test(test_other_widths_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
