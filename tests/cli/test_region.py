@@ -46,9 +46,16 @@ def make_body(size, lesion_mm, radius_mm, shift_mm=(0, 0, 0), seed=1):
     return np.rint(hu + np.random.default_rng(seed).normal(0, 6, size)).astype(np.int16), lesion
 
 
-def write(path, values, origin_mm=(0, 0, 0)):
+def turn(degrees):
+    """About the long axis, x, y, z."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array(((c, -s, 0), (s, c, 0), (0, 0, 1)))
+
+
+def write(path, values, origin_mm=(0, 0, 0), degrees=0):
     """NIfTI of [z][y][x]; origin z, y, x in LPS, of which NIfTI turns x and y round."""
-    affine = np.diag([-SPACING[2], -SPACING[1], SPACING[0], 1.0])
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag((-1, -1, 1)) @ turn(degrees) @ np.diag(SPACING[::-1])
     affine[:3, 3] = -origin_mm[2], -origin_mm[1], origin_mm[0]
     nibabel.save(nibabel.Nifti1Image(np.asarray(values).astype(np.int16).transpose(2, 1, 0), affine), path)
     return path
@@ -56,17 +63,17 @@ def write(path, values, origin_mm=(0, 0, 0)):
 
 class Case:
     LESION, RADIUS, SIZE = (45.0, 60.0, 50.0), 10.0, (36, 60, 72)
-    ORIGIN = (100.0, -300.0, 40.0)  # of the follow-up's file: its own coordinates say nothing
+    ORIGIN, DEGREES = (100.0, -300.0, 40.0), 8  # of the follow-up's file: its own coordinates say nothing
 
     def __init__(self, root):
         self.root = root
         hu, lesion = make_body(self.SIZE, self.LESION, self.RADIUS)
         self.baseline, self.contour = write(root / "baseline.nii.gz", hu), write(root / "contour.nii.gz", lesion)
         hu, lesion = make_body(self.SIZE, self.LESION, 8.0, (6, 4, -8), 2)
-        self.followup, self.truth = (write(root / "followup.nii.gz", hu, self.ORIGIN),
-                                     write(root / "truth.nii.gz", lesion, self.ORIGIN))
+        self.followup, self.truth = (write(root / "followup.nii.gz", hu, self.ORIGIN, self.DEGREES),
+                                     write(root / "truth.nii.gz", lesion, self.ORIGIN, self.DEGREES))
         # What the lesion's middle is in the follow-up's own coordinates, x, y, z.
-        self.there = (np.array(self.LESION) + (6, 4, -8) + self.ORIGIN)[::-1]
+        self.there = turn(self.DEGREES) @ (np.array(self.LESION) + (6, 4, -8))[::-1] + np.array(self.ORIGIN)[::-1]
         self.config = root / "tiny.yaml"
         self.config.write_text(NETWORK + ADAPT + REGION)
 
@@ -180,6 +187,21 @@ def test_growth(case, model):
           result["adaptation"]["spacing_mm"][0], box)
 
 
+def test_nowhere(case, model):
+    """A follow-up that has nothing in common with the baseline, and whose coordinates are elsewhere."""
+    noise = np.random.default_rng(9).normal(0, 400, case.SIZE)
+    followup = write(case.root / "noise.nii.gz", np.rint(noise), (900.0, 900.0, 900.0))
+    run, result = case.assess("unknown", followup=followup, truth=None, **{"patient-model": model})
+    check("without a place all of the image is searched, which is told", run.returncode == 0 and
+          result["place"]["by"] == "unknown" and result["place"]["whole_image"] and "place_unknown" in keys(result),
+          run.stderr + str(result.get("place")))
+    here = write(case.root / "noise-here.nii.gz", np.rint(noise))
+    run, result = case.assess("coordinates", followup=here, truth=None, **{"patient-model": model})
+    check("where the coordinates show the place they count, which is told", run.returncode == 0 and
+          result["place"]["by"] == "coordinates" and "place_by_coordinates" in keys(result),
+          run.stderr + str(result.get("place")))
+
+
 def test_recipes(case):
     """The study's recipe is what its settings say one by one, bit for bit, whatever stands in the file."""
     words = {"study": ["--recipe", "study"], "spelt": [], "whole": ["--region", "whole"]}
@@ -215,6 +237,7 @@ def main():
         test_model_again(case, first, model)
         test_segment(case, model)
         test_growth(case, model)
+        test_nowhere(case, model)
         test_recipes(case)
     print(f"{failures} failed")
     return failures != 0

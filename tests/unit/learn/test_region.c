@@ -37,6 +37,8 @@ static void check_holds(const rp_grid *grid, const rp_region *region, const int 
         const double end = grid->size[a] * grid->spacing[a], loose = working.spacing[a];
         assert_true(from <= fmax(tumour_from - o->margin_mm, 0.0) + loose);
         assert_true(to >= fmin(tumour_to + o->margin_mm, end) - loose);
+        if (working.size[a] >= region->extent[a])
+            assert_true(first[a] >= 0 && first[a] + region->extent[a] <= working.size[a]);
         assert_true(from <= tumour_from + 0.5 * loose && to >= tumour_to - 0.5 * loose);
     }
 }
@@ -72,6 +74,7 @@ static void test_fit(void **state)
     (void)state;
     const rp_grid fine = rp_grid_make(300, 300, 200, 0.8, 0.8, 1.25);
     const rp_grid thick = rp_grid_make(256, 256, 40, 0.9, 0.9, 7.0);
+    const rp_grid large = rp_grid_make(450, 400, 100, 0.8, 0.8, 3.0);
     const rp_grid small = rp_grid_make(40, 30, 9, 1.0, 1.0, 3.0);
     check_fit(&fine, (int[]){150, 140, 90}, (int[]){158, 150, 96});   /* 8 mm */
     check_fit(&fine, (int[]){100, 100, 60}, (int[]){175, 160, 110});  /* 60 mm */
@@ -79,6 +82,7 @@ static void test_fit(void **state)
     check_fit(&fine, (int[]){0, 140, 0}, (int[]){20, 170, 20});       /* at the image's edge */
     check_fit(&fine, (int[]){280, 280, 190}, (int[]){299, 299, 199}); /* at the other end */
     check_fit(&thick, (int[]){100, 100, 20}, (int[]){120, 130, 24});  /* slices beyond the limit */
+    check_fit(&large, (int[]){60, 50, 20}, (int[]){330, 320, 80});    /* coarser than the limits */
     check_fit(&small, (int[]){10, 10, 3}, (int[]){20, 20, 5});        /* no room for the box */
     check_fit(&small, (int[]){0, 0, 0}, (int[]){39, 29, 8});          /* no room for the lesion */
 }
@@ -137,6 +141,19 @@ static void test_empty_mask_is_refused(void **state)
     rp_mask_release(&mask);
 }
 
+/* Element of a whole image that a voxel of a box is; false beyond. */
+static bool voxel_within(const rp_grid *box, const int low[3], const rp_grid *whole, size_t i,
+                         size_t *from)
+{
+    const size_t row = (size_t)box->size[0], slice = row * (size_t)box->size[1];
+    const int at[3] = {low[0] + (int)(i % row), low[1] + (int)(i % slice / row),
+                       low[2] + (int)(i / slice)};
+    for (int a = 0; a < 3; a++)
+        if (at[a] < 0 || at[a] >= whole->size[a]) return false;
+    *from = rp_grid_index(whole, at[0], at[1], at[2]);
+    return true;
+}
+
 /* A box holds what the whole working image holds there, and air beyond. */
 static void test_box_is_a_part_of_the_working_image(void **state)
 {
@@ -148,27 +165,25 @@ static void test_box_is_a_part_of_the_working_image(void **state)
     grid.origin[0] = 55.0;
     make_patient(&p, &grid);
     const rp_preprocessing how = {-150.0, 250.0, {1.3, 1.9, 2.6}};
-    const int low[3] = {-3, 1, 4}, size[3] = {30, 17, 22};
+    /* of the image a part deep inside and beyond, of the mask all that holds the lesion */
+    const int low[3] = {-3, 5, 11}, size[3] = {20, 6, 5};
+    const int mask_low[3] = {-3, 1, 4}, mask_size[3] = {30, 17, 22};
     rp_image whole, box;
-    rp_mask part;
+    rp_mask part, lesion;
     assert_ok(rp_preprocess_image(&how, &p.image, &whole, &err), err);
     assert_ok(rp_preprocess_box(&how, &p.image, low, size, &box, &err), err);
-    assert_ok(rp_preprocess_box_mask(&how, &p.mask, &grid, low, size, &part, &err), err);
-    rp_mask lesion;
+    assert_ok(rp_preprocess_box_mask(&how, &p.mask, &grid, mask_low, mask_size, &part, &err), err);
     assert_ok(rp_mask_resample(&p.mask, &whole.grid, &lesion, &err), err);
-    size_t i = 0, inside = 0;
-    for (int z = 0; z < size[2]; z++)
-        for (int y = 0; y < size[1]; y++)
-            for (int x = 0; x < size[0]; x++, i++) {
-                const int at[3] = {low[0] + x, low[1] + y, low[2] + z};
-                bool within = true;
-                for (int a = 0; a < 3; a++) within &= at[a] >= 0 && at[a] < whole.grid.size[a];
-                const size_t from = within ? rp_grid_index(&whole.grid, at[0], at[1], at[2]) : 0;
-                assert_close(box.data[i], within ? whole.data[from] : 0.0, 1e-5);
-                assert_int_equal(part.data[i], within ? lesion.data[from] : 0);
-                inside += part.data[i];
-            }
-    assert_true(inside > 50);
+    size_t from;
+    for (size_t i = 0; i < rp_grid_voxels(&box.grid); i++) {
+        const bool within = voxel_within(&box.grid, low, &whole.grid, i, &from);
+        assert_close(box.data[i], within ? whole.data[from] : 0.0, 1e-5);
+    }
+    for (size_t i = 0; i < rp_grid_voxels(&part.grid); i++) {
+        const bool within = voxel_within(&part.grid, mask_low, &whole.grid, i, &from);
+        assert_int_equal(part.data[i], within ? lesion.data[from] : 0);
+    }
+    assert_int_equal(rp_mask_count(&part), rp_mask_count(&lesion));
     const double first[3] = {low[0], low[1], low[2]};
     double want[3];
     rp_grid_to_world(&whole.grid, first, want);
