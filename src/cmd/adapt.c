@@ -234,6 +234,11 @@ static void summarise(const adapt_run *run)
     if (most > 0)
         printf("Watched  Dice %.3f in the end, 95 %% of it after %d epochs\n",
                run->curve.watch_dice[run->curve.watches - 1], most);
+    const int *box = run->model.region;
+    const double *mm = run->model.preprocessing.spacing;
+    if (box[0])
+        printf("Region   %dx%dx%d voxels of %.3gx%.3gx%.3g mm\n", box[2], box[1], box[0], mm[2],
+               mm[1], mm[0]);
     const rp_model_provenance *p = &run->model.provenance;
     if (p->has_self_dice) printf("Itself   Dice %.3f on its own image\n", p->self_dice);
     if (run->guard.summary.present)

@@ -144,6 +144,8 @@ def test_model_again(case, first, model):
     check("another baseline is refused", run.returncode == 3 and "another image" in run.stderr, run.stderr)
     run, _ = case.assess("refused", "--resume", **{"patient-model": model})
     check("it does not go with --resume", run.returncode == 2, run.stderr)
+    run, _ = case.assess("refused", "--epochs", 3, **{"patient-model": model})
+    check("nor with how to adapt", run.returncode == 2, run.stderr)
 
 
 def segment(case, model, out, *more):
