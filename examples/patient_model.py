@@ -82,19 +82,21 @@ class Recipe:
         self.adapt, self.assess, self.settings, self.of, self.way = list(adapt), list(assess), settings, of, way
 
 
+OFF = ["--guard", "off"]
 PLAIN = "adapt:\n  treatment:\n    share: 0\n"
+GRID = "region:\n  finest_mm: 1.5\n  coarsest_mm: [1.5, 1.5, 3]\n"
 RECIPES = {
     "quick": Recipe(),
-    "study": Recipe(["--recipe", "study"], way="segment"),
+    "study": Recipe(["--recipe", "study", *OFF], way="segment"),
     # What each part of the quick recipe brings: the first three come one step nearer to it, each; the others differ
-    # from it in one thing.
-    "120 steps of the study": Recipe(["--recipe", "study", "--epochs", "120"], ["--guard", "off"]),
-    "box on the study's grid": Recipe(settings=PLAIN + "region:\n  finest_mm: 1.5\n  coarsest_mm: [1.5, 1.5, 3]\n"),
-    "box on its own grid": Recipe(settings=PLAIN),
-    "average of weights": Recipe(settings="adapt:\n  average: 0.95\n"),
-    "60 steps": Recipe(["--epochs", "60"]),
-    "240 steps": Recipe(["--epochs", "240"]),
-    "guard off": Recipe(assess=["--guard", "off"], of="quick"),
+    # from it in one thing. The guard is off, for it changes no contour; what it brings, "guard off" tells.
+    "120 steps of the study": Recipe(["--recipe", "study", "--epochs", "120", *OFF], OFF),
+    "box on the study's grid": Recipe(OFF, OFF, PLAIN + GRID),
+    "box on its own grid": Recipe(OFF, OFF, PLAIN),
+    "average of weights": Recipe(OFF, OFF, "adapt:\n  average: 0.95\n"),
+    "60 steps": Recipe(["--epochs", "60", *OFF], OFF),
+    "240 steps": Recipe(["--epochs", "240", *OFF], OFF),
+    "guard off": Recipe(assess=OFF, of="quick"),
 }
 COMPARATORS = patient_tables.COMPARATORS
 
@@ -150,14 +152,8 @@ class Study:
         if recipe.settings:
             (file.parent / "settings.yaml").write_text(recipe.settings)
             settings = ["--config", file.parent / "settings.yaml"]
-        options = list(recipe.adapt)
-        if not self.program.knows("adapt", "--recipe") and "--recipe" in options:
-            at = options.index("--recipe")
-            if options[at + 1] != "study":
-                raise Failure("this program has no recipes")
-            del options[at:at + 2]
         done = self.program("adapt", "--image", baseline.image, "--contour", baseline.mask, "--out", file, "--seed",
-                            seed, *settings, *options, "--quiet")
+                            seed, *settings, *recipe.adapt, "--quiet")
         write_json(taken, {"wall": done.wall, "cpu": done.cpu, "threads": self.options.threads,
                            "jobs": self.options.jobs})
 
