@@ -142,7 +142,7 @@ def calibration(checks):
 def script(folder, *more):
     return subprocess.run([sys.executable, os.path.join(EXAMPLES, "patient_model.py"), "--program", h.REPRISE, "--out",
                            folder, "--set", "tuning", "--only", "p900", "--limit", "1", "--way", "segment",
-                           *map(str, more)], capture_output=True, text=True, timeout=h.SECONDS, check=False)
+                           *map(str, more)], capture_output=True, text=True, timeout=4 * h.SECONDS, check=False)
 
 
 def a_run(checks, folder):
