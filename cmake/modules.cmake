@@ -101,4 +101,5 @@ if(cmd_sources AND cmd IN_LIST RP_MODULES)
   target_link_libraries(reprise PRIVATE reprise_guard reprise_learn reprise_dicom reprise_report reprise_synth
     reprise_evaluation reprise_track reprise_archive reprise_timeline reprise_cohort reprise_response reprise_measure reprise_io PkgConfig::CYAML)
   install(TARGETS reprise RUNTIME)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION share/reprise FILES_MATCHING PATTERN "*.safetensors")
 endif()

@@ -224,6 +224,7 @@ void cmd_add_label(char label[32], const char *other);
 typedef struct cmd_settings {
     rp_recipe recipe;
     bool has_recipe; /* the command line names it: a file's does not count */
+    bool has_epochs; /* of the adaptation, from a file or the command line */
     rp_fcd_config network;
     rp_preprocessing preprocessing;
     rp_adapt_options adapt;

@@ -24,9 +24,16 @@ enum {
     KEY_NON_CT
 };
 
+/* What --model start names, and how much of an adaptation it needs. */
+#define START "quick-start.safetensors"
+enum { START_EPOCHS = 60 };
+
 static const struct argp_option learning_options[] = {
     {NULL, 0, NULL, 0, "Adaptation:", 50},
-    {"model", KEY_MODEL, "FILE", 0, "General model to start from (default: fresh weights)", 0},
+    {"model", KEY_MODEL, "FILE", 0,
+     "General model to begin with; 'start': the one that comes with the program; 'none': fresh "
+     "weights (default)",
+     0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
     {"recipe", KEY_RECIPE, "quick|study", 0,
      "How to adapt: on a box round the lesion, or as in the study (default: quick)", 0},
@@ -86,7 +93,8 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
     cmd_learning *learning = state->input;
     switch (key) {
     case KEY_MODEL:
-        learning->model = argument;
+        learning->start = strcmp(argument, "start") == 0;
+        learning->model = learning->start || strcmp(argument, "none") == 0 ? NULL : argument;
         return 0;
     case KEY_CONFIG:
         learning->config = argument;
@@ -139,6 +147,7 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
         if (status) return status;
     }
     if (learning->epochs) settings->adapt.epochs = learning->epochs;
+    settings->has_epochs |= learning->epochs > 0;
     if (learning->copies) settings->adapt.copies = learning->copies;
     if (learning->has_region) settings->adapt.region.whole = learning->whole;
     if (learning->crop[0] && learning->has_region && !learning->whole)
@@ -152,12 +161,31 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
 
 /* ---- model ------------------------------------------------------------------------------- */
 
+/* The path of --model, or that of the start. */
+static rp_status find_model(const cmd_learning *learning, cmd_settings *settings, char **path,
+                            rp_error *err)
+{
+    *path = NULL;
+    if (learning->model) *path = rp_strdup(learning->model);
+    if (learning->start) *path = cmd_shipped_model(START);
+    if (learning->start && !*path)
+        return rp_fail(err, RP_ERR_IO,
+                       "--model start: models/" START
+                       ", which comes with the program, is not where "
+                       "the program is");
+    if (learning->model && !*path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
+    if (learning->start && !settings->has_epochs) settings->adapt.epochs = START_EPOCHS;
+    return RP_OK;
+}
+
 rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
                              cmd_settings *settings, rp_model *model, rp_error *err)
 {
-    rp_status status;
-    if (learning->model)
-        status = rp_model_read(learning->model, model, err);
+    RP_AUTOFREE char *path = NULL;
+    rp_status status = find_model(learning, settings, &path, err);
+    if (status) return status;
+    if (path)
+        status = rp_model_read(path, model, err);
     else
         status = rp_model_create(&settings->network, &settings->preprocessing, settings->adapt.seed,
                                  model, err);
@@ -165,6 +193,9 @@ rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
     settings->network = *rp_fcd_config_of(model->net);
     settings->preprocessing = model->preprocessing;
     rp_model_provenance *own = &model->provenance;
+    /* A start says nothing before it is adapted: the result is as real as its data. */
+    const bool start_only = settings->network.in_channels == RP_INPUTS_BASELINE;
+    if (start_only && !model->baseline.data) own->label[0] = '\0';
     char both[sizeof own->label];
     snprintf(both, sizeof both, "%s", cmd_label_of_both(label, own->label));
     memcpy(own->label, both, sizeof both);

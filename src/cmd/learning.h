@@ -9,6 +9,7 @@
 
 typedef struct cmd_learning {
     const char *model, *config; /* NULL: not given */
+    bool start;                 /* --model start */
     int epochs, copies;         /* 0: not given */
     int crop[3];                /* x, y, z; 0: not given */
     uint64_t seed;
@@ -35,10 +36,15 @@ extern const struct argp cmd_learning_argp;
 /* The recipe, then the file of --config, then the command line. */
 rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *settings,
                                 rp_error *err);
-/* The model of --model, whose network and preprocessing then become the settings'; else fresh
- * weights. `label` is that of the data and becomes the model's own. */
+/* The model of --model or the start that comes with the program, for which fewer steps are enough
+ * unless their number is given: their network and preprocessing become the settings'; else fresh
+ * weights. `label` is that of the data and becomes the model's own; what a start was made of is no
+ * property of the result. */
 rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
                              cmd_settings *settings, rp_model *model, rp_error *err);
+
+/* shipped.c: path of a model that comes with the program; NULL where there is none. rp_alloc'd. */
+char *cmd_shipped_model(const char *name);
 
 /* A checkpoint that exists is never overwritten unless it is to be resumed. */
 rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err);

@@ -394,6 +394,7 @@ static rp_status take_all(const char *path, const file_settings *from, cmd_setti
     if (from->network) take_network(&t, from->network, &to->network);
     if (from->preprocessing) take_preprocessing(&t, from->preprocessing, &to->preprocessing);
     if (from->adapt) take_adapt(&t, from->adapt, &to->adapt);
+    to->has_epochs = from->adapt && from->adapt->epochs;
     if (from->region) take_region(&t, from->region, &to->adapt.region);
     settle_region(&t, from, &to->adapt.region);
     if (from->train) take_train(&t, from->train, &to->train);

@@ -1,4 +1,5 @@
 """`reprise pretrain` as its users run it: what the model says of itself, interruption, what is refused."""
+import hashlib
 import json
 import os
 import struct
@@ -17,6 +18,36 @@ CONFIG = h.TINY + """train:
 def read_header(path):
     with open(path, "rb") as file:
         return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+
+
+def check_start(expect, folder, config):
+    """An adaptation may begin with the model that comes with the program."""
+    image, mask = h.voxels()
+    image = h.write_nifti(os.path.join(folder, "image.nii"), image)
+    mask = h.write_nifti(os.path.join(folder, "mask.nii"), mask)
+    shipped = os.path.join(os.path.dirname(__file__), "..", "..", "models", "quick-start.safetensors")
+    with open(shipped, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+
+    def adapted(name, *more):
+        out = os.path.join(folder, name)
+        done = h.run("adapt", f"--image={image}", f"--contour={mask}", f"--out={out}", "--epochs=1",
+                     *more)
+        expect(f"{name} is made: {done.stderr}", done.returncode == 0)
+        header = read_header(out)
+        metadata = header["__metadata__"]
+        provenance = json.loads(metadata["reprise.provenance"])
+        channels = json.loads(metadata["reprise.architecture"])["in_channels"]
+        return provenance["base_model_sha256"], provenance["label"], channels, header
+
+    base, label, channels, header = adapted("started", "--model=start")
+    expect("begins with the start", (base, channels) == (digest, 4))
+    expect("the start's label is not the patient's", label == "")
+    expect("keeps its baseline", "baseline.image" in header and "baseline.lesion" in header)
+    expect("fresh weights on request", adapted("fresh", "--model=none", f"--config={config}")[:3] == ("", "", 1))
+    done = h.run("adapt", f"--image={image}", f"--contour={mask}", "--model=start", "--recipe=study",
+                 f"--out={os.path.join(folder, 'whole')}", "--epochs=1")
+    expect("not for whole images", done.returncode == 1 and "region" in done.stderr)
 
 
 def main():
@@ -67,6 +98,7 @@ def main():
         expect("a crop too small",
                pretrain("--crop=8x16x16", to=os.path.join(folder, "x")).returncode == 1)
         expect("over its start", pretrain(f"--model={out}").returncode != 0)
+        check_start(expect, folder, config)
     for failure in failures:
         print("failed:", failure)
     return 1 if failures else 0
