@@ -131,7 +131,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--baseline, --contour, --followup and --out are needed");
         if (a->prior_lesion && !a->prior_count)
             argp_error(state, "--prior-lesion goes with --prior-sr only");
-        if (a->patient_model && (a->learning.model || a->learning.resume))
+        if (a->patient_model &&
+            (a->learning.model || a->learning.start || a->learning.resume))
             argp_error(state, "--patient-model does not go with --model or --resume");
         if (a->patient_model && (a->learning.epochs || a->learning.copies || a->learning.crop[0]))
             argp_error(state, "nothing is adapted with --patient-model: --epochs, --copies and "

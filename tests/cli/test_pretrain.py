@@ -45,6 +45,9 @@ def check_start(expect, folder, config):
     expect("the start's label is not the patient's", label == "")
     expect("keeps its baseline", "baseline.image" in header and "baseline.lesion" in header)
     expect("fresh weights on request", adapted("fresh", "--model=none", f"--config={config}")[:3] == ("", "", 1))
+    both = h.run("assess", "--baseline=x", "--contour=x", "--followup=x", "--out=y", "--model=start",
+                 "--patient-model=x")
+    expect("not beside a model that is adapted already", both.returncode == 2)
     done = h.run("adapt", f"--image={image}", f"--contour={mask}", "--model=start", "--recipe=study",
                  f"--out={os.path.join(folder, 'whole')}", "--epochs=1")
     expect("not for whole images", done.returncode == 1 and "region" in done.stderr)
