@@ -8,7 +8,7 @@ import harness as h
 
 SOURCE = os.environ.get("REPRISE_SOURCE") or os.path.join(os.path.dirname(__file__), "..", "..")
 OPTION = re.compile(r"--[a-z][a-z-]*")
-OF_ADAPTATION = set("--model --config --recipe --region --epochs --copies --crop --seed --resume".split())
+OF_ADAPTATION = set("--model --config --recipe --region --epochs --copies --crop --seed --resume --guard".split())
 OVERRIDES = set("--allow-patient-mismatch --allow-series-mismatch --allow-non-ct".split())
 
 
