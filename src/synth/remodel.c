@@ -172,9 +172,24 @@ static rp_status fit_level(remodel *m, double target_mm, double *error_mm, rp_er
     return status;
 }
 
+/* A thin rest as long as a compact one is not what is left of a lesion; and what was asked to part
+ * should. Neither is always to be had. */
+static bool is_likely(const remodel *m)
+{
+    const double ratio = 1 + m->options->change_percent / 100, expected = pow(ratio, 3);
+    size_t before = 0, after = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&m->front.grid); i++) {
+        before += m->in_box.data[i];
+        after += m->front.data[i] < m->level;
+    }
+    const double found = (double)after / (double)before;
+    return found > 0.45 * expected && found < 2.2 * expected &&
+           (m->rest_parts > 1 || !(m->options->with & RP_REMODEL_PIECES));
+}
+
 static rp_status find_fronts(remodel *m, const rp_progress *progress, rp_error *err)
 {
-    enum { ATTEMPTS = 16 };
+    enum { ATTEMPTS = 16, LIKELY = 12 };
     const double target = (1 + m->options->change_percent / 100) * m->baseline_mm;
     const double tolerance =
         fmax(0.01 * m->baseline_mm, 0.5 * fmin(m->grid.spacing[0], m->grid.spacing[1]));
@@ -185,7 +200,7 @@ static rp_status find_fronts(remodel *m, const rp_progress *progress, rp_error *
         rp_status status = remodel_run_fronts(m, i, err);
         if (status == RP_OK) status = fit_level(m, target, &error, err);
         if (status != RP_OK) return status;
-        if (error > tolerance) continue;
+        if (error > tolerance || (i < LIKELY && !is_likely(m))) continue;
         remodel_record(m, "front.attempt", i);
         remodel_record(m, "front.level", m->level);
         return RP_OK;

@@ -24,6 +24,7 @@ typedef struct remodel {
     rp_image front;  /* arrival of the fronts: the lesion is where front < level */
     rp_image now;    /* signed mm to the new surface, nearly */
     double level;
+    int rest_parts;           /* of {front < level} that count */
     bool lung;                /* the lesion lies in lung */
     rp_image new_front;       /* signed mm to the new lesion's surface; data NULL: none */
     double new_mm, new_at[3]; /* its radius and place, mm from the box's first voxel */

@@ -176,10 +176,10 @@ static void draw_slowness(remodel *m, slowness *s, int attempt)
     *s = (slowness){0};
     const int nodules = m->with & RP_REMODEL_PIECES ? 3 + (int)(3 * rp_random_uniform(&r))
                                                     : 1 + (int)(2 * rp_random_uniform(&r));
-    const double narrow = m->with & RP_REMODEL_PIECES ? 0.6 : 1;
+    const double narrow = m->with & RP_REMODEL_PIECES ? 0.65 : 1;
     for (int k = 0; k < nodules; k++)
         add_lump(m, &s->inside, k > 0 && k % 2 == 0, narrow * rp_random_range(&r, 0.3, 0.5),
-                 rp_random_range(&r, 1.0, 2.0), &r);
+                 rp_random_range(&r, 1.0, 2.0) / sqrt(narrow), &r);
     for (int k = 0; k < 6; k++)
         add_lump(m, &s->inside, true, rp_random_range(&r, 0.3, 0.8), rp_random_range(&r, -1.0, 0.7),
                  &r);
@@ -221,7 +221,7 @@ static double slowness_at(const remodel *m, const slowness *s, size_t at)
     double mm[3];
     voxel_mm(&m->box.grid, at, mm);
     if (m->in_box.data[at])
-        return exp(fmax(-1.2, fmin(1.9, lumps_at(&s->inside, mm)))) *
+        return exp(fmax(-1.2, fmin(2.2, lumps_at(&s->inside, mm)))) *
                (s->part.data ? s->part.data[at] : 1);
     const double hu = m->box.data[at];
     double barrier = hu > 250 ? 5 : 1;
@@ -449,6 +449,8 @@ rp_status remodel_tidy(remodel *m, bool *changed, rp_error *err)
             m->front.data[i] = (float)(m->level + 3);
             *changed = true;
         }
+        m->rest_parts = 0;
+        for (int32_t k = 0; k < count; k++) m->rest_parts += (double)sizes[k] >= least;
     }
     rp_free(sizes);
     rp_labels_release(&labels);

@@ -100,9 +100,10 @@ static rp_status make_sliding(remodel *m, rp_random *r, rp_error *err)
         for (size_t i = 0; i < rp_grid_voxels(g); i++)
             deep += m->lesion->data[i] && skin.data[i] > depth;
         const bool moves = 2 * deep > all;
+        const double clear = 2 + 1.5 * fmax(g->spacing[2], g->spacing[0]);
         for (size_t i = 0; i < rp_grid_voxels(g); i++)
             m->inside.data[i] =
-                away.data[i] < 8 ? moves : skin.data[i] > depth && still.data[i] > 3;
+                away.data[i] < 8 ? moves : skin.data[i] > depth && still.data[i] > clear;
         remodel_record(m, "sliding.lesion_moves", moves);
     }
     rp_mask_release(&air);

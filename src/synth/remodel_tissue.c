@@ -42,11 +42,13 @@ static bool is_example(const remodel *m, float hu)
 static void roles_of_tissue(const remodel *m, double edge_mm, uint8_t *role[ROLES], float *order)
 {
     const rp_grid *g = &m->box.grid;
-    const double margin = fmax(2.0, 1.5 * fmax(g->spacing[0], g->spacing[1]));
+    /* Contours are rarely drawn at the outermost of what shows. */
+    const double margin = fmax(3.5, 2 * fmax(g->spacing[0], g->spacing[1]));
     for (size_t i = 0; i < voxels(m); i++) {
         const bool zone = touched(m, i, margin);
         role[NEED][i] = zone && m->now.data[i] > -3 * edge_mm;
-        role[SOURCE][i] = !zone && is_example(m, m->box.data[i]);
+        role[SOURCE][i] =
+            !zone && m->before.data[i] > margin + 1.5 && is_example(m, m->box.data[i]);
         role[CONTEXT][i] = !zone;
         order[i] = -m->before.data[i];
     }
