@@ -6,6 +6,7 @@
 #ifndef REPRISE_SYNTH_H
 #define REPRISE_SYNTH_H
 
+#include "reprise/synth_remodel.h"
 #include "reprise/volume.h"
 
 #ifdef __cplusplus
@@ -59,6 +60,9 @@ typedef struct rp_phantom_options {
     int patient;       /**< 0..; each has anatomy of its own */
     int size[3];       /**< x,y,z; default 160 x 128 x 48 */
     double spacing[3]; /**< default 2.0, 2.0, 4.0 mm */
+    bool remodel;      /**< the follow-up comes from rp_remodel_followup, not from the equations */
+    unsigned with;     /**< then rp_remodel_options.with ... */
+    bool random;       /**< ... and random */
 } rp_phantom_options;
 
 void rp_phantom_defaults(rp_phantom_options *options);
@@ -81,6 +85,9 @@ typedef struct rp_phantom {
      *  satellite is a lesion of its own. */
     double baseline_diameter_mm, followup_diameter_mm, change_percent;
     rp_phantom_clinical clinical;
+    /** What rp_remodel_followup said of the follow-up, the image and its mask apart; zero without
+     *  `remodel`. */
+    rp_remodeled remodelled;
 } rp_phantom;
 
 /**
@@ -88,7 +95,9 @@ typedef struct rp_phantom {
  * middle of the grid is the world's origin. A tumour of 40 to 180 mm, limited by what the abdomen
  * and the image hold; every fourth patient has satellites, every fifth a tumour thrombus; the
  * responses of a cohort are spread evenly from -55% to +30%. An image smaller than 320 x 256 mm
- * shows a smaller patient whole; RP_ERR_ARGUMENT below a fifth of that. Same options: same bits.
+ * shows a smaller patient whole; RP_ERR_ARGUMENT below a fifth of that. With `remodel` the baseline
+ * is the same, and the response asked of rp_remodel_followup, whose errors are this one's; what is
+ * measured may differ from it, for there the whole mask counts. Same options: same bits.
  */
 rp_status rp_phantom_make(const rp_phantom_options *options, rp_phantom *out, rp_error *err);
 void rp_phantom_release(rp_phantom *phantom);

@@ -34,6 +34,9 @@ void made_date_after(const char *date, int days, char later[16]);
 bool made_parse_with(const char *text, rp_remodel_options *how, char wrong[64]);
 /* The words of a set. */
 rp_json *made_with_json(unsigned with);
+/* new_lesion_mask.nii.gz, where there is a new lesion, and its name in truth's "files". */
+rp_status made_write_new_lesion(const char *folder, const made_visit *visit, const rp_mask *mask,
+                                rp_json *files, rp_error *err);
 /* Adds what was drawn and measured to truth.json. */
 void made_describe_remodel(rp_json *truth, const rp_remodeled *made);
 

@@ -1,5 +1,6 @@
 /* Remodelled follow-ups, as simulate and phantom name and describe them. */
 #include "made.h"
+#include "origin.h"
 
 #include <string.h>
 
@@ -51,4 +52,18 @@ void made_describe_remodel(rp_json *truth, const rp_remodeled *made)
     rp_json_set_number(truth, "largest_part_diameter_mm", made->largest_part_diameter_mm);
     rp_json_set_int(truth, "parts", made->parts);
     rp_json_set(truth, "draws", draws);
+}
+
+rp_status made_write_new_lesion(const char *folder, const made_visit *visit, const rp_mask *mask,
+                                rp_json *files, rp_error *err)
+{
+    RP_AUTOFREE char *path = rp_path_join(folder, "new_lesion_mask.nii.gz");
+    const cmd_origin origin = {.command = visit->command,
+                               .label = visit->label,
+                               .image = visit->source,
+                               .contour_sha256 = visit->contour_sha256};
+    if (!mask->data) return RP_OK;
+    if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
+    rp_json_append_string(files, "new_lesion_mask.nii.gz");
+    return cmd_write_mask(path, mask, &origin, err);
 }

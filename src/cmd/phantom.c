@@ -4,8 +4,18 @@
 #include "reprise/synth.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { KEY_SEED = 1, KEY_OUT, KEY_DICOM, KEY_PATIENTS, KEY_SIZE, KEY_SPACING };
+enum {
+    KEY_SEED = 1,
+    KEY_OUT,
+    KEY_DICOM,
+    KEY_PATIENTS,
+    KEY_SIZE,
+    KEY_SPACING,
+    KEY_FOLLOWUP,
+    KEY_WITH
+};
 
 enum { MOST_PATIENTS = 999, LARGEST_SIZE = 2048 };
 
@@ -16,7 +26,7 @@ enum { MOST_PATIENTS = 999, LARGEST_SIZE = 2048 };
 typedef struct phantom_options {
     cmd_common common;
     const char *out;
-    bool dicom;
+    bool dicom, with_given;
     int patients;
     rp_phantom_options how;
 } phantom_options;
@@ -28,6 +38,10 @@ static const struct argp_option options[] = {
     {"patients", KEY_PATIENTS, "N", 0, "How many (default 1)", 0},
     {"size", KEY_SIZE, "ZxYxX", 0, "Voxels (default 48x128x160)", 0},
     {"spacing", KEY_SPACING, "MM", 0, "Of voxels: one length, or XxYxZ (default 2x2x4)", 0},
+    {"followup", KEY_FOLLOWUP, "KIND", 0,
+     "scaled: by the equations (default); remodel: recedes or grows irregularly, as by treatment",
+     0},
+    {"with", KEY_WITH, "LIST", 0, "Of remodel, as in simulate (default random)", 0},
     {0}};
 
 static void parse_spacing(struct argp_state *state, const char *text, double spacing[3])
@@ -40,6 +54,24 @@ static void parse_spacing(struct argp_state *state, const char *text, double spa
     for (int i = 0; i < 3; i++) fine = fine && spacing[i] >= 0.1 && spacing[i] <= 100.0;
     if (!fine)
         argp_error(state, "--spacing takes mm, one or XxYxZ, from 0.1 to 100, not '%s'", text);
+}
+
+static void parse_followup(int key, const char *argument, struct argp_state *state,
+                           phantom_options *o)
+{
+    char wrong[64];
+    rp_remodel_options list = {.with = o->how.with, .random = o->with_given && o->how.random};
+    if (key == KEY_FOLLOWUP) {
+        o->how.remodel = strcmp(argument, "remodel") == 0;
+        if (!o->how.remodel && strcmp(argument, "scaled") != 0)
+            argp_error(state, "--followup takes scaled or remodel, not '%s'", argument);
+        return;
+    }
+    o->with_given = true;
+    if (!made_parse_with(argument, &list, wrong))
+        argp_error(state, "--with: there is no '%s'", wrong);
+    o->how.with = list.with;
+    o->how.random = list.random;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -72,10 +104,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--patients takes a number from 1 to %d, not '%s'", MOST_PATIENTS,
                        argument);
         return 0;
+    case KEY_FOLLOWUP:
+    case KEY_WITH:
+        parse_followup(key, argument, state, o);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     case ARGP_KEY_END:
+        if (o->with_given && !o->how.remodel) argp_error(state, "--with needs --followup remodel");
         if (!o->out) argp_error(state, "--out is missing");
         return 0;
     default:
@@ -113,6 +150,7 @@ static rp_json *truth_json(const rp_phantom_options *how, const rp_phantom *made
     rp_json_set_bool(json, "necrosis", made->necrosis);
     rp_json_set_bool(json, "thrombus", made->thrombus);
     rp_json_set_bool(json, "recist_evaluable", made->recist_evaluable);
+    if (how->remodel) made_describe_remodel(json, &made->remodelled);
     rp_json_set_string(json, "baseline_date", BASELINE_DAY);
     rp_json_set_string(json, "followup_date", FOLLOWUP_DAY);
     rp_json_set(json, "clinical", clinical_json(&made->clinical));
@@ -135,20 +173,32 @@ static rp_dicom_header header_of(int patient, const char *visit, const char *day
     return h;
 }
 
+/* What the visits' UIDs come from: another follow-up has others. */
+static void uid_seeds(const rp_phantom_options *how, char seeds[2][128])
+{
+    for (int i = 0; i < 2; i++) {
+        const int length = snprintf(seeds[i], sizeof seeds[i], "phantom|%llu|%d",
+                                    (unsigned long long)how->seed, how->patient);
+        if (i == 1 && how->remodel)
+            snprintf(seeds[i] + length, sizeof seeds[i] - (size_t)length, "|remodel|%x|%d",
+                     how->with, how->random);
+    }
+}
+
 static rp_status write_patient(const phantom_options *o, const rp_phantom_options *how,
                                const rp_phantom *made, const char *folder, rp_error *err)
 {
-    char seed[128];
+    char seeds[2][128];
     const rp_dicom_header headers[2] = {header_of(how->patient, "baseline", BASELINE_DAY),
                                         header_of(how->patient, "follow-up", FOLLOWUP_DAY)};
     const made_visit visits[2] = {
-        {&made->baseline, &made->baseline_lesion, &headers[0], seed, "baseline.nii.gz",
+        {&made->baseline, &made->baseline_lesion, &headers[0], seeds[0], "baseline.nii.gz",
          "baseline_mask.nii.gz", "baseline", "baseline_rtstruct.dcm", "Lesion", "phantom",
          "synthetic", NULL, NULL},
-        {&made->followup, &made->followup_lesion, &headers[1], seed, "followup.nii.gz",
+        {&made->followup, &made->followup_lesion, &headers[1], seeds[1], "followup.nii.gz",
          "followup_mask.nii.gz", "followup", "followup_truth_rtstruct.dcm", "Lesion", "phantom",
          "synthetic", NULL, NULL}};
-    snprintf(seed, sizeof seed, "phantom|%llu|%d", (unsigned long long)how->seed, how->patient);
+    uid_seeds(how, seeds);
     RP_AUTOFREE char *path = rp_path_join(folder, "truth.json");
     if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
     rp_status status = RP_OK;
@@ -158,6 +208,9 @@ static rp_status write_patient(const phantom_options *o, const rp_phantom_option
         if (!status && o->dicom) status = made_write_dicom(folder, &visits[i], err);
         made_list_files(files, &visits[i], o->dicom);
     }
+    if (!status)
+        status =
+            made_write_new_lesion(folder, &visits[1], &made->remodelled.new_lesion, files, err);
     rp_json *truth = truth_json(how, made, files);
     if (!status) status = rp_json_write(path, truth, err);
     rp_json_destroy(truth);
@@ -234,6 +287,7 @@ int cmd_phantom(int argc, char **argv)
     phantom_options o = {.patients = 1};
     rp_error err = {0};
     rp_phantom_defaults(&o.how);
+    o.how.random = true;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     return run(&o, &err) ? cmd_fail(&err) : CMD_DONE;
 }

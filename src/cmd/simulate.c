@@ -1,6 +1,5 @@
 /* reprise simulate: a follow-up with known truth from a real baseline. */
 #include "made.h"
-#include "origin.h"
 
 #include "reprise/synth.h"
 
@@ -297,19 +296,6 @@ static void uid_seed(const simulate_options *o, const cmd_ct *ct, const cmd_cont
                  o->changes.random);
 }
 
-static rp_status write_new_lesion(const char *folder, const made_visit *visit, const rp_mask *mask,
-                                  rp_json *files, rp_error *err)
-{
-    RP_AUTOFREE char *path = rp_path_join(folder, "new_lesion_mask.nii.gz");
-    const cmd_origin origin = {.command = visit->command,
-                               .label = visit->label,
-                               .image = visit->source,
-                               .contour_sha256 = visit->contour_sha256};
-    if (!path) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", folder);
-    rp_json_append_string(files, "new_lesion_mask.nii.gz");
-    return cmd_write_mask(path, mask, &origin, err);
-}
-
 static rp_status write_all(const simulate_options *o, const cmd_ct *ct, const cmd_contour *contour,
                            const followup *made, const char *folder, rp_error *err)
 {
@@ -335,8 +321,8 @@ static rp_status write_all(const simulate_options *o, const cmd_ct *ct, const cm
     rp_status status = made_write_nifti(folder, &visit, err);
     if (!status && o->dicom) status = made_write_dicom(folder, &visit, err);
     made_list_files(files, &visit, o->dicom);
-    if (!status && made->remodelled.new_lesion.data)
-        status = write_new_lesion(folder, &visit, &made->remodelled.new_lesion, files, err);
+    if (!status)
+        status = made_write_new_lesion(folder, &visit, &made->remodelled.new_lesion, files, err);
     rp_json *truth = truth_json(o, ct, contour, made, files);
     if (!status) status = rp_json_write(path, truth, err);
     rp_json_destroy(truth);

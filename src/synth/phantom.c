@@ -19,6 +19,7 @@ void rp_phantom_release(rp_phantom *phantom)
     rp_image_release(&phantom->followup);
     rp_mask_release(&phantom->baseline_lesion);
     rp_mask_release(&phantom->followup_lesion);
+    rp_remodeled_release(&phantom->remodelled);
     *phantom = (rp_phantom){0};
 }
 
@@ -242,13 +243,35 @@ static rp_grid phantom_grid(const rp_phantom_options *o)
     return g;
 }
 
+/* From the baseline's image, with the same response. */
+static rp_status remodel_followup(const rp_phantom_options *o, double growth, rp_phantom *out,
+                                  rp_error *err)
+{
+    rp_random r;
+    rp_remodel_options how;
+    rp_remodel_defaults(&how);
+    rp_random_init(&r, o->seed, PURPOSE_VISITS, (uint64_t)o->patient | 1ULL << 32);
+    how.seed = (uint64_t)rp_random_u32(&r) << 32 | rp_random_u32(&r);
+    how.change_percent = 100 * (growth - 1);
+    how.with = o->with;
+    how.random = o->random;
+    rp_status status = rp_remodel_followup(&out->baseline, &out->baseline_lesion, &how, NULL,
+                                           &out->remodelled, err);
+    if (status != RP_OK) return rp_fail_in(err, status, "phantom");
+    out->followup = out->remodelled.image;
+    out->followup_lesion = out->remodelled.mask;
+    out->remodelled.image = (rp_image){0};
+    out->remodelled.mask = (rp_mask){0};
+    return RP_OK;
+}
+
 static rp_status make_images(const rp_phantom_options *o, const patient *who, const visit visits[2],
                              rp_phantom *out, rp_error *err)
 {
     rp_grid grid = phantom_grid(o);
     rp_image *images[2] = {&out->baseline, &out->followup};
     rp_mask *masks[2] = {&out->baseline_lesion, &out->followup_lesion};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < (o->remodel ? 1 : 2); i++) {
         picture job = {.who = who,
                        .when = &visits[i],
                        .image = images[i],
@@ -261,7 +284,7 @@ static rp_status make_images(const rp_phantom_options *o, const patient *who, co
         if (status == RP_OK) status = render(&job, i ? 11 : 9, err);
         if (status != RP_OK) return status;
     }
-    return RP_OK;
+    return o->remodel ? remodel_followup(o, visits[1].tumour_scale, out, err) : RP_OK;
 }
 
 /* On the largest component: a satellite is a lesion of its own. */

@@ -95,7 +95,8 @@ static rp_status change_kernel(remodel *m, rp_image *image, rp_error *err)
     rp_image blurred = {0};
     remodel_stream(m, &r, PART_KERNEL);
     const bool sharp = rp_random_uniform(&r) < 0.5;
-    const double sigma = sharp ? 0.8 : remodel_draw(m, &r, "kernel.blur_pixels", 0.6, 1.1);
+    const double wide_mm = sharp ? 0.8 : remodel_draw(m, &r, "kernel.blur_mm", 0.5, 1.1);
+    const double sigma = fmin(1.2, wide_mm / image->grid.spacing[0]);
     const double amount = sharp ? remodel_draw(m, &r, "kernel.sharpening", 0.4, 1.0) : -1;
     const double noise = remodel_draw(m, &r, "kernel.noise_hu", sharp ? 10 : 4, sharp ? 22 : 9);
     const double blur[3] = {sigma, sigma, 0};

@@ -148,6 +148,14 @@ static rp_status measure_depth(const remodel *m, rp_image *depth, double *deepes
     return status;
 }
 
+static double mean_now(const remodel *m)
+{
+    double sum = 0, count = 1e-9;
+    for (size_t i = 0; i < voxels(m); i++)
+        if (m->now.data[i] < 0) sum += m->box.data[i], count++;
+    return sum / count;
+}
+
 /* A core with a ragged edge, whose texture is fainter than the lesion's. */
 static rp_status make_necrosis(remodel *m, rp_error *err)
 {
@@ -159,6 +167,7 @@ static rp_status make_necrosis(remodel *m, rp_error *err)
     const double hu = remodel_draw(m, &r, "necrosis.hu", 5, 25);
     const double from = deepest * remodel_draw(m, &r, "necrosis.rind_share", 0.2, 0.4);
     const double strength = remodel_draw(m, &r, "necrosis.strength", 0.75, 0.95);
+    const double mean = mean_now(m);
     lumps ragged = {0};
     for (; status == RP_OK && ragged.count < 8; ragged.count++) {
         const int k = ragged.count;
@@ -172,7 +181,7 @@ static rp_status make_necrosis(remodel *m, rp_error *err)
         place_of(m, i, mm);
         const double in = -depth.data[i] + lumps_at(&ragged, mm);
         const double core = strength * smooth_between(in, from, from + fmax(1, 0.2 * deepest));
-        const double soft = hu + 0.35 * fmax(-60, fmin(60, m->box.data[i] - 50));
+        const double soft = hu + 0.35 * fmax(-60, fmin(60, m->box.data[i] - mean));
         m->box.data[i] = (float)(m->box.data[i] + core * (soft - m->box.data[i]));
     }
     rp_image_release(&depth);
