@@ -139,12 +139,10 @@ rp_status remodel_place(remodel *m, rp_error *err)
 
 /* ---- the way back ------------------------------------------------------------------------ */
 
-static bool slides(const remodel *m, const double world[3])
+static bool slides(const remodel *m, const double index[3])
 {
     const rp_grid *g = &m->inside.grid;
-    double index[3];
     int at[3];
-    rp_grid_from_world(g, world, index);
     for (int i = 0; i < 3; i++) {
         at[i] = (int)lrint(index[i]);
         at[i] = at[i] < 0 ? 0 : at[i] >= g->size[i] ? g->size[i] - 1 : at[i];
@@ -153,14 +151,15 @@ static bool slides(const remodel *m, const double world[3])
 }
 
 /* An organ comes along from where there is organ. */
-static void slide_back(const remodel *m, double p[3])
+static void slide_back(const remodel *m, double index[3])
 {
-    if (!m->inside.data || !slides(m, p)) return;
+    if (!m->inside.data || !slides(m, index)) return;
     for (double part = 1; part > 0.2; part -= 0.25) {
         double from[3];
-        for (int i = 0; i < 3; i++) from[i] = p[i] + part * m->slide_mm[i];
+        for (int i = 0; i < 3; i++)
+            from[i] = index[i] + part * m->slide_mm[i] / m->inside.grid.spacing[i];
         if (!slides(m, from)) continue;
-        memcpy(p, from, sizeof from);
+        memcpy(index, from, sizeof from);
         return;
     }
 }
@@ -169,13 +168,14 @@ static void slide_back(const remodel *m, double p[3])
 static double mirrored(double index, int size)
 {
     const double period = 2.0 * (size - 1);
+    if (index >= 0 && index <= size - 1) return index;
     if (size == 1) return 0;
     index = fabs(fmod(index, period));
     return index > size - 1 ? period - index : index;
 }
 
-/* Fractional voxel of the baseline that the follow-up's shows. */
-static void baseline_index(const remodel *m, const double index[3], double out[3])
+/* Fractional voxel of the baseline that the follow-up's shows, but for what slides. */
+static void smooth_index(const remodel *m, const double index[3], double out[3])
 {
     double world[3], u[3], p[3], d2 = 0;
     rp_grid_to_world(&m->grid, index, world);
@@ -185,11 +185,36 @@ static void baseline_index(const remodel *m, const double index[3], double out[3
         p[i] = world[i] + u[i];
         d2 += (p[i] - m->centre[i]) * (p[i] - m->centre[i]);
     }
-    const double width = 1.4 * m->radius_mm, pull = m->collapse * exp(-0.5 * d2 / (width * width));
+    const double width = 1.4 * m->radius_mm;
+    const double pull = m->collapse * exp(-0.5 * d2 / (width * width));
     for (int i = 0; i < 3; i++) p[i] += pull * (p[i] - m->centre[i]);
-    slide_back(m, p);
     rp_grid_from_world(&m->baseline->grid, p, out);
-    for (int i = 0; i < 3; i++) out[i] = mirrored(out[i], m->baseline->grid.size[i]);
+}
+
+enum { ROW = 64 };
+
+/* Of `count` voxels of a row, ROW at most. The smooth part of the motion is computed at every
+ * fourth voxel and is linear in between, where it varies over many times that length. */
+static void baseline_row(const remodel *m, const double first[3], int count, double out[ROW][3])
+{
+    const double four = 4 * m->grid.spacing[0];
+    const bool fine = (m->field.vector[0] && four > m->field.step_mm) || four > 0.7 * m->radius_mm;
+    const int step = fine ? 1 : 4;
+    double next[3];
+    smooth_index(m, first, next);
+    for (int k = 0; k < count; k += step) {
+        const double end[3] = {first[0] + k + step, first[1], first[2]};
+        double here[3];
+        memcpy(here, next, sizeof here);
+        smooth_index(m, end, next);
+        for (int x = k; x < k + step && x < count; x++)
+            for (int i = 0; i < 3; i++)
+                out[x][i] = here[i] + (double)(x - k) / step * (next[i] - here[i]);
+    }
+    for (int x = 0; x < count; x++) {
+        slide_back(m, out[x]);
+        for (int i = 0; i < 3; i++) out[x][i] = mirrored(out[x][i], m->baseline->grid.size[i]);
+    }
 }
 
 /* Thick slices are the mean of two. */
@@ -228,18 +253,19 @@ static void see_slice(void *context, size_t task, int worker)
     (void)worker;
     const see_job *job = context;
     seen *s = job->out;
-    float *to = s->front + task * (size_t)s->size[0] * (size_t)s->size[1];
+    const int slices = slabs(job->m);
     for (int y = 0; y < s->size[1]; y++)
-        for (int x = 0; x < s->size[0]; x++, to++) {
-            double sum = 0;
-            for (int k = 0; k < slabs(job->m); k++) {
-                const double index[3] = {s->low[0] + x, s->low[1] + y,
+        for (int x = 0; x < s->size[0]; x += ROW) {
+            const int count = s->size[0] - x < ROW ? s->size[0] - x : ROW;
+            float *to = s->front + (task * (size_t)s->size[1] + (size_t)y) * (size_t)s->size[0] + x;
+            for (int k = 0; k < slices; k++) {
+                const double first[3] = {s->low[0] + x, s->low[1] + y,
                                          slab_index(job->m, s->low[2] + (int)task, k)};
-                double from[3];
-                baseline_index(job->m, index, from);
-                sum += front_at(job->m, job->front, from);
+                double from[ROW][3];
+                baseline_row(job->m, first, count, from);
+                for (int i = 0; i < count; i++)
+                    to[i] += front_at(job->m, job->front, from[i]) / (float)slices;
             }
-            *to = (float)(sum / slabs(job->m));
         }
 }
 
@@ -295,8 +321,9 @@ rp_status remodel_part_mask(const remodel *m, const seen *s, double level, rp_ma
     }
     rp_grid_to_world(&m->grid, first, g.origin);
     rp_status status = mask->data ? RP_OK : rp_mask_init(mask, &g, err);
-    for (size_t i = 0; status == RP_OK && i < rp_grid_voxels(&g); i++)
-        mask->data[i] = s->front[i] < level;
+    const size_t n = status == RP_OK ? rp_grid_voxels(&g) : 0;
+    const float limit = (float)level;
+    for (size_t i = 0; i < n; i++) mask->data[i] = s->front[i] < limit;
     return status;
 }
 
@@ -309,7 +336,7 @@ rp_status remodel_mask(const remodel *m, const seen *s, double level, rp_mask *m
         for (int y = 0; y < s->size[1]; y++)
             for (int x = 0; x < s->size[0]; x++, i++)
                 mask->data[rp_grid_index(&m->grid, s->low[0] + x, s->low[1] + y, s->low[2] + z)] =
-                    s->front[i] < level;
+                    s->front[i] < (float)level;
     return RP_OK;
 }
 
@@ -326,16 +353,19 @@ static void render_slice(void *context, size_t z, int worker)
     const render_job *job = context;
     const remodel *m = job->m;
     const rp_grid *g = &job->image->grid;
+    const int slices = slabs(m);
     for (int y = 0; y < g->size[1]; y++)
-        for (int x = 0; x < g->size[0]; x++) {
-            double sum = 0;
-            for (int k = 0; k < slabs(m); k++) {
-                const double index[3] = {x, y, slab_index(m, (int)z, k)};
-                double from[3];
-                baseline_index(m, index, from);
-                sum += rp_sample_linear(m->edited.data, m->edited.grid.size, from);
+        for (int x = 0; x < g->size[0]; x += ROW) {
+            const int count = g->size[0] - x < ROW ? g->size[0] - x : ROW;
+            float *to = job->image->data + rp_grid_index(g, x, y, (int)z);
+            for (int k = 0; k < slices; k++) {
+                const double first[3] = {x, y, slab_index(m, (int)z, k)};
+                double from[ROW][3];
+                baseline_row(m, first, count, from);
+                for (int i = 0; i < count; i++)
+                    to[i] += rp_sample_linear(m->edited.data, m->edited.grid.size, from[i]) /
+                             (float)slices;
             }
-            job->image->data[rp_grid_index(g, x, y, (int)z)] = (float)(sum / slabs(m));
         }
 }
 
