@@ -189,14 +189,14 @@ typedef struct rp_augmentation {
 } rp_augmentation;
 
 /**
- * How the lesion itself differs in a copy, as after treatment; applied before rp_augmentation, so
- * that image and contour which that samples are those of the changed lesion. Its surface moves to
- * `1 - shrink` .. `1 + grow` (uniform) of its size, in part by scaling each part of the lesion
- * about its centroid, in part by an offset along the surface's normal by that fraction of the local
- * radius, with smooth noise on it. Voxels that leave the lesion take grey values mirrored across
- * the old surface, deeper ones patches from the tissue round it; voxels that join it likewise from
- * within. Densities are in units of the window. A second input (prior_channel) remains the contour
- * before the change. With share 0 nothing is drawn, and nothing else depends on the other values.
+ * How the lesion itself differs in a copy, as after treatment; applied before rp_augmentation. Its
+ * surface moves to `1 - shrink` .. `1 + grow` (uniform) of its size, in part by scaling each part
+ * of the lesion about its centroid, in part along its normal by that fraction of the local radius,
+ * with smooth noise. The lesion's texture and its edge move along. In half the copies the tissue
+ * round it follows, less and less with the distance; in the others the old place shows tissue
+ * mirrored across the old surface and, deeper, patches of what prevails round the lesion. Grey
+ * shifts are in units of the window and below 0.4 of the contrast with that tissue. A second input
+ * (prior_channel) is the contour before the change. With share 0 the other values do not count.
  */
 typedef struct rp_treatment {
     double share;        /**< of copies whose lesion is changed; 0 off; 0.8 where on */

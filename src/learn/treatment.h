@@ -17,9 +17,8 @@ typedef struct rp_treatment_drawn {
     double core, core_depth;        /**< shift of the core, and where it begins in local radii */
     double part;                    /**< shift of some parts */
     double rim, rim_mm;             /**< darkening next to the lesion, and its extent */
-    double edge;                    /**< half width of the new edge, in voxels */
-    double drag;      /**< share of the surface's way that the tissue round it follows */
-    double follow;    /**< the same of the lesion's own texture, where the surface shrinks */
+    bool drags;                     /**< tissue follows the surface; else a seam of along_mm does */
+    double along_mm;
     double margin_mm; /**< of tissue round the old surface that is replaced as well */
     double stretch;   /**< of the mirror: 1 takes from as far as it fills */
     double deep_mm;   /**< beyond it patches take over from the mirror */
@@ -38,14 +37,8 @@ typedef struct rp_treated_part {
     double centre[3]; /**< centroid, in voxels of the box */
     double voxels;
     double compact; /**< 0..1: share that scaling about the centroid would leave inside */
+    double scale;   /**< about the centroid, in the change drawn */
 } rp_treated_part;
-
-/** Places that texture is taken from, and for each block of the box the one drawn for it. */
-typedef struct rp_treated_texture {
-    uint32_t *site; /**< index in the box */
-    size_t sites;
-    uint32_t *chosen; /**< [blocks z][y][x] index in the box */
-} rp_treated_texture;
 
 /** One image and its lesion, with what a change needs; a box round the lesion is all it touches. */
 typedef struct rp_treated {
@@ -55,15 +48,18 @@ typedef struct rp_treated {
     int low[3], size[3]; /**< the box, in voxels of the image */
     float *level;        /**< [box] signed distance to the lesion's surface in mm, inside below 0 */
     float *radius;       /**< [box] mm: of the lobe that is nearest */
-    float *base;         /**< [box] local mean of the image on the voxel's own side */
+    float *base;         /**< [box] local mean of the tissue, at its voxels */
     int32_t *owner;      /**< [box] nearest part, from 0 */
     uint8_t *kind;       /**< [box] rp_treated_kind */
     double low_value, high_value; /**< of the tissue that predominates round the lesion */
+    double contrast;              /**< between the medians of that tissue and the lesion */
     rp_treated_part *part;
     size_t parts;
-    double extent_mm; /**< largest distance of a voxel of a part from the part's centroid */
-    rp_treated_texture outside, inside;
+    double extent_mm;        /**< largest distance of a voxel of a part from the part's centroid */
+    uint32_t *site;          /**< places that texture is taken from, as index in the box */
+    size_t sites;            /**< 0: there is none */
     int block[3], blocks[3]; /**< voxels between the middles of blocks, and their number */
+    uint32_t *chosen;        /**< [blocks z][y][x] the place drawn for each block */
     rp_lattice lattice;      /**< surface's noise, mottle, parts; unit variance */
     double *scratch;         /**< partial sums of the lattice, one part per slice of the box */
     size_t scratch_slice;
@@ -91,6 +87,18 @@ rp_status rp_treated_map(rp_treated *treated, rp_error *err);
 static inline size_t rp_treated_index(const rp_treated *t, int x, int y, int z)
 {
     return ((size_t)z * (size_t)t->size[1] + (size_t)y) * (size_t)t->size[0] + (size_t)x;
+}
+
+/** Renders what was drawn, and whose lattice and sites were (treatment_render.c). */
+void rp_treated_render(rp_treated *treated);
+
+/** Voxel of the box at an index in it. */
+void rp_treated_position(const rp_treated *treated, size_t index, int at[3]);
+
+/** Index in the image of a voxel of the box. */
+static inline size_t rp_treated_in_image(const rp_treated *t, const int at[3])
+{
+    return rp_grid_index(&t->image->grid, t->low[0] + at[0], t->low[1] + at[1], t->low[2] + at[2]);
 }
 
 /** Of a position in the box, in its voxels: unit normal of the level, in mm. */

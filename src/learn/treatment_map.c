@@ -15,7 +15,7 @@ static size_t box_voxels(const rp_treated *t)
     return (size_t)t->size[0] * (size_t)t->size[1] * (size_t)t->size[2];
 }
 
-static void box_position(const rp_treated *t, size_t index, int at[3])
+void rp_treated_position(const rp_treated *t, size_t index, int at[3])
 {
     const size_t row = (size_t)t->size[0], slice = row * (size_t)t->size[1];
     at[0] = (int)(index % row);
@@ -55,7 +55,7 @@ static void correct_to_faces(const rp_treated *t, float *corrected)
     for (size_t i = 0; i < voxels; i++) {
         int at[3];
         double normal[3], half = INFINITY;
-        box_position(t, i, at);
+        rp_treated_position(t, i, at);
         rp_treated_normal(t, at, normal);
         for (int a = 0; a < 3; a++)
             if (fabs(normal[a]) > 1e-6)
@@ -114,7 +114,7 @@ static size_t deeper(const rp_treated *t, size_t index)
 {
     int at[3];
     size_t best = index;
-    box_position(t, index, at);
+    rp_treated_position(t, index, at);
     for (int z = at[2] - 1; z <= at[2] + 1; z++)
         for (int y = at[1] - 1; y <= at[1] + 1; y++)
             for (int x = at[0] - 1; x <= at[0] + 1; x++) {
@@ -152,7 +152,7 @@ static rp_status spread(rp_treated *t, const rp_mask *box, rp_error *err)
     for (size_t begin = 0; begin < end; begin++) {
         int at[3];
         const size_t here = queue[begin];
-        box_position(t, here, at);
+        rp_treated_position(t, here, at);
         for (int a = 0; a < 3; a++)
             for (int way = -1; way <= 1; way += 2) {
                 if (at[a] + way < 0 || at[a] + way >= t->size[a]) continue;
@@ -172,7 +172,7 @@ static void part_centres(rp_treated *t, const rp_mask *box)
     for (size_t i = 0; i < voxels; i++) {
         int at[3];
         if (!box->data[i]) continue;
-        box_position(t, i, at);
+        rp_treated_position(t, i, at);
         rp_treated_part *part = &t->part[t->owner[i]];
         for (int a = 0; a < 3; a++) part->centre[a] += at[a];
         part->voxels += 1.0;
@@ -191,7 +191,7 @@ static void part_shapes(rp_treated *t, const rp_mask *box)
         double squares = 0.0;
         if (!box->data[i]) continue;
         rp_treated_part *part = &t->part[t->owner[i]];
-        box_position(t, i, at);
+        rp_treated_position(t, i, at);
         for (int a = 0; a < 3; a++) {
             const double away = at[a] - part->centre[a];
             scaled[a] = (int)lround(part->centre[a] + 2.0 / 3.0 * away);
@@ -233,9 +233,8 @@ static rp_status find_parts(rp_treated *t, const rp_mask *box, rp_error *err)
 static float image_value(const rp_treated *t, size_t index)
 {
     int at[3];
-    box_position(t, index, at);
-    return t->image->data[rp_grid_index(&t->image->grid, t->low[0] + at[0], t->low[1] + at[1],
-                                        t->low[2] + at[2])];
+    rp_treated_position(t, index, at);
+    return t->image->data[rp_treated_in_image(t, at)];
 }
 
 enum { BINS = 1024 };
@@ -259,9 +258,9 @@ static int bin_of(double value)
     return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
 }
 
-/* Median and spread of the voxels whose level lies between two values, as a range of values. */
-static void usual_values(const rp_treated *t, double nearest_mm, double farthest_mm, double *low,
-                         double *high)
+/* Median of the voxels whose level lies between two values; their spread as a range of values. */
+static double usual_values(const rp_treated *t, double nearest_mm, double farthest_mm, double *low,
+                           double *high)
 {
     const size_t voxels = box_voxels(t);
     size_t histogram[BINS] = {0}, away[BINS] = {0};
@@ -274,13 +273,14 @@ static void usual_values(const rp_treated *t, double nearest_mm, double farthest
     /* The window's ends hold much that is not alike. */
     *low = fmax(median - width, fmin(0.02, median));
     *high = fmin(median + width, fmax(0.98, median));
+    return median;
 }
 
 static bool touches_foreign(const rp_treated *t, size_t index)
 {
     const size_t stride[3] = {1, (size_t)t->size[0], (size_t)t->size[0] * (size_t)t->size[1]};
     int at[3];
-    box_position(t, index, at);
+    rp_treated_position(t, index, at);
     for (int a = 0; a < 3; a++) {
         if (at[a] > 0 && t->kind[index - stride[a]] == RP_TREATED_FOREIGN) return true;
         if (at[a] + 1 < t->size[a] && t->kind[index + stride[a]] == RP_TREATED_FOREIGN) return true;
@@ -315,8 +315,8 @@ static rp_status sort_voxels(rp_treated *t, const rp_mask *box, rp_error *err)
     if (!quiet) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
     const rp_status status = quiet_values(t, box, quiet, err);
     if (status) return status;
-    usual_values(t, -1e9, 0.0, &low, &high);
-    usual_values(t, step, step + 10.0, &t->low_value, &t->high_value);
+    const double lesion = usual_values(t, -1e9, 0.0, &low, &high);
+    t->contrast = fabs(lesion - usual_values(t, step, step + 10.0, &t->low_value, &t->high_value));
     for (size_t i = 0; i < voxels; i++) {
         const double value = (double)quiet[i], own = (double)image_value(t, i);
         if (value < fmin(low, t->low_value) || value > fmax(high, t->high_value))
@@ -332,8 +332,8 @@ static rp_status sort_voxels(rp_treated *t, const rp_mask *box, rp_error *err)
     return RP_OK;
 }
 
-/* Mean of one kind over a neighbourhood, for the voxels of that kind. */
-static rp_status kind_means(rp_treated *t, rp_treated_kind kind, rp_error *err)
+/* Mean of the tissue over a neighbourhood, at its voxels. */
+static rp_status tissue_means(rp_treated *t, rp_error *err)
 {
     const size_t voxels = box_voxels(t);
     double sigma[3];
@@ -342,61 +342,42 @@ static rp_status kind_means(rp_treated *t, rp_treated_kind kind, rp_error *err)
     if (!sum || !weight) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
     for (int a = 0; a < 3; a++) sigma[a] = 0.4 * BLOCK_MM / t->image->grid.spacing[a];
     for (size_t i = 0; i < voxels; i++) {
-        weight[i] = t->kind[i] == kind;
+        weight[i] = t->kind[i] == RP_TREATED_TISSUE;
         sum[i] = weight[i] * image_value(t, i);
     }
     rp_status status = rp_smooth(sum, t->size, sigma, err);
     if (!status) status = rp_smooth(weight, t->size, sigma, err);
     for (size_t i = 0; i < voxels && !status; i++)
-        if (t->kind[i] == kind) t->base[i] = sum[i] / fmaxf(weight[i], 1e-6f);
+        if (t->kind[i] == RP_TREATED_TISSUE) t->base[i] = sum[i] / fmaxf(weight[i], 1e-6f);
     return status;
 }
 
-static bool is_site(const rp_treated *t, size_t index, rp_treated_kind kind, double low,
-                    double high)
+/* Far enough from the lesion that a block about them holds tissue, and no farther than a shell. */
+static bool is_site(const rp_treated *t, size_t index)
 {
-    const double level = (double)t->level[index];
-    return t->kind[index] == kind && level >= low && level <= high;
-}
-
-/* Voxels of a kind whose level lies between two values. */
-static rp_status find_sites(rp_treated *t, rp_treated_kind kind, double low, double high,
-                            rp_error *err)
-{
-    rp_treated_texture *out = kind == RP_TREATED_LESION ? &t->inside : &t->outside;
-    const size_t voxels = box_voxels(t);
-    size_t count = 0;
-    for (size_t i = 0; i < voxels; i++) count += is_site(t, i, kind, low, high);
-    out->site = rp_alloc(count ? count : 1, sizeof *out->site);
-    if (!out->site) return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
-    for (size_t i = 0; i < voxels; i++)
-        if (is_site(t, i, kind, low, high)) out->site[out->sites++] = (uint32_t)i;
-    return RP_OK;
+    const double level = (double)t->level[index], nearest = 0.7 * BLOCK_MM;
+    return t->kind[index] == RP_TREATED_TISSUE && level >= nearest && level <= nearest + SHELL_MM;
 }
 
 static rp_status find_texture(rp_treated *t, const rp_mask *box, rp_error *err)
 {
-    const double *spacing = t->image->grid.spacing, reach = 0.7 * BLOCK_MM;
     const size_t voxels = box_voxels(t);
-    size_t blocks = 1;
-    float deepest = 0.0f;
-    for (size_t i = 0; i < voxels; i++) deepest = fminf(deepest, t->level[i]);
+    size_t count = 0, blocks = 1;
     rp_status status = sort_voxels(t, box, err);
-    if (!status) status = kind_means(t, RP_TREATED_TISSUE, err);
-    if (!status) status = kind_means(t, RP_TREATED_LESION, err);
-    if (!status) status = find_sites(t, RP_TREATED_TISSUE, reach, reach + SHELL_MM, err);
-    if (!status)
-        status = find_sites(t, RP_TREATED_LESION, -1e9, -fmin(reach, -0.6 * (double)deepest), err);
+    if (!status) status = tissue_means(t, err);
     if (status) return status;
     for (int a = 0; a < 3; a++) {
-        t->block[a] = (int)fmax(2.0, round(BLOCK_MM / spacing[a]));
+        t->block[a] = (int)fmax(2.0, round(BLOCK_MM / t->image->grid.spacing[a]));
         t->blocks[a] = (t->size[a] - 1) / t->block[a] + 2;
         blocks *= (size_t)t->blocks[a];
     }
-    t->outside.chosen = rp_alloc(blocks, sizeof *t->outside.chosen);
-    t->inside.chosen = rp_alloc(blocks, sizeof *t->inside.chosen);
-    if (!t->outside.chosen || !t->inside.chosen)
+    for (size_t i = 0; i < voxels; i++) count += is_site(t, i);
+    t->site = rp_alloc(count, sizeof *t->site);
+    t->chosen = rp_alloc(blocks, sizeof *t->chosen);
+    if (!t->site || !t->chosen)
         return rp_fail(err, RP_ERR_MEMORY, "no memory for a lesion's texture");
+    for (size_t i = 0; i < voxels; i++)
+        if (is_site(t, i)) t->site[t->sites++] = (uint32_t)i;
     return RP_OK;
 }
 
@@ -411,7 +392,7 @@ static void place_box(rp_treated *t)
     rp_mask_bounds(t->mask, low, high);
     for (int a = 0; a < 3; a++) {
         const double half = 0.5 * (high[a] - low[a] + 1) * grid->spacing[a];
-        const double margin = (o->grow + 2.0 * o->roughness) * half + o->rim_mm + 16.0;
+        const double margin = (o->grow + 2.0 * o->roughness) * half + fmax(o->rim_mm, 20.0) + 8.0;
         const int voxels = (int)ceil(margin / grid->spacing[a]) + 2;
         t->low[a] = clamp_index(low[a] - voxels, grid->size[a]);
         t->size[a] = clamp_index(high[a] + voxels, grid->size[a]) - t->low[a] + 1;

@@ -17,6 +17,7 @@ static rp_adapt_options short_options(void)
     o.crop[0] = o.crop[1] = 20;
     o.crop[2] = 12;
     o.seed = 42;
+    o.treatment.share = 0.5;
     return o;
 }
 
@@ -115,6 +116,7 @@ static void test_overfits(void **state)
     rp_predict_options predict;
     rp_prediction prediction;
     watch w = {.stop_after = -1};
+    o.treatment.share = 0; /* one lesion to overfit */
     o.epochs = 25;
     o.copies = 3;
     o.crop[0] = o.crop[1] = 32;
@@ -311,6 +313,11 @@ static void test_other_checkpoint_is_refused(void **state)
     other = o;
     other.augmentation.noise = 0;
     expect_failure(p, &other, 7, RP_ERR_REFUSED, "augmentation.noise (0.02 there, 0 here)");
+    other = o;
+    other.treatment.grow = 0.4;
+    expect_failure(p, &other, 7, RP_ERR_REFUSED, "in: treatment.grow (0.3 there, 0.4 here)");
+    other.treatment.share = 0; /* without, the rest of it does not count */
+    expect_failure(p, &other, 7, RP_ERR_REFUSED, "treatment.share (only there)");
     other = o;
     other.crop[1]++;
     expect_failure(p, &other, 7, RP_ERR_REFUSED, "in: crop (");
