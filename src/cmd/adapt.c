@@ -1,6 +1,6 @@
 /* reprise adapt: overfits a model on one image and its contour. */
+#include "attempts.h"
 #include "doubt.h"
-#include "guard.h"
 #include "learning.h"
 
 #include <string.h>
@@ -105,6 +105,7 @@ typedef struct adapt_run {
     rp_model model;
     rp_adapt_curve curve;
     cmd_guarded guard;
+    cmd_attempts_made attempts;
     char *checkpoint, *watch_out; /* the latter NULL where nothing is watched */
 } adapt_run;
 
@@ -184,11 +185,19 @@ static rp_status look_at_itself(adapt_run *run, rp_error *err)
     const adapt_arguments *a = run->arguments;
     rp_error why = {0};
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
-    rp_status status = cmd_self_dice(&run->model, &run->ct.series.image, &run->contour.mask,
-                                     &run->settings, cmd_progress(&a->common), &why);
+    const cmd_attempts_input attempts = {.settings = &run->settings,
+                                         .model = &run->model,
+                                         .curve = &run->curve,
+                                         .guard = &run->guard,
+                                         .image = &run->ct.series.image,
+                                         .contour = &run->contour.mask,
+                                         .progress = cmd_progress(&a->common)};
+    rp_status status = cmd_guard_try(&run->settings, &run->model, attempts.image, attempts.contour,
+                                     attempts.progress, &run->guard, &why);
+    if (!status && run->settings.attempts) status = cmd_attempts(&attempts, &run->attempts, &why);
     if (!status)
-        status = cmd_guard_try(&run->settings, &run->model, &run->ct.series.image,
-                               &run->contour.mask, cmd_progress(&a->common), &run->guard, &why);
+        status = cmd_self_dice(&run->model, attempts.image, attempts.contour, &run->settings,
+                               attempts.progress, &why);
     if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s", why.message);
     if (status)
         rp_log(RP_LOG_WARNING, "how well the model contours its own image is not known: %s",
@@ -202,6 +211,7 @@ static rp_status perform(adapt_run *run, rp_error *err)
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = cmd_learning_settings(&a->learning, &run->settings, err);
     cmd_guard_apply(&a->guard, &run->settings);
+    run->settings.attempts = !a->watch && cmd_attempts_wanted(&a->learning, &run->settings);
     run->checkpoint = rp_format("%s.checkpoint", a->out);
     if (a->watch) run->watch_out = rp_format("%s.watch.csv", a->out);
     if (!status && (!run->checkpoint || (a->watch && !run->watch_out)))
@@ -213,7 +223,9 @@ static rp_status perform(adapt_run *run, rp_error *err)
     if (status) return status;
     run->settings.adapt.checkpoint_path = run->checkpoint;
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
-    status = rp_adapt(&run->model, &run->ct.series.image, &run->contour.mask, &run->settings.adapt,
+    rp_adapt_options how = run->settings.adapt;
+    cmd_attempts_begin(&run->settings, &how);
+    status = rp_adapt(&run->model, &run->ct.series.image, &run->contour.mask, &how,
                       cmd_progress(&a->common), &run->curve, err);
     if (!status) status = write_watch(run, err);
     if (!status) status = look_at_itself(run, err);
@@ -234,6 +246,10 @@ static void summarise(const adapt_run *run)
     if (most > 0)
         printf("Watched  Dice %.3f in the end, 95 %% of it after %d epochs\n",
                run->curve.watch_dice[run->curve.watches - 1], most);
+    if (run->attempts.count == 2)
+        printf(
+            "Attempts Dice on simulated follow-ups %.2f from the start, %.2f from fresh weights\n",
+            run->attempts.mean_dice[0], run->attempts.mean_dice[1]);
     const int *box = run->model.region;
     const double *mm = run->model.preprocessing.spacing;
     if (box[0])

@@ -131,8 +131,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--baseline, --contour, --followup and --out are needed");
         if (a->prior_lesion && !a->prior_count)
             argp_error(state, "--prior-lesion goes with --prior-sr only");
-        if (a->patient_model &&
-            (a->learning.model || a->learning.start || a->learning.resume))
+        if (a->patient_model && (a->learning.model || a->learning.start || a->learning.resume))
             argp_error(state, "--patient-model does not go with --model or --resume");
         if (a->patient_model && (a->learning.epochs || a->learning.copies || a->learning.crop[0]))
             argp_error(state, "nothing is adapted with --patient-model: --epochs, --copies and "
@@ -210,6 +209,8 @@ static rp_status prepare(assess *a, rp_error *err)
     if (status) return status;
     cmd_accept_apply(&g->accept, &a->settings);
     cmd_guard_apply(&g->guard, &a->settings);
+    a->settings.attempts =
+        !g->patient_model && !g->keep_checkpoint && cmd_attempts_wanted(&g->learning, &a->settings);
     if (g->has_definition) a->settings.diameter = g->definition;
     a->checkpoint = rp_path_join(g->out, "checkpoint.safetensors");
     if (!a->checkpoint) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", g->out);
@@ -224,9 +225,11 @@ static rp_status prepare(assess *a, rp_error *err)
 
 static rp_status adapt(assess *a, rp_error *err)
 {
+    rp_adapt_options how = a->settings.adapt;
     if (a->arguments->patient_model) return RP_OK;
-    rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask,
-                                &a->settings.adapt, a->progress, &a->curve, err);
+    cmd_attempts_begin(&a->settings, &how);
+    rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask, &how,
+                                a->progress, &a->curve, err);
     if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
     a->adapted = !status;
     return status;
@@ -235,8 +238,20 @@ static rp_status adapt(assess *a, rp_error *err)
 /* Before the follow-up is touched. */
 static rp_status guard(assess *a, rp_error *err)
 {
-    return cmd_guard_try(&a->settings, &a->model, &a->baseline_ct.series.image, &a->contour.mask,
-                         a->progress, &a->guard, err);
+    const rp_image *image = &a->baseline_ct.series.image;
+    rp_status status = cmd_guard_try(&a->settings, &a->model, image, &a->contour.mask, a->progress,
+                                     &a->guard, err);
+    if (status || !a->settings.attempts) return status;
+    const cmd_attempts_input input = {.settings = &a->settings,
+                                      .model = &a->model,
+                                      .curve = &a->curve,
+                                      .guard = &a->guard,
+                                      .image = image,
+                                      .contour = &a->contour.mask,
+                                      .progress = a->progress};
+    status = cmd_attempts(&input, &a->attempts, err);
+    if (!status && a->attempts.chosen) a->base_model_sha256[0] = '\0';
+    return status;
 }
 
 /* The contour at baseline tells which component of the follow-up is the lesion. */

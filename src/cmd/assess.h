@@ -2,6 +2,7 @@
 #ifndef REPRISE_CMD_ASSESS_H
 #define REPRISE_CMD_ASSESS_H
 
+#include "attempts.h"
 #include "doubt.h"
 #include "learning.h"
 #include "reprise/archive.h"
@@ -76,6 +77,7 @@ typedef struct assess {
     assess_measured baseline, followup, carry_forward, true_lesion;
     rp_response_result response, true_response;
     cmd_guarded guard;
+    cmd_attempts_made attempts; /* count 0: the way was given */
     cmd_doubts doubts;
     double self_dice, dice_carry_to_prediction, dice, dice_carry_forward;
     assess_flag flags[ASSESS_MAX_FLAGS];

@@ -99,6 +99,7 @@ static rp_json *adaptation_json(const assess *a)
     else
         rp_json_set_string(json, "region_zyx", NULL);
     rp_json_set_number(json, "baseline_self_dice", a->self_dice);
+    if (a->attempts.count) rp_json_set(json, "attempts", cmd_attempts_json(&a->attempts));
     rp_json_set_numbers(json, "loss", curve->loss, curve->epochs);
     rp_json_set_numbers(json, "dice", curve->dice, curve->epochs);
     return json;

@@ -225,6 +225,7 @@ typedef struct cmd_settings {
     rp_recipe recipe;
     bool has_recipe; /* the command line names it: a file's does not count */
     bool has_epochs; /* of the adaptation, from a file or the command line */
+    bool attempts;   /* the way of adapting is to be found (attempts.h) */
     rp_fcd_config network;
     rp_preprocessing preprocessing;
     rp_adapt_options adapt;

@@ -26,20 +26,22 @@ enum {
 
 /* What --model start names, and how much of an adaptation it needs. */
 #define START "quick-start.safetensors"
-enum { START_EPOCHS = 60 };
+enum { START_EPOCHS = 30 };
 
 static const struct argp_option learning_options[] = {
     {NULL, 0, NULL, 0, "Adaptation:", 50},
     {"model", KEY_MODEL, "FILE", 0,
      "General model to begin with; 'start': the one that comes with the program; 'none': fresh "
-     "weights (default)",
+     "weights (default: start, and fresh weights where the guard finds it wanting)",
      0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
     {"recipe", KEY_RECIPE, "quick|study", 0,
      "How to adapt: on a box round the lesion, or as in the study (default: quick)", 0},
     {"region", KEY_REGION, "box|whole", 0, "Adapt to a box round the lesion, or to whole images",
      0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of the adaptation (default: 120; study: 350)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0,
+     "Epochs of the adaptation (default: 30 from the start, 120 from fresh weights; study: 350)",
+     0},
     {"copies", KEY_COPIES, "N", 0, "Perturbed copies that make an epoch", 0},
     {"crop", KEY_CROP, "ZxYxX", 0,
      "Extent of a copy in voxels of the working grid; of whole images", 0},
@@ -94,7 +96,8 @@ static error_t parse_learning(int key, char *argument, struct argp_state *state)
     switch (key) {
     case KEY_MODEL:
         learning->start = strcmp(argument, "start") == 0;
-        learning->model = learning->start || strcmp(argument, "none") == 0 ? NULL : argument;
+        learning->fresh = strcmp(argument, "none") == 0;
+        learning->model = learning->start || learning->fresh ? NULL : argument;
         return 0;
     case KEY_CONFIG:
         learning->config = argument;
@@ -165,16 +168,23 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
 static rp_status find_model(const cmd_learning *learning, cmd_settings *settings, char **path,
                             rp_error *err)
 {
+    const bool start = learning->start || settings->attempts;
     *path = NULL;
     if (learning->model) *path = rp_strdup(learning->model);
-    if (learning->start) *path = cmd_shipped_model(START);
+    if (start) *path = cmd_shipped_model(START);
     if (learning->start && !*path)
         return rp_fail(err, RP_ERR_IO,
                        "--model start: models/" START
                        ", which comes with the program, is not where "
                        "the program is");
     if (learning->model && !*path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    if (learning->start && !settings->has_epochs) settings->adapt.epochs = START_EPOCHS;
+    if (settings->attempts && !*path) {
+        rp_log(RP_LOG_WARNING,
+               "models/" START ", which comes with the program, is not where the program is: "
+               "adapting from fresh weights");
+        settings->attempts = false;
+    }
+    if (start && *path && !settings->has_epochs) settings->adapt.epochs = START_EPOCHS;
     return RP_OK;
 }
 

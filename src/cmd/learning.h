@@ -9,7 +9,7 @@
 
 typedef struct cmd_learning {
     const char *model, *config; /* NULL: not given */
-    bool start;                 /* --model start */
+    bool start, fresh;          /* --model start, --model none */
     int epochs, copies;         /* 0: not given */
     int crop[3];                /* x, y, z; 0: not given */
     uint64_t seed;
