@@ -69,7 +69,7 @@ def check_hidden(root):
     faults += [] if [t["from"] for t in tried] == ["start", "fresh weights"] else [f"attempts {tried}"]
     best = max(range(len(tried)), key=lambda i: tried[i]["guard_mean_dice"])
     faults += [] if [t["chosen"] for t in tried] == [i == best for i in range(len(tried))] else [f"chosen {tried}"]
-    epochs = (30, 120)[best]
+    epochs = (30, 80)[best]
     faults += [] if result["adaptation"]["epochs"] == epochs else [f"epochs {result['adaptation']['epochs']}"]
     faults += [] if abs(result["guard"]["mean_dice"] - tried[best]["guard_mean_dice"]) < 1e-9 else ["another guard"]
     return faults + ([] if result["response"] == "NE" else [f"answered {result['response']}"])
