@@ -41,6 +41,13 @@ typedef struct rp_case_score {
     double seconds; /**< wall time that this source took: adaptation, prediction, registration */
 } rp_case_score;
 
+/** What the guard (guard.h) said of the patient model's follow-up before the truth was known. */
+typedef struct rp_case_interval {
+    bool given; /**< false: nothing was found, or nothing asked, and nothing else is set */
+    double low80_mm, high80_mm, low95_mm, high95_mm; /**< of the longest diameter */
+    double p_cr, p_pr, p_sd, p_pd;
+} rp_case_interval;
+
 typedef struct rp_case_failure {
     char kind[32];  /**< "empty", "below carry-forward", "below general model", "not run", ... */
     char text[300]; /**< a sentence with the numbers */
@@ -54,6 +61,7 @@ typedef struct rp_case {
     rp_lesion manual[2]; /**< baseline, follow-up */
     rp_response_result manual_response;
     rp_case_score score[RP_SOURCE_COUNT];
+    rp_case_interval interval; /**< of RP_SOURCE_IDOL_POST */
     rp_case_failure *failures;
     size_t failure_count;
 } rp_case;
@@ -91,7 +99,9 @@ rp_status rp_case_add_failure(rp_case *one, const char *kind, const char *text, 
  * signed-rank of IDOL against each other source), McNemar, kappa, sensitivity, specificity,
  * accuracy, AUC (continuous change and dichotomised call), Spearman of Dice with baseline diameter,
  * Bland-Altman and ICC of diameter and volume, Kaplan-Meier where there are events; each with its
- * definition's name, n, and "undefined" with the reason where it is. Multiplicity is stated.
+ * definition's name, n, and "undefined" with the reason where it is. Where cases have intervals:
+ * how often these hold the manual diameter, and how often there was no answer. Multiplicity is
+ * stated.
  * docs/evaluation.md documents the keys.
  */
 rp_status rp_evaluation_summary(const rp_evaluation *evaluation, rp_json **summary, rp_error *err);

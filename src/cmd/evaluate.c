@@ -112,6 +112,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->common;
         state->child_inputs[2] = &a->accept;
+        state->child_inputs[3] = &a->guard;
         return 0;
     case KEY_MANIFEST:
         a->manifest = argument;
@@ -154,6 +155,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_child children[] = {{&cmd_common_argp, 0, NULL, 0},
                                              {&cmd_repair_argp, 0, NULL, 0},
                                              {&cmd_accept_argp, 0, NULL, 0},
+                                             {&cmd_guard_argp, 0, NULL, 0},
                                              {0}};
 static const struct argp parser = {
     .options = options,
@@ -184,6 +186,7 @@ static rp_status take_settings(evaluate_run *run, rp_error *err)
                                    .has_seed = a->has_seed};
     const rp_status status = cmd_learning_settings(&learning, &run->settings, err);
     cmd_accept_apply(&a->accept, &run->settings);
+    cmd_guard_apply(&a->guard, &run->settings);
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
     run->evaluation.seed = run->settings.adapt.seed;

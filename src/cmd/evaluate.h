@@ -16,6 +16,7 @@ typedef enum evaluate_registration {
 typedef struct evaluate_arguments {
     cmd_common common;
     cmd_accept accept;
+    cmd_guard_choice guard;
     const char *manifest, *split, *model, *out, *config;
     const char *only;         /* --case: this patient alone, for a process of its own */
     int epochs, copies, jobs; /* 0: not given */

@@ -22,6 +22,7 @@ typedef struct work {
     const char *part_name[PARTS];
     char part[PARTS][RP_SHA256_HEX]; /* what the results depend on */
     rp_adapt_curve curve;
+    cmd_guarded guard;
     rp_stage stage;
     char *checkpoint;
 } work;
@@ -223,7 +224,9 @@ static rp_status doubt(work *w, const rp_model *model, const cmd_place *place,
                                    .found = &found->mask,
                                    .prediction = found,
                                    .place = place,
-                                   .model = model};
+                                   .model = model,
+                                   .guard = &w->guard,
+                                   .curve = &w->curve};
     cmd_doubts doubts;
     cmd_doubt(&input, &w->one->score[RP_SOURCE_IDOL_POST].response, &doubts);
     for (int i = 0; !status && i < RP_DOUBTS; i++) {
@@ -234,6 +237,26 @@ static rp_status doubt(work *w, const rp_model *model, const cmd_place *place,
                             w->one, doubts.accepted[i] ? "accepted" : "not answered", text, err)
                       : rp_fail(err, RP_ERR_MEMORY, "out of memory");
     }
+    return status;
+}
+
+static rp_status ask_guard(work *w, rp_error *err)
+{
+    const rp_lesion *found = &w->one->score[RP_SOURCE_IDOL_POST].lesion;
+    const rp_response_input input =
+        cmd_response_input(&w->one->manual[0], found, false, cmd_slice_spacing(&w->ct[0]));
+    const rp_guard_answer *a = &w->guard.answer;
+    rp_status status = cmd_guard_ask(&w->guard, found, &input, err);
+    if (!status && w->guard.on && a->found)
+        w->one->interval = (rp_case_interval){.given = true,
+                                              .low80_mm = a->low_mm[0],
+                                              .high80_mm = a->high_mm[0],
+                                              .low95_mm = a->low_mm[1],
+                                              .high95_mm = a->high_mm[1],
+                                              .p_cr = a->probability[RP_CR],
+                                              .p_pr = a->probability[RP_PR],
+                                              .p_sd = a->probability[RP_SD],
+                                              .p_pd = a->probability[RP_PD]};
     return status;
 }
 
@@ -275,6 +298,7 @@ static rp_status predict_adapted(work *w, rp_model *model, double started, rp_er
     if (!status)
         status = cmd_self_dice(model, &w->ct[0].series.image, &w->contour[0].mask,
                                &w->run->settings, progress_of(w), err);
+    if (!status) status = ask_guard(w, err);
     if (!status) status = doubt(w, model, &place, &found, err);
     if (!status) status = remark(w, &place, &found, err);
     cmd_place_release(&place);
@@ -311,6 +335,9 @@ static rp_status run_idol(work *w, rp_error *err)
     if (status) return status;
     status = rp_adapt(&model, &w->ct[0].series.image, &w->contour[0].mask, &how, progress_of(w),
                       &w->curve, err);
+    if (!status)
+        status = cmd_guard_try(&run->settings, &model, &w->ct[0].series.image, &w->contour[0].mask,
+                               progress_of(w), &w->guard, err);
     if (!status) status = predict_adapted(w, &model, started, err);
     rp_model_release(&model);
     return status;

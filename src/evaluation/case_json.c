@@ -89,6 +89,16 @@ static const field score_fields[] = {FLAG_OF(rp_case_score, present),
                                      NUMBER_OF(rp_case_score, seconds),
                                      {0}};
 
+static const field interval_fields[] = {NUMBER_OF(rp_case_interval, low80_mm),
+                                        NUMBER_OF(rp_case_interval, high80_mm),
+                                        NUMBER_OF(rp_case_interval, low95_mm),
+                                        NUMBER_OF(rp_case_interval, high95_mm),
+                                        NUMBER_OF(rp_case_interval, p_cr),
+                                        NUMBER_OF(rp_case_interval, p_pr),
+                                        NUMBER_OF(rp_case_interval, p_sd),
+                                        NUMBER_OF(rp_case_interval, p_pd),
+                                        {0}};
+
 static const field failure_fields[] = {
     WORDS_OF(rp_case_failure, kind), WORDS_OF(rp_case_failure, text), {0}};
 
@@ -163,6 +173,8 @@ rp_json *rp_case_json(const rp_case *one, size_t clinical_count)
     rp_json_set(json, "manual", manual);
     rp_json_set(json, "manual_response", response_json(&one->manual_response));
     rp_json_set(json, "scores", scores);
+    if (one->interval.given)
+        rp_json_set(json, "interval", object_of(interval_fields, &one->interval));
     rp_json_set(json, "failures", failures);
     return json;
 }
@@ -302,6 +314,9 @@ static void get_figures(reading *r, const rp_json *json, rp_case *one)
         const rp_json *score = rp_json_get(scores, rp_source_key((rp_source)s));
         if (score) get_score(r, score, &one->score[s]);
     }
+    one->interval.given = rp_json_get(json, "interval") != NULL;
+    if (one->interval.given && !r->missing)
+        get_object(r, json, "interval", interval_fields, &one->interval);
 }
 
 rp_status rp_case_from_json(const rp_json *json, const char *path, size_t clinical_count,

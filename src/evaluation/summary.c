@@ -282,6 +282,39 @@ static rp_status add_dice_diameter(const rp_subset *subset, rp_json *cohort, rp_
     return status;
 }
 
+/* ---- intervals ------------------------------------------------------------------------------ */
+
+static bool holds(double low, double high, double value)
+{
+    return value >= low && value <= high;
+}
+
+/* Nothing where no case has one. */
+static void add_intervals(const rp_subset *subset, rp_json *cohort)
+{
+    size_t given = 0, within[2] = {0, 0}, run = 0, unanswered = 0;
+    for (size_t i = 0; i < subset->count; i++) {
+        const rp_case *one = subset->cases[i];
+        const rp_case_score *s = &one->score[RP_SOURCE_IDOL_POST];
+        const double mm = diameter_of(&one->manual[1]);
+        run += s->present;
+        unanswered += s->present && !rp_response_called(&s->response);
+        if (!one->interval.given) continue;
+        given++;
+        within[0] += holds(one->interval.low80_mm, one->interval.high80_mm, mm);
+        within[1] += holds(one->interval.low95_mm, one->interval.high95_mm, mm);
+    }
+    if (given == 0) return;
+    const rp_stat_proportion at80 = rp_stat_proportion_of(within[0], given);
+    const rp_stat_proportion at95 = rp_stat_proportion_of(within[1], given);
+    const rp_stat_proportion none = rp_stat_proportion_of(unanswered, run);
+    rp_json *group = rp_json_object();
+    rp_json_set(cohort, "interval", group);
+    rp_json_set(group, "within_80", rp_emit_proportion(&at80));
+    rp_json_set(group, "within_95", rp_emit_proportion(&at95));
+    rp_json_set(group, "not_evaluable", rp_emit_proportion(&none));
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------
  */
 
@@ -296,6 +329,7 @@ static rp_status cohort_json(const rp_evaluation *e, const rp_subset *subset, rp
     if (!status) status = add_agreement(subset, cohort, err);
     if (!status) status = rp_summary_responses(subset, cohort, err);
     if (!status) status = add_dice_diameter(subset, cohort, err);
+    if (!status) add_intervals(subset, cohort);
     if (!status) status = rp_summary_survivals(e, subset, cohort, err);
     if (status)
         rp_json_destroy(cohort);

@@ -127,6 +127,14 @@ static rp_status write_patients(const rp_evaluation *e, const rp_json *summary, 
     return end(&t);
 }
 
+static void interval_cells(table *t, const rp_case_interval *i, bool belongs_here)
+{
+    const double values[] = {i->low80_mm, i->high80_mm, i->low95_mm, i->high95_mm,
+                             i->p_cr,     i->p_pr,      i->p_sd,     i->p_pd};
+    for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+        number(t, belongs_here && i->given ? values[k] : NAN);
+}
+
 static void case_row(table *t, const rp_case *one, rp_source s)
 {
     const rp_case_score *score = &one->score[s];
@@ -143,6 +151,7 @@ static void case_row(table *t, const rp_case *one, rp_source s)
     number(t, rp_source_visit(s) ? score->response.change_percent : NAN);
     words(t, rp_source_visit(s) ? rp_response_code(score->response.response) : "");
     words(t, !rp_source_visit(s) ? "" : score->response.is_borderline ? "yes" : "no");
+    interval_cells(t, &one->interval, s == RP_SOURCE_IDOL_POST);
     end_row(t);
 }
 
@@ -153,9 +162,22 @@ static rp_status write_cases(const rp_evaluation *e, const rp_json *summary, con
     (void)summary;
     if (begin(&t, folder, "cases", err)) return t.status;
     static const char *const first[] = {"patient", "recist_evaluable", "source", "empty"};
-    static const char *const last[] = {
-        "longest_diameter_mm",  "short_axis_mm",  "volume_cc", "manual_volume_cc",
-        "volume_error_percent", "change_percent", "response",  "borderline"};
+    static const char *const last[] = {"longest_diameter_mm",
+                                       "short_axis_mm",
+                                       "volume_cc",
+                                       "manual_volume_cc",
+                                       "volume_error_percent",
+                                       "change_percent",
+                                       "response",
+                                       "borderline",
+                                       "low80_mm",
+                                       "high80_mm",
+                                       "low95_mm",
+                                       "high95_mm",
+                                       "p_cr",
+                                       "p_pr",
+                                       "p_sd",
+                                       "p_pd"};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++) words(&t, first[i]);
     for (const rp_measure_of_case *m = rp_case_measures; m->key; m++) words(&t, m->key);
     for (size_t i = 0; i < sizeof last / sizeof *last; i++) words(&t, last[i]);

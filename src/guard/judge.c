@@ -100,9 +100,9 @@ static void judge_answer(const rp_guard_answer *a, const rp_guard_limits *l, rp_
         if (a->probability[r] > most) most = a->probability[which = r];
     if (a->scale_mm > l->spread * a->centre_mm)
         doubt(out, RP_DOUBT_SETTLED,
-              "the patient model's errors on simulated follow-ups spread so widely that %.1f mm "
-              "may be anything from %.1f to %.1f mm",
-              a->centre_mm, a->low_mm[1], a->high_mm[1]);
+              "the patient model's errors on simulated follow-ups spread so widely that the "
+              "diameter may be anything from %.1f to %.1f mm",
+              a->low_mm[1], a->high_mm[1]);
     if (most < l->decided)
         doubt(out, RP_DOUBT_UNDECIDED,
               "the diameter lies too close to a limit for what such contours get wrong (the most "

@@ -39,6 +39,8 @@ preprocessing:
 adapt:
   epochs: 2
   crop: [16, 16, 8]
+guard:
+  trials: 0
 """
 
 

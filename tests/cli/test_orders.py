@@ -18,6 +18,7 @@ PLACES = ("endpoints_lps", "short_axis_endpoints_lps", "centroid_lps")
 TINY = """network: {first_filters: 4, growth: 2, down_layers: [1, 1], bottleneck_layers: 1}
 preprocessing: {spacing_mm: [2.1, 1.7, 3.6]}
 adapt: {epochs: 3, crop: [16, 16, 8], prior_channel: true}
+guard: {trials: 2, vanished: 1}
 predict: {threshold: 0.3}
 """
 

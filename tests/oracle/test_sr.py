@@ -29,6 +29,7 @@ CONFIG = """
 network: {first_filters: 8, growth: 4, down_layers: [1, 1], bottleneck_layers: 1, dropout: 0.1}
 preprocessing: {spacing_mm: [1.5, 2.0, 3.0]}
 adapt: {epochs: 60, copies: 2, crop: [24, 24, 8], learning_rate: 0.01, checkpoint_seconds: 0, seed: 5}
+guard: {trials: 0}
 """
 # What PS3.16 calls the responses of a target lesion, and NCI what cannot be evaluated.
 RESPONSES = {"CR": ("112041", "DCM"), "PR": ("112042", "DCM"), "PD": ("112043", "DCM"), "SD": ("112044", "DCM"),

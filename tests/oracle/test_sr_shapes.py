@@ -33,6 +33,7 @@ CONFIG = """
 network: {first_filters: 8, growth: 4, down_layers: [1, 1], bottleneck_layers: 1, dropout: 0.1}
 preprocessing: {spacing_mm: [1.5, 2.0, 3.0]}
 adapt: {epochs: 25, copies: 2, crop: [24, 24, 8], learning_rate: 0.01, checkpoint_seconds: 0, seed: 5}
+guard: {trials: 0}
 """
 
 

@@ -189,6 +189,15 @@ static void fill_case(rp_case *one)
     fill_response(&one->manual_response, RP_PD);
     fill_score(&one->score[RP_SOURCE_GENERAL_PRE]);
     fill_score(&one->score[RP_SOURCE_IDOL_POST]);
+    one->interval = (rp_case_interval){.given = true,
+                                       .low80_mm = 40.5,
+                                       .high80_mm = 1.0 / 3.0,
+                                       .low95_mm = 39.0,
+                                       .high95_mm = 52.0,
+                                       .p_cr = 0.01,
+                                       .p_pr = 0.04,
+                                       .p_sd = 0.9,
+                                       .p_pd = 0.05};
 }
 
 static void test_round_trip(void **state)
@@ -219,6 +228,8 @@ static void test_round_trip(void **state)
     assert_memory_equal(&before.manual_response, &after.manual_response,
                         sizeof before.manual_response);
     assert_memory_equal(before.score, after.score, sizeof before.score);
+    assert_true(after.interval.given);
+    assert_memory_equal(&before.interval.low80_mm, &after.interval.low80_mm, 8 * sizeof(double));
     rp_case_release(&before, 2);
     rp_case_release(&after, 2);
 }
@@ -259,6 +270,7 @@ static void test_bad_documents(void **state)
     refuse("\"voxels\": 4000000001", "\"voxels\": \"many\"", "voxels");
     refuse("\"empty\": true", "\"empty\": 1", "empty");
     refuse("\"scores\":", "\"score\":", "scores");
+    refuse("\"p_sd\":", "\"p_xx\":", "p_sd");
     refuse("\"failures\":", "\"faults\":", "failures");
 }
 
@@ -356,7 +368,13 @@ static void test_known_numbers(void **state)
     rp_json *s = NULL;
     (void)state;
     make_evaluation(&e);
+    e.cases[0].interval = (rp_case_interval){true, 58, 70, 55, 75, 0, 0.6, 0.4, 0}; /* 60 mm */
+    e.cases[1].interval = (rp_case_interval){true, 45, 49, 44, 52, 0, 0.1, 0.9, 0}; /* 50 mm */
     assert_ok(rp_evaluation_summary(&e, &s, &err), err);
+    expect_number(s, "cohorts/entire/interval/within_80/value", 0.5);
+    expect_number(s, "cohorts/entire/interval/within_95/value", 1.0);
+    expect_number(s, "cohorts/entire/interval/within_95/n", 2);
+    expect_number(s, "cohorts/recist/interval/not_evaluable/value", 0.25);
     expect_number(s, "cohorts/entire/n", 5);
     expect_number(s, "cohorts/recist/n", 4);
     expect_number(s, "cohorts/entire/dice/idol_post/mean", 0.555);
