@@ -85,7 +85,8 @@ typedef struct rp_guard_calibration {
     double bias_trials;   /**< how many trials of a patient weigh as much as it */
     double spread;        /**< of the errors, in u */
     double spread_trials; /**< degrees of freedom that it weighs */
-    double reach;    /**< trials count by exp(-(ln(found/found of the trial))^2 / (2 reach^2)) */
+    double reach, far;    /**< a trial counts by far + (1 - far) exp(-(ln(found/found of the
+                               trial))^2 / (2 reach^2)) */
     double q80, q95; /**< conformal: so many times the patient's scale the errors of 80 and 95 %
                           of the patients were below */
     double gone;     /**< share of lesions that are gone at a follow-up */
@@ -119,6 +120,7 @@ typedef struct rp_guard_answer {
     double low_mm[RP_GUARD_LEVELS], high_mm[RP_GUARD_LEVELS];
     double low_percent[RP_GUARD_LEVELS], high_percent[RP_GUARD_LEVELS]; /**< change from baseline */
     double probability[4]; /**< by rp_response: CR, PR, SD, PD; they sum to 1 */
+    rp_response response;  /**< of the diameter found; RP_NE where nothing was */
     double gone;           /**< the lesion is gone, whatever was found */
     double failure;        /**< chance that a lesion that is there is not found, or another thing */
 } rp_guard_answer;
@@ -163,7 +165,7 @@ typedef struct rp_guard_limits {
     double low_dice;   /**< 0.35: their lower quartile (type 7) */
     double train_dice; /**< 0.5: mean training Dice over the last fifth of the epochs */
     double spread;     /**< 0.15: scale of the interval as a share of the diameter */
-    double decided;    /**< 0.6: the most probable response is at least as probable */
+    double decided;    /**< 0.6: the response of the diameter found is at least as probable */
 } rp_guard_limits;
 void rp_guard_limits_defaults(rp_guard_limits *limits);
 

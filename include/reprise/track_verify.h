@@ -29,7 +29,7 @@ typedef enum rp_doubt {
     RP_DOUBT_FRAGMENTS,  /**< "fragments" */
     RP_DOUBT_RESOLUTION, /**< "below_resolution" */
     RP_DOUBT_VOLUME,     /**< "volume_ratio" */
-    RP_DOUBT_UNDECIDED,  /**< "undecided": no response is probable enough (guard.h) */
+    RP_DOUBT_UNDECIDED,  /**< "undecided": the response is not probable enough (guard.h) */
     RP_DOUBTS
 } rp_doubt;
 const char *rp_doubt_key(rp_doubt doubt);

@@ -28,7 +28,7 @@ static bool was_found(const rp_guard_trial *t)
 static double weight_of(const rp_guard_calibration *c, const rp_guard_trial *t, double found_mm)
 {
     const double apart = log(found_mm / t->found_mm) / c->reach;
-    return exp(-0.5 * apart * apart);
+    return c->far + (1.0 - c->far) * exp(-0.5 * apart * apart);
 }
 
 /* Weighted count, mean and sum of squares of the trials' errors. */
@@ -202,8 +202,9 @@ static rp_status check(const rp_guard_question *q, const rp_guard_calibration *c
     if (!(isfinite(q->found_mm) && q->found_mm >= 0))
         return rp_fail(err, RP_ERR_ARGUMENT, "the diameter found cannot be %g mm", q->found_mm);
     if (!positive(c->floor_voxels) || !positive(c->bias_trials) || !positive(c->spread) ||
-        !positive(c->spread_trials) || !positive(c->reach) || !positive(c->q80) ||
-        !(isfinite(c->q95) && c->q95 > c->q80) || !(c->gone > 0 && c->gone < 1))
+        !positive(c->spread_trials) || !positive(c->reach) || !(c->far >= 0 && c->far <= 1) ||
+        !positive(c->q80) || !(isfinite(c->q95) && c->q95 > c->q80) ||
+        !(c->gone > 0 && c->gone < 1))
         return rp_fail(err, RP_ERR_ARGUMENT, "the calibration '%s' is out of range", c->name);
     return RP_OK;
 }
@@ -213,14 +214,15 @@ rp_status rp_guard_interval(const rp_guard_question *question, rp_guard_answer *
 {
     const rp_guard_calibration *c =
         question->calibration ? question->calibration : rp_guard_calibration_shipped();
-    *answer = (rp_guard_answer){.found = question->found_mm > 0};
+    *answer = (rp_guard_answer){.found = question->found_mm > 0, .response = RP_NE};
     rp_status status = check(question, c, err);
     if (status) return status;
     weigh_absence(question, c, answer);
     if (answer->found) {
         place(question, c, answer);
         limits(question, c, answer);
-        return chances(question, c, answer, err);
+        status = chances(question, c, answer, err);
+        return status ? status : respond(question, question->found_mm, &answer->response, err);
     }
     answer->centre_mm = answer->scale_mm = NAN;
     for (int i = 0; i < RP_GUARD_LEVELS; i++)

@@ -94,20 +94,17 @@ static void judge_training(const double *dice, size_t epochs, const rp_guard_lim
 
 static void judge_answer(const rp_guard_answer *a, const rp_guard_limits *l, rp_doubts *out)
 {
-    double most = 0.0;
-    int which = 0;
-    for (int r = 0; r < 4; r++)
-        if (a->probability[r] > most) most = a->probability[which = r];
+    const double chance = a->response == RP_NE ? 0.0 : a->probability[a->response];
     if (a->scale_mm > l->spread * a->centre_mm)
         doubt(out, RP_DOUBT_SETTLED,
               "the patient model's errors on simulated follow-ups spread so widely that the "
               "diameter may be anything from %.1f to %.1f mm",
               a->low_mm[1], a->high_mm[1]);
-    if (most < l->decided)
+    if (chance < l->decided)
         doubt(out, RP_DOUBT_UNDECIDED,
-              "the diameter lies too close to a limit for what such contours get wrong (the most "
-              "probable response, %s, has %.2f; %.2f is needed)",
-              rp_response_code((rp_response)which), most, l->decided);
+              "the diameter lies too close to a limit for what such contours get wrong (%s, which "
+              "it stands for, has a chance of %.2f; %.2f is needed)",
+              rp_response_code(a->response), chance, l->decided);
 }
 
 void rp_guard_judge(const rp_guard_trials *trials, const rp_guard_answer *answer,

@@ -40,11 +40,12 @@ static rp_status choose_box(const rp_mask *mask, const rp_guard_options *o, int 
     return RP_OK;
 }
 
-static rp_grid grid_of_box(const rp_grid *whole, const int first[3], const int size[3])
+/* With the origin of the world in its first voxel: the last bits of a file's own depend on the
+ * order in which it stores its axes. */
+static rp_grid grid_of_box(const rp_grid *whole, const int size[3])
 {
     rp_grid grid = *whole;
-    const double index[3] = {first[0], first[1], first[2]};
-    rp_grid_to_world(whole, index, grid.origin);
+    memset(grid.origin, 0, sizeof grid.origin);
     memcpy(grid.size, size, sizeof grid.size);
     return grid;
 }
@@ -56,7 +57,7 @@ static rp_status cut_box(const rp_image *image, const rp_mask *mask, const rp_gu
     int first[3], size[3];
     rp_status status = choose_box(mask, o, first, size, err);
     if (status) return status;
-    const rp_grid box = grid_of_box(&image->grid, first, size);
+    const rp_grid box = grid_of_box(&image->grid, size);
     status = rp_image_init(image_out, &box, err);
     if (!status) status = rp_mask_init(mask_out, &box, err);
     for (int z = 0; z < size[2] && !status; z++)
@@ -113,8 +114,7 @@ static rp_status measure(const trying *t, const rp_mask *mask, double *mm, doubl
     return RP_OK;
 }
 
-/* As far as the figures mean something: the last bits of a grid's origin depend on the order in
- * which a file stores its axes. */
+/* As far as the figures mean something: the last bits of a direction, too, depend on that order. */
 static void round_figures(rp_guard_trial *t)
 {
     double *const figures[] = {&t->true_mm, &t->found_mm, &t->true_cc, &t->found_cc, &t->dice};
@@ -201,7 +201,7 @@ rp_status rp_guard_try(const rp_model *model, const rp_image *baseline, const rp
         return rp_fail(err, RP_ERR_ARGUMENT, "0 to %d trials, not %d and %d", RP_GUARD_MOST_TRIALS,
                        options->trials, options->vanished);
     rp_status status = cut(baseline, contour, options, &t.image, &t.mask, err);
-    rp_region_centre(contour, t.centre); /* false for what cut() has refused */
+    if (!status) rp_region_centre(&t.mask, t.centre);
     if (!status) status = try_all(&t, progress, out, err);
     rp_image_release(&t.image);
     rp_mask_release(&t.mask);

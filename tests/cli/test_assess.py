@@ -38,7 +38,6 @@ recipe: study
 network: {first_filters: 8, growth: 4, down_layers: [1, 1], bottleneck_layers: 1, dropout: 0.1}
 preprocessing: {spacing_mm: [2.0, 2.0, 3.0]}
 adapt: {epochs: %d, copies: 2, crop: [24, 24, 8], learning_rate: 0.01, checkpoint_seconds: 0, seed: 5}
-guard: {trials: 4, vanished: 1}
 """
 EPOCHS = 24 if os.environ.get("REPRISE_TEST_SHORT") else 60
 SIZE, SPACING = (12, 40, 44), (3.0, 2.0, 2.0)  # z, y, x

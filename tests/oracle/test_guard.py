@@ -42,7 +42,7 @@ class Trials(ctypes.Structure):
 
 class Calibration(ctypes.Structure):
     _fields_ = [("name", c_char_p)] + [(n, c_double) for n in (
-        "floor_voxels", "relative", "bias", "bias_trials", "spread", "spread_trials", "reach", "q80", "q95",
+        "floor_voxels", "relative", "bias", "bias_trials", "spread", "spread_trials", "reach", "far", "q80", "q95",
         "gone")] + [("false_find", c_double * 2), ("miss", c_double * 2)]
 
 
@@ -60,7 +60,7 @@ class Question(ctypes.Structure):
 class Answer(ctypes.Structure):
     _fields_ = [("found", c_bool)] + [(n, c_double) for n in ("weight", "centre_mm", "scale_mm")] + [
         (n, c_double * 2) for n in ("low_mm", "high_mm", "low_percent", "high_percent")] + [
-        ("probability", c_double * 4), ("gone", c_double), ("failure", c_double)]
+        ("probability", c_double * 4), ("response", c_int), ("gone", c_double), ("failure", c_double)]
 
 
 # ---- the reference ----------------------------------------------------------------------------------
@@ -144,7 +144,8 @@ def absence(calibration, trials, found_mm, found_cc):
 
 def make(random):
     c = Calibration(b"oracle", random.uniform(0.2, 1), random.uniform(0.0, 0.08), random.normal(0, 0.5),
-                    random.uniform(0.5, 6), random.uniform(0.5, 2), random.uniform(3, 10), random.uniform(0.15, 2),
+                    random.uniform(0.5, 6), random.uniform(0.5, 2), random.uniform(3, 10),
+                    random.uniform(0.15, 2), random.uniform(0, 1),
                     0, 0, random.uniform(0.01, 0.2))
     c.q80 = random.uniform(1.0, 2.0)
     c.q95 = c.q80 * random.uniform(1.55, 2.6)
@@ -172,8 +173,9 @@ def compare(library, random):
     size = lambda mm: math.sqrt((c.floor_voxels * question.voxel_mm) ** 2 + (c.relative * mm) ** 2)
     told = [t for t in trials.item[:trials.count] if t.true_mm > 0 and t.found_mm > 0]
     errors = [(t.true_mm - t.found_mm) / size(t.found_mm) for t in told]
-    weights = [scipy.stats.norm.pdf(math.log(question.found_mm / t.found_mm), 0, c.reach)
-               / scipy.stats.norm.pdf(0, 0, c.reach) for t in told]
+    near = [scipy.stats.norm.pdf(math.log(question.found_mm / t.found_mm), 0, c.reach)
+            / scipy.stats.norm.pdf(0, 0, c.reach) for t in told]
+    weights = [1 - (1 - c.far) * (1 - n) for n in near]
     mean, quantile = posterior_predictive(errors, weights, c.bias, c.bias_trials, c.spread, c.spread_trials)
     nu = c.spread_trials + sum(weights)
     unit = size(question.found_mm)

@@ -177,6 +177,10 @@ static void judges(void **state)
     d = judge(&good, 42.0, 0.9); /* 70 % of the baseline's 60 mm */
     assert_true(d.found[RP_DOUBT_UNDECIDED] && !d.found[RP_DOUBT_GUARD]);
     assert_non_null(strstr(d.clause[RP_DOUBT_UNDECIDED], "0.6"));
+    /* Whatever it found, the truth was a third less: SD by its figures is no SD. */
+    rp_guard_trials blind = made(0.8, 0.0);
+    for (int k = 0; k < 8; k++) blind.item[k].true_mm = 0.7 * blind.item[k].found_mm;
+    assert_true(judge(&blind, 52.0, 0.9).found[RP_DOUBT_UNDECIDED]);
     assert_true(judge(&poor, 55.0, 0.9).found[RP_DOUBT_GUARD]);
     assert_true(judge(&wide, 55.0, 0.9).found[RP_DOUBT_SETTLED]);
     assert_true(judge(&good, 55.0, 0.3).found[RP_DOUBT_SETTLED]);
