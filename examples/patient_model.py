@@ -88,14 +88,17 @@ GRID = "region:\n  finest_mm: 1.5\n  coarsest_mm: [1.5, 1.5, 3]\n"
 RECIPES = {
     "quick": Recipe(),
     "study": Recipe(["--recipe", "study", *OFF], way="segment"),
-    # What each part of the quick recipe brings: the first three come one step nearer to it, each; the others differ
-    # from it in one thing. The guard is off, for it changes no contour; what it brings, "guard off" tells.
+    # What each part of the quick recipe brings. Of fresh weights the first four come one step nearer to it, each. The
+    # guard is off, for it changes no contour but by choosing between the two attempts of "quick"; what else it brings,
+    # "guard off" tells.
     "120 steps of the study": Recipe(["--recipe", "study", "--epochs", "120", *OFF], OFF),
-    "box on the study's grid": Recipe(OFF, OFF, PLAIN + GRID),
-    "box on its own grid": Recipe(OFF, OFF, PLAIN),
-    "average of weights": Recipe(OFF, OFF, "adapt:\n  average: 0.95\n"),
-    "60 steps": Recipe(["--epochs", "60", *OFF], OFF),
-    "240 steps": Recipe(["--epochs", "240", *OFF], OFF),
+    "fresh, box on the study's grid": Recipe(["--model", "none", *OFF], OFF, PLAIN + GRID),
+    "fresh, box on its own grid": Recipe(["--model", "none", *OFF], OFF, PLAIN),
+    "fresh, lesions changed": Recipe(["--model", "none", *OFF], OFF),
+    "fresh, average of weights": Recipe(["--model", "none", *OFF], OFF, "adapt:\n  average: 0.95\n"),
+    "start": Recipe(["--model", "start", *OFF], OFF),
+    "start, lesions not changed": Recipe(["--model", "start", *OFF], OFF, PLAIN),
+    "start, 60 steps": Recipe(["--model", "start", "--epochs", "60", *OFF], OFF),
     "guard off": Recipe(assess=OFF, of="quick"),
 }
 COMPARATORS = patient_tables.COMPARATORS
@@ -111,7 +114,7 @@ class Study:
         for entry in options.recipe:
             name, text = entry.split("=", 1)
             self.recipes[name] = Recipe(shlex.split(text), way=options.way)
-        self.print_lock = threading.Lock()
+        self.print_lock, self.model_locks = threading.Lock(), {}
         self.failures = 0
 
     def say(self, text):
@@ -142,8 +145,11 @@ class Study:
             return (file, self.seconds_elsewhere(folder, baseline.name)) if file.exists() else (None, None)
         folder = self.out / "models" / f"{name}-s{seed}" / baseline.name
         file, taken = folder / "model.safetensors", folder / "seconds.json"
-        if not taken.exists():
-            self.adapt(self.recipes[name], seed, baseline, file, taken)
+        with self.print_lock:
+            lock = self.model_locks.setdefault(folder, threading.Lock())
+        with lock:
+            if not taken.exists():
+                self.adapt(self.recipes[name], seed, baseline, file, taken)
         return file, read_json(taken)
 
     def adapt(self, recipe, seed, baseline, file, taken):
