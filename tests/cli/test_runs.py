@@ -23,8 +23,8 @@ import nibabel
 import numpy as np
 
 TINY = h.TINY + "  copies: 1\n"
-COMMANDS = ["assess", "adapt", "segment", "measure", "respond", "track", "compare-masks", "simulate", "phantom", "import", "manifest",
-            "train", "evaluate", "convert", "info", "anonymize", "send", "receive", "bench"]
+COMMANDS = ["assess", "adapt", "segment", "measure", "respond", "track", "register", "compare-masks", "simulate", "phantom",
+            "import", "manifest", "train", "pretrain", "evaluate", "convert", "info", "anonymize", "send", "receive", "bench"]
 
 
 class World:
@@ -46,11 +46,11 @@ class World:
         return self.path(name)
 
     def adapt(self, out, *more, config=None, epochs=3, seed=1):
-        return ["adapt", "-q", "--config", config or self.config, "--image", self.image, "--contour", self.mask, "--out", self.path(out),
+        return ["adapt", "-q", "--guard", "off", "--config", config or self.config, "--image", self.image, "--contour", self.mask, "--out", self.path(out),
                 "--epochs", str(epochs), "--seed", str(seed), *map(str, more)]
 
     def assess(self, out, *more, epochs=2, seed=1, mask=None):
-        return ["assess", "-q", "--config", self.config, "--baseline", self.image, "--contour", mask or self.mask, "--followup",
+        return ["assess", "-q", "--guard", "off", "--config", self.config, "--baseline", self.image, "--contour", mask or self.mask, "--followup",
                 self.followup, "--out", self.path(out), "--epochs", str(epochs), "--seed", str(seed), *map(str, more)]
 
 
