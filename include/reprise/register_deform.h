@@ -3,7 +3,7 @@
  * Deformable registration of two CTs of one patient, and the baseline's contour carried to the
  * follow-up by it. Part of the module register.
  *
- * After the rigid registration, coarse to fine (voxels of about 12, 8 and 4 mm over the body, then
+ * After the rigid registration, coarse to fine (voxels of about 9, 6 and 3 mm over the body, then
  * 2 mm round the lesion): self-similarity descriptors (MIND-SSC; Heinrich et al., MICCAI 2013), a
  * search over a dense set of discrete displacements whose result is made smooth by coupled convex
  * steps (Heinrich, Papiez et al. 2014; as in ConvexAdam, Siebert et al. 2024), then Gauss-Newton
@@ -33,8 +33,8 @@ typedef struct rp_deform_pair {
 
 /** Take rp_deform_defaults() and change what is to differ. */
 typedef struct rp_deform_options {
-    double spacing_mm;        /**< of the finest voxels over the whole; 2 to 20; default 4. Coarser
-                                   where the body would hold more than 2 million of them */
+    double spacing_mm;        /**< of the finest voxels over the whole; 2 to 20; default 3. Coarser
+                                   where the body would hold more than 3 million of them */
     double region_spacing_mm; /**< round the lesion, 1 to 20; default 2. Coarser where the region
                                    would hold more than half a million */
     double margin_mm;         /**< the region: the lesion's box and so much round it; default 24 */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MOST_VOXELS = 2000000, MOST_REGION_VOXELS = 500000;
+static const size_t MOST_VOXELS = 3000000, MOST_REGION_VOXELS = 500000;
 static const double LEAST_COMPARED = 0.02, LITTLE_COMPARED = 0.5, MUCH_FOLDED = 0.001,
                     SAME_DIFFERENCE = 1e-3;
 static const double AROUND_BASELINE_MM = 15.0;
@@ -16,7 +16,7 @@ enum { UNFOLD_ROUNDS = 40, FADE_VOXELS = 4 };
 typedef struct plan {
     int radius, fits, iterations;
 } plan;
-static const plan WHOLE[PYRAMID] = {{0, 2, 8}, {2, 1, 8}, {3, 1, 8}}, REGION = {2, 2, 8};
+static const plan WHOLE[PYRAMID] = {{0, 2, 8}, {2, 1, 8}, {4, 1, 8}}, REGION = {2, 2, 8};
 
 typedef struct box {
     double low[3], high[3]; /* mm along the axes of the follow-up, from its first voxel's centre */
@@ -37,7 +37,7 @@ typedef struct run {
 void rp_deform_defaults(rp_deform_options *options)
 {
     *options = (rp_deform_options){
-        .spacing_mm = 4.0, .region_spacing_mm = 2.0, .margin_mm = 24.0, .smoothness = 1.0};
+        .spacing_mm = 3.0, .region_spacing_mm = 2.0, .margin_mm = 24.0, .smoothness = 1.0};
 }
 
 static rp_status check(const rp_deform_pair *pair, const rp_deform_options *o, rp_error *err)
@@ -150,6 +150,40 @@ static rp_grid grid_of(const box *b, const rp_grid *followup, double spacing_mm)
     }
     rp_grid_to_world(followup, first, grid.origin);
     return grid;
+}
+
+/* What levels_shrink makes of an image. */
+static size_t shrunk_voxels(const rp_grid *grid, double spacing_mm)
+{
+    double voxels = (double)rp_grid_voxels(grid);
+    for (int a = 0; a < 3; a++) {
+        const double factor = round(spacing_mm / grid->spacing[a]);
+        if (factor > 1.0) voxels /= fmin(factor, grid->size[a]);
+    }
+    return (size_t)voxels + 1;
+}
+
+size_t rp_deform_memory(const rp_deform_pair *pair, const rp_deform_options *options)
+{
+    /* On the finest lattice: descriptors of both, images, masks, two fields, the sums of the
+     * refinement. The searches' costs are on lattices of an eighth of it or less. */
+    const size_t per_voxel = 2 * MIND_CHANNELS * 4 + 10 + 2 * 12 + 18, rest = 64u << 20;
+    const rp_image *images[2] = {pair->baseline, pair->followup};
+    const rp_grid whole = rp_grid_canonical(&pair->followup->grid);
+    box b = {.low = {0}, .high = {0}};
+    for (int a = 0; a < 3; a++) b.high[a] = whole.size[a] * whole.spacing[a];
+    const double spacing = spacing_for(&b, options->spacing_mm, MOST_VOXELS);
+    double voxels = 1.0;
+    for (int a = 0; a < 3; a++) voxels *= b.high[a] / spacing + 3.0;
+    const double least = pair->lesion ? 3.0 * (double)MOST_REGION_VOXELS : 0.0;
+    size_t bytes = (size_t)fmax(voxels, least) * per_voxel + rest;
+    for (int i = 0; i < 2; i++) {
+        const rp_orientation o = rp_grid_orientation(&images[i]->grid);
+        bytes += 2 * sizeof(float) * shrunk_voxels(&images[i]->grid, options->spacing_mm);
+        if (!rp_orientation_is_canonical(&o))
+            bytes += rp_grid_voxels(&images[i]->grid) * sizeof(float);
+    }
+    return bytes;
 }
 
 /* ---- on one lattice ---------------------------------------------------------------------- */

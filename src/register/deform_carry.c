@@ -237,19 +237,3 @@ rp_status rp_deform_carry_mask(const rp_deform *deform, const rp_mask *baseline,
     if (moved_out) *moved_out = share;
     return status;
 }
-
-size_t rp_deform_memory(const rp_deform_pair *pair, const rp_deform_options *options)
-{
-    (void)options;
-    /* On the finest lattice: descriptors of both, their scratch, fields, sums of the refinement;
-     * before it the pyramid, and copies of images that are stored in another order. */
-    const size_t voxels = 2100000, per_voxel = 2 * MIND_CHANNELS * 4 + 4 + 4 + 2 + 3 * 12 + 24;
-    const rp_image *images[2] = {pair->baseline, pair->followup};
-    size_t bytes = voxels * per_voxel;
-    for (int i = 0; i < 2; i++) {
-        const rp_orientation o = rp_grid_orientation(&images[i]->grid);
-        const size_t own = rp_grid_voxels(&images[i]->grid) * sizeof(float);
-        bytes += rp_orientation_is_canonical(&o) ? own / 8 : own + own / 8;
-    }
-    return bytes;
-}

@@ -9,7 +9,7 @@
 static const float WINDOW[2] = {-1000.0f, 500.0f};
 static const double SMOOTH = 0.6; /* of a lattice's spacing */
 /* Differences below it are noise, at the lattices' voxels. */
-static const float NOISE_HU = 6.0f;
+static const float NOISE_HU = 12.0f;
 
 /* ---- pyramid ----------------------------------------------------------------------------- */
 
