@@ -9,8 +9,9 @@
 /* Of squared steps, beside costs of 0..1. */
 static const float COUPLING[] = {0.0001f, 0.0003f, 0.001f, 0.003f, 0.01f, 0.03f};
 enum { COUPLINGS = sizeof COUPLING / sizeof *COUPLING };
-/* Where the baseline shows nothing to compare with: between what matches and what doesn't. */
-static const float NEUTRAL = 0.08f;
+/* Where the baseline shows nothing to compare with: about what matches, so that the edge of what it
+ * shows pushes nothing inwards. */
+static const float NEUTRAL = 0.02f;
 static const float COST_STEPS = 65535.0f;
 
 typedef float lanes __attribute__((vector_size(16)));

@@ -104,8 +104,9 @@ typedef struct warp_job {
 
 static bool is_within(const rp_grid *g, const double index[3])
 {
+    const double rim = 0.5 + 1e-3; /* what lies on the edge is in, however it was rounded */
     bool within = true;
-    for (int a = 0; a < 3; a++) within &= index[a] >= -0.5 && index[a] <= g->size[a] - 0.5;
+    for (int a = 0; a < 3; a++) within &= index[a] >= -rim && index[a] <= g->size[a] - 1 + rim;
     return within;
 }
 
