@@ -69,6 +69,9 @@ typedef struct rp_remodeled {
     double true_change_percent; /**< of the diameters, as measured on the masks */
     double largest_part_diameter_mm;
     int parts; /**< 26-connected parts of mask */
+    /** Mean inside the lesion less the mean of the tissue (neither air nor bone) up to 10 mm round
+     *  it, HU, and that over the tissue's sd; at the follow-up 0 where nothing is left. */
+    double baseline_contrast_hu, followup_contrast_hu, baseline_cnr, followup_cnr;
     unsigned with;
     double shift_mm[3];
     rp_remodel_draw draws[RP_REMODEL_DRAWS];

@@ -51,6 +51,10 @@ void made_describe_remodel(rp_json *truth, const rp_remodeled *made)
     rp_json_set_number(truth, "whole_diameter_mm", made->whole_diameter_mm);
     rp_json_set_number(truth, "largest_part_diameter_mm", made->largest_part_diameter_mm);
     rp_json_set_int(truth, "parts", made->parts);
+    rp_json_set_number(truth, "baseline_contrast_hu", made->baseline_contrast_hu);
+    rp_json_set_number(truth, "followup_contrast_hu", made->followup_contrast_hu);
+    rp_json_set_number(truth, "baseline_cnr", made->baseline_cnr);
+    rp_json_set_number(truth, "followup_cnr", made->followup_cnr);
     rp_json_set(truth, "draws", draws);
 }
 

@@ -255,6 +255,45 @@ static rp_status make_masks(remodel *m, rp_mask *old_place, rp_error *err)
     return status;
 }
 
+/* Within a box round the follow-up's lesion. */
+static rp_status measure_contrast(remodel *m, rp_error *err)
+{
+    rp_remodeled *out = m->out;
+    const contrast first = remodel_contrast(m, &m->original, &m->before, 1.5, 10);
+    int low[3], high[3];
+    out->baseline_contrast_hu = first.hu;
+    out->baseline_cnr = first.sd > 0 ? first.hu / first.sd : 0;
+    if (!rp_mask_bounds(&out->mask, low, high)) return RP_OK;
+    rp_grid g = out->mask.grid;
+    for (int i = 0; i < 3; i++) {
+        const int more = (int)ceil(11 / g.spacing[i]);
+        low[i] = low[i] > more ? low[i] - more : 0;
+        high[i] = high[i] + more < g.size[i] ? high[i] + more : g.size[i] - 1;
+        g.size[i] = high[i] - low[i] + 1;
+    }
+    rp_image part = {0}, away = {0};
+    rp_mask inside = {0};
+    rp_status status = rp_image_init(&part, &g, err);
+    if (status == RP_OK) status = rp_mask_init(&inside, &g, err);
+    for (size_t i = 0; status == RP_OK && i < rp_grid_voxels(&g); i++) {
+        const size_t row = (size_t)g.size[0], slice = row * (size_t)g.size[1];
+        const size_t at = rp_grid_index(&out->mask.grid, low[0] + (int)(i % row),
+                                        low[1] + (int)(i % slice / row), low[2] + (int)(i / slice));
+        part.data[i] = out->image.data[at];
+        inside.data[i] = out->mask.data[at];
+    }
+    if (status == RP_OK) status = remodel_signed_distance(&inside, &away, err);
+    if (status == RP_OK) {
+        const contrast last = remodel_contrast(m, &part, &away, 1.5, 10);
+        out->followup_contrast_hu = last.hu;
+        out->followup_cnr = last.sd > 0 ? last.hu / last.sd : 0;
+    }
+    rp_image_release(&part);
+    rp_image_release(&away);
+    rp_mask_release(&inside);
+    return status;
+}
+
 static rp_status measure_result(remodel *m, double whole_mm, rp_error *err)
 {
     rp_remodeled *out = m->out;
@@ -268,6 +307,8 @@ static rp_status measure_result(remodel *m, double whole_mm, rp_error *err)
     out->true_change_percent = 100 * (lesion.longest_diameter_mm / m->baseline_mm - 1);
     out->with = m->with;
     memcpy(out->shift_mm, m->shift_mm, sizeof out->shift_mm);
+    status = measure_contrast(m, err);
+    if (status != RP_OK) return status;
     return largest_part(&out->mask, &out->largest_part_diameter_mm, &out->parts, err);
 }
 
@@ -278,7 +319,8 @@ static rp_status make_images(remodel *m, const rp_progress *progress, rp_error *
     double lesion_lps[3];
     rp_progress_report(progress, "rendering the follow-up", 0, 1, NULL);
     for (int i = 0; i < 3; i++) lesion_lps[i] = m->centre[i] + m->shift_mm[i];
-    rp_status status = remodel_change_tissue(m, err);
+    rp_status status = rp_image_copy(&m->box, &m->original, err);
+    if (status == RP_OK) status = remodel_change_tissue(m, err);
     if (status == RP_OK && m->with & RP_REMODEL_PHASE) status = remodel_phase(m, err);
     if (status == RP_OK) status = remodel_render(m, &m->out->image, err);
     if (status == RP_OK) status = remodel_scan(m, &m->out->image, lesion_lps, err);
@@ -341,6 +383,7 @@ static rp_status make(const rp_image *baseline, const rp_mask *lesion,
     if (status == RP_OK) status = make_images(&m, progress, err);
     deformation_release(&m.field);
     rp_image_release(&m.box);
+    rp_image_release(&m.original);
     rp_image_release(&m.before);
     rp_image_release(&m.front);
     rp_image_release(&m.now);

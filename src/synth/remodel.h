@@ -18,11 +18,12 @@ typedef struct remodel {
     int lesion_low[3], lesion_high[3]; /* of the lesion at baseline, in the box */
     double reach_mm;                   /* no front runs farther out of the lesion */
     double highest_level;
-    rp_image box;    /* what is being changed */
-    rp_mask in_box;  /* the lesion at baseline */
-    rp_image before; /* signed mm to its surface, negative inside */
-    rp_image front;  /* arrival of the fronts: the lesion is where front < level */
-    rp_image now;    /* signed mm to the new surface, nearly */
+    rp_image box;      /* what is being changed */
+    rp_image original; /* the box as it was */
+    rp_mask in_box;    /* the lesion at baseline */
+    rp_image before;   /* signed mm to its surface, negative inside */
+    rp_image front;    /* arrival of the fronts: the lesion is where front < level */
+    rp_image now;      /* signed mm to the new surface, nearly */
     double level;
     int rest_parts;           /* of {front < level} that count */
     bool lung;                /* the lesion lies in lung */
@@ -104,6 +105,10 @@ rp_status remodel_measure_now(remodel *m, rp_error *err);
  * values; out gets them, with the needed ones new. */
 typedef struct fill_job {
     const rp_image *image;
+    /* Blocks whose mean (of `smooth` at their centre; NULL: any) lies nearer to avoid_hu than to
+     * prefer_hu fit worse. */
+    const float *smooth;
+    double avoid_hu, prefer_hu;
     const uint8_t *need, *source, *context;
     const float *order;
     rp_random random;
@@ -112,6 +117,15 @@ typedef struct fill_job {
 rp_status remodel_fill(fill_job *job, rp_error *err);
 
 /* ---- remodel_tissue.c ---- */
+
+/* Contrast of what lies inside (signed mm < 0) against the tissue from `from` to `to` mm round it,
+ * and the tissue's mean and sd; all 0 where one of them is missing. */
+typedef struct contrast {
+    double hu, round_hu, sd;
+} contrast;
+#define KEPT 0.75 /* of the baseline's contrast, which motion and blur lessen further */
+contrast remodel_contrast(const remodel *m, const rp_image *image, const rp_image *signed_mm,
+                          double from, double to);
 
 /* Gives the box its new tissue and `edited` the box. */
 rp_status remodel_change_tissue(remodel *m, rp_error *err);

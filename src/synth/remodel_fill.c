@@ -205,6 +205,17 @@ static void collect_known(const quilt *q, const anchor *a, known *k)
                 }
 }
 
+/* The tissue next to a lesion may be like it: what takes its place should not. */
+static double likeness(const quilt *q, size_t from)
+{
+    const fill_job *job = q->job;
+    const double between = job->prefer_hu - job->avoid_hu;
+    if (!job->smooth || fabs(between) < 1) return 0;
+    const double apart = (job->smooth[from] - job->avoid_hu) / between;
+    const double lacking = fmax(0, fmin(1.5, 0.75 - apart)) * fmin(60, fabs(between));
+    return 10 * lacking * lacking;
+}
+
 /* Mean of the capped squares; a difference that all of the block shares counts less, up to what
  * pasting evens out. */
 static double misfit(const quilt *q, const known *k, size_t from, double best)
@@ -219,7 +230,7 @@ static double misfit(const quilt *q, const known *k, size_t from, double best)
         if (sum > 2 * most) return INFINITY;
     }
     mean /= k->count;
-    return sum / k->count - 0.5 * fmin(mean * mean, 144);
+    return sum / k->count - 0.5 * fmin(mean * mean, 144) + likeness(q, from);
 }
 
 static bool allowed(const quilt *q, const int at[3], const int from[3], size_t *index)

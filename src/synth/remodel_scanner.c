@@ -25,7 +25,14 @@ rp_status remodel_phase(remodel *m, rp_error *err)
     const double sign = rp_random_uniform(&r) < 0.5 ? -1 : 1;
     const double organ = sign * remodel_draw(m, &r, "phase.organ_hu", 6, 25);
     const double vessel = sign * remodel_draw(m, &r, "phase.vessel_hu", 15, 60);
-    const double lesion = remodel_draw(m, &r, "phase.lesion_hu", -20, 20);
+    double lesion = remodel_draw(m, &r, "phase.lesion_hu_asked", -20, 20);
+    const contrast c = remodel_contrast(m, &m->box, &m->now, 1.5, 10);
+    /* What the lesion has more or less than its surroundings stays so, and most of it. */
+    const double change = enhanced(c.round_hu, organ, vessel) - c.round_hu;
+    const contrast first = remodel_contrast(m, &m->original, &m->before, 1.5, 10);
+    const double sign_of = first.hu < 0 ? -1 : 1, kept = (c.hu + lesion - change) * sign_of;
+    if (kept < KEPT * fabs(first.hu)) lesion = KEPT * first.hu - c.hu + change;
+    remodel_record(m, "phase.lesion_hu", lesion);
     remodel_record(m, "phase.sign", sign);
     const rp_grid *g = &m->box.grid;
     for (size_t i = 0; i < rp_grid_voxels(&m->edited.grid); i++)

@@ -39,16 +39,32 @@ static bool is_example(const remodel *m, float hu)
     return m->lung ? hu > -1000 && hu < 200 : hu > -250 && hu < 280;
 }
 
+contrast remodel_contrast(const remodel *m, const rp_image *image, const rp_image *signed_mm,
+                          double from, double to)
+{
+    double in = 0, ins = 0, out = 0, outs = 0, square = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&image->grid); i++) {
+        const double mm = signed_mm->data[i], hu = image->data[i];
+        if (mm < 0) in += hu, ins++;
+        if (mm < from || mm > to || hu > 300 || (hu < -250 && !m->lung) || hu < -1000) continue;
+        out += hu;
+        square += hu * hu;
+        outs++;
+    }
+    if (ins == 0 || outs == 0) return (contrast){0};
+    const double mean = out / outs;
+    return (contrast){in / ins - mean, mean, sqrt(fmax(0, square / outs - mean * mean))};
+}
+
 static void roles_of_tissue(const remodel *m, double edge_mm, uint8_t *role[ROLES], float *order)
 {
     const rp_grid *g = &m->box.grid;
     /* Contours are rarely drawn at the outermost of what shows. */
-    const double margin = fmax(3.5, 2 * fmax(g->spacing[0], g->spacing[1]));
+    const double margin = fmax(4.5, 2 * fmax(g->spacing[0], g->spacing[1]));
     for (size_t i = 0; i < voxels(m); i++) {
         const bool zone = touched(m, i, margin);
         role[NEED][i] = zone && m->now.data[i] > -3 * edge_mm;
-        role[SOURCE][i] =
-            !zone && m->before.data[i] > margin + 1.5 && is_example(m, m->box.data[i]);
+        role[SOURCE][i] = !zone && m->before.data[i] > margin + 2 && is_example(m, m->box.data[i]);
         role[CONTEXT][i] = !zone;
         order[i] = -m->before.data[i];
     }
@@ -67,6 +83,19 @@ static void roles_of_lesion(const remodel *m, double edge_mm, uint8_t *role[ROLE
     }
 }
 
+/* Means over about a block. */
+static rp_status smooth_examples(const remodel *m, const rp_image *image, rp_image *out,
+                                 rp_error *err)
+{
+    const rp_grid *g = &image->grid;
+    const double sigma[3] = {2.5 / g->spacing[0], 2.5 / g->spacing[1], 1.5 / g->spacing[2]};
+    rp_status status = rp_image_copy(image, out, err);
+    if (status != RP_OK) return status;
+    for (size_t i = 0; !m->lung && i < voxels(m); i++)
+        out->data[i] = fmaxf(-200, fminf(250, out->data[i]));
+    return rp_smooth(out->data, g->size, sigma, err);
+}
+
 /* The textures are those of `image`, the box as it was. */
 static rp_status grow_layer(remodel *m, const rp_image *image, bool of_lesion, double edge_mm,
                             rp_image *out, rp_error *err)
@@ -74,21 +103,30 @@ static rp_status grow_layer(remodel *m, const rp_image *image, bool of_lesion, d
     const size_t n = voxels(m);
     uint8_t *role[ROLES] = {rp_alloc(n, 1), rp_alloc(n, 1), rp_alloc(n, 1)};
     float *order = rp_alloc(n, sizeof *order);
+    rp_image smooth = {0};
     rp_status status = rp_image_init(out, &m->box.grid, err);
     if (status == RP_OK && !(role[NEED] && role[SOURCE] && role[CONTEXT] && order))
         status = rp_fail(err, RP_ERR_MEMORY, "no memory for the tissue's layers");
     if (status == RP_OK) {
         (of_lesion ? roles_of_lesion : roles_of_tissue)(m, edge_mm, role, order);
+        if (!of_lesion) status = smooth_examples(m, image, &smooth, err);
+    }
+    if (status == RP_OK) {
         fill_job job = {.image = image,
                         .need = role[NEED],
                         .source = role[SOURCE],
                         .context = role[CONTEXT],
                         .order = order,
                         .out = out->data};
+        const contrast c = remodel_contrast(m, image, &m->before, 6, 25);
+        job.smooth = smooth.data; /* NULL for the lesion */
+        job.prefer_hu = c.round_hu;
+        job.avoid_hu = c.round_hu + c.hu;
         remodel_stream(m, &job.random, of_lesion ? PART_TEXTURE : PART_TISSUE);
         status = remodel_fill(&job, err);
     }
     for (int k = 0; k < ROLES; k++) rp_free(role[k]);
+    rp_image_release(&smooth);
     rp_free(order);
     return status;
 }
@@ -164,7 +202,11 @@ static rp_status make_necrosis(remodel *m, rp_error *err)
     double deepest;
     remodel_stream(m, &r, PART_NECROSIS);
     rp_status status = measure_depth(m, &depth, &deepest, err);
-    const double hu = remodel_draw(m, &r, "necrosis.hu", 5, 25);
+    const double asked = remodel_draw(m, &r, "necrosis.hu_asked", 5, 25);
+    const contrast c = remodel_contrast(m, &m->box, &m->now, 1.5, 10);
+    /* A core as dense as what surrounds the lesion would hide it. */
+    const double hu = fmin(asked, c.round_hu - KEPT * fmin(40, fabs(c.hu)));
+    remodel_record(m, "necrosis.hu", hu);
     const double from = deepest * remodel_draw(m, &r, "necrosis.rind_share", 0.2, 0.4);
     const double strength = remodel_draw(m, &r, "necrosis.strength", 0.75, 0.95);
     const double mean = mean_now(m);
@@ -286,7 +328,12 @@ static void make_oedema(remodel *m)
     const bool gone = m->options->change_percent <= -100;
     remodel_stream(m, &r, PART_OEDEMA);
     const double width = remodel_draw(m, &r, "oedema.mm", 5, 12);
-    const double soft = remodel_draw(m, &r, "oedema.hu", 10, 25);
+    const contrast c = remodel_contrast(m, &m->box, gone ? &m->before : &m->now, 1.5, 10);
+    double soft = remodel_draw(m, &r, "oedema.hu_asked", 10, 25);
+    const contrast first = remodel_contrast(m, &m->original, &m->before, 1.5, 10);
+    if (!gone && first.hu < 0) /* a dark lesion stays darker */
+        soft = fmax(0, fmin(soft, KEPT * first.hu - c.hu));
+    remodel_record(m, "oedema.hu", soft);
     const double fat = remodel_draw(m, &r, "oedema.fat_hu", 20, 45);
     for (; uneven.count < 8; uneven.count++) {
         point_below(m, &m->before, 0, &r, uneven.at[uneven.count]);
@@ -412,10 +459,8 @@ static rp_status put_back(remodel *m, rp_error *err)
 rp_status remodel_change_tissue(remodel *m, rp_error *err)
 {
     layers l = {.edge_mm = 0.6 * fmax(m->box.grid.spacing[0], m->box.grid.spacing[1])};
-    rp_image original = {0};
-    rp_status status = rp_image_copy(&m->box, &original, err);
-    if (status == RP_OK) status = grow_layer(m, &original, false, l.edge_mm, &l.tissue, err);
-    if (status == RP_OK) status = grow_layer(m, &original, true, l.edge_mm, &l.lesion, err);
+    rp_status status = grow_layer(m, &m->original, false, l.edge_mm, &l.tissue, err);
+    if (status == RP_OK) status = grow_layer(m, &m->original, true, l.edge_mm, &l.lesion, err);
     if (status == RP_OK) {
         blend(m, &l);
         if (m->with & RP_REMODEL_NECROSIS) status = make_necrosis(m, err);
@@ -424,9 +469,8 @@ rp_status remodel_change_tissue(remodel *m, rp_error *err)
         if (m->with & RP_REMODEL_OEDEMA) make_oedema(m);
     }
     if (status == RP_OK && m->with & RP_REMODEL_NEW_LESION)
-        status = make_new_lesion(m, &original, l.edge_mm, err);
+        status = make_new_lesion(m, &m->original, l.edge_mm, err);
     if (status == RP_OK) status = put_back(m, err);
-    rp_image_release(&original);
     rp_image_release(&l.tissue);
     rp_image_release(&l.lesion);
     return status;
