@@ -40,12 +40,21 @@ static rp_status choose_box(const rp_mask *mask, const rp_guard_options *o, int 
     return RP_OK;
 }
 
-/* With the origin of the world in its first voxel: the last bits of a file's own depend on the
- * order in which it stores its axes. */
+static double rounded(double value)
+{
+    return round(1e7 * value) / 1e7;
+}
+
+/* The last bits of a file's origin, spacing and directions depend on the order in which it stores
+ * its axes: the origin of the world lies in the box's first voxel, the others are rounded. */
 static rp_grid grid_of_box(const rp_grid *whole, const int size[3])
 {
     rp_grid grid = *whole;
     memset(grid.origin, 0, sizeof grid.origin);
+    for (int a = 0; a < 3; a++) {
+        grid.spacing[a] = rounded(grid.spacing[a]);
+        for (int r = 0; r < 3; r++) grid.direction[r][a] = rounded(grid.direction[r][a]);
+    }
     memcpy(grid.size, size, sizeof grid.size);
     return grid;
 }
@@ -114,7 +123,7 @@ static rp_status measure(const trying *t, const rp_mask *mask, double *mm, doubl
     return RP_OK;
 }
 
-/* As far as the figures mean something: the last bits of a direction, too, depend on that order. */
+/* As far as the figures mean something. */
 static void round_figures(rp_guard_trial *t)
 {
     double *const figures[] = {&t->true_mm, &t->found_mm, &t->true_cc, &t->found_cc, &t->dice};
