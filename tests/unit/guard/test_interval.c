@@ -72,6 +72,8 @@ static void prior_alone(void **state)
     assert_close(a.gone, 0.1 * 0.25 / (0.1 * 0.25 + 0.9 * 0.9), 1e-12);
     assert_close(a.failure, 0.1, 1e-12);
     assert_close(a.probability[RP_CR], a.gone, 1e-12);
+    /* Below 70 mm: SciPy's t.cdf(-10 / (2 sqrt(2)), 4). */
+    assert_close(a.probability[RP_PR], (1.0 - a.gone) * 0.012055055275695453, 1e-9);
     assert_close(sum(&a), 1.0, 1e-12);
 }
 
