@@ -419,24 +419,35 @@ static void test_scanners(void **state)
     assert_true(values_where(&p.with.image, &p.with.mask, true).sd > 25);
     release_pair(&p);
 
-    p = both(-30, 4, RP_REMODEL_TABLE);
-    double couch = 0;
-    for (int y = 83; y > 75; y--)
-        couch += p.with.image.data[rp_grid_index(&p.with.image.grid, 42, y, 18)] > -960;
-    assert_true(couch > 0);
+    /* A body of 27 mm with air below it. */
+    p.s = make_scan(84, 36, 1.0, 2.5, 10);
+    for (int i = 0; i < 84 * 84 * 36; i++)
+        if (hypot(i % 84 - 42, i / 84 % 84 - 42) > 27) p.s.image.data[i] = -1000;
+    rp_remodel_options o = plain(-30, 4);
+    p.without = made(&p.s, &o);
+    o.with = RP_REMODEL_TABLE;
+    p.with = made(&p.s, &o);
+    double couch = 0, before = 0;
+    for (int y = 71; y < 84; y++) {
+        const size_t at = rp_grid_index(&p.with.image.grid, 42, y, 18);
+        couch += p.with.image.data[at] > -960;
+        before += p.without.image.data[at] > -960;
+    }
+    assert_true(couch > 0 && before == 0);
     release_pair(&p);
 }
 
 static void test_cut(void **state)
 {
     (void)state;
-    int through = 0, beside = 0;
-    for (uint64_t seed = 1; seed < 7; seed++) {
+    int through = 0, beside = 0, sides = 0;
+    for (uint64_t seed = 1; seed < 11; seed++) {
         pair p = both(-30, seed, RP_REMODEL_CUT);
         assert_close(p.with.whole_diameter_mm, p.without.followup_diameter_mm, 1e-9);
         const size_t whole = rp_mask_count(&p.without.mask), left = rp_mask_count(&p.with.mask);
         if (drawn(&p.with, "cut.through") > 0) {
             through++;
+            sides += drawn(&p.with, "cut.axis") < 2;
             assert_true(left < whole);
         } else {
             beside++;
@@ -451,7 +462,7 @@ static void test_cut(void **state)
             if (p.with.mask.data[i]) assert_true(p.with.image.data[i] > -1024);
         release_pair(&p);
     }
-    assert_true(through > 0 && beside > 0);
+    assert_true(through > sides && sides > 0 && beside > 0);
 }
 
 /* Inside, the body moves; its wall does not. */
