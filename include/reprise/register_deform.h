@@ -67,7 +67,8 @@ typedef struct rp_deform rp_deform;
 
 /**
  * Finds the field. Same inputs: same bits with any number of threads. Bytes taken besides the
- * images: rp_deform_memory. About five seconds on two processors for a trunk of 512x512x400.
+ * images: rp_deform_memory. Processor time goes with
+ * the voxels: 1 s for a thigh of 48 slices, with a lesion.
  * progress (may be NULL): stage "deform". RP_ERR_ARGUMENT for options outside their range and an
  * empty lesion, RP_ERR_REFUSED where an image shows nothing (all values alike) or the two have
  * nothing in common after the rigid motion, RP_ERR_CANCELLED, RP_ERR_MEMORY. A doubtful result is

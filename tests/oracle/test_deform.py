@@ -210,11 +210,28 @@ def check_unfolding(library):
     return faults
 
 
+def check_composition(library):
+    """One linear field after another, which interpolation between nodes keeps exactly."""
+    z, y, x = np.indices(SHAPE)
+    at = np.stack([x, y, z], -1) * SPACING - np.array(SHAPE[::-1]) * SPACING / 2
+    first, second = 0.1 * np.random.default_rng(3).standard_normal((2, 3, 3))
+    fields = [np.ascontiguousarray(at @ m, np.float32) for m in (first, second)]
+    grid = volume_of(np.zeros(SHAPE, np.uint8), SPACING).grid
+    both = [Field(grid, u.ctypes.data) for u in fields]
+    library.c.field_compose(ctypes.byref(both[0]), ctypes.byref(both[1]))
+    wanted = at @ first + (at + at @ first) @ second
+    inner = (slice(10, -10),) * 3
+    worst = np.abs(fields[0] - wanted)[inner].max()
+    print(f"composition: off by {worst:.1e} mm")
+    return [] if worst < 1e-3 else [f"a field after another is off by {worst} mm"]
+
+
 def main():
     try:
         with tempfile.TemporaryDirectory(prefix="reprise-deform-") as folder:
             library, kept = Library(folder), {}
-            faults = check_descriptors(library) + check_unfolding(library) + check_field(library, kept) + check_carried(library, kept)
+            faults = check_descriptors(library) + check_unfolding(library) + check_composition(library) + \
+                check_field(library, kept) + check_carried(library, kept)
     except reprise_c.Unavailable as reason:
         print(f"skipped: {reason}")
         return 77
