@@ -92,13 +92,13 @@ RECIPES = {
     # guard is off, for it changes no contour but by choosing between the two attempts of "quick"; what else it brings,
     # "guard off" tells.
     "120 steps of the study": Recipe(["--recipe", "study", "--epochs", "120", *OFF], OFF),
-    "fresh, box on the study's grid": Recipe(["--model", "none", *OFF], OFF, PLAIN + GRID),
-    "fresh, box on its own grid": Recipe(["--model", "none", *OFF], OFF, PLAIN),
-    "fresh, lesions changed": Recipe(["--model", "none", *OFF], OFF),
-    "fresh, average of weights": Recipe(["--model", "none", *OFF], OFF, "adapt:\n  average: 0.95\n"),
+    "fresh: box on the study's grid": Recipe(["--model", "none", *OFF], OFF, PLAIN + GRID),
+    "fresh: box on its own grid": Recipe(["--model", "none", *OFF], OFF, PLAIN),
+    "fresh: lesions changed": Recipe(["--model", "none", *OFF], OFF),
+    "fresh: average of weights": Recipe(["--model", "none", *OFF], OFF, "adapt:\n  average: 0.95\n"),
     "start": Recipe(["--model", "start", *OFF], OFF),
-    "start, lesions not changed": Recipe(["--model", "start", *OFF], OFF, PLAIN),
-    "start, 60 steps": Recipe(["--model", "start", "--epochs", "60", *OFF], OFF),
+    "start: lesions not changed": Recipe(["--model", "start", *OFF], OFF, PLAIN),
+    "start: 60 steps": Recipe(["--model", "start", "--epochs", "60", *OFF], OFF),
     "guard off": Recipe(assess=OFF, of="quick"),
 }
 COMPARATORS = patient_tables.COMPARATORS
