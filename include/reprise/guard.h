@@ -87,6 +87,9 @@ typedef struct rp_guard_calibration {
     double spread_trials; /**< degrees of freedom that it weighs */
     double reach, far;    /**< a trial counts by far + (1 - far) exp(-(ln(found/found of the
                                trial))^2 / (2 reach^2)) */
+    double most;          /**< so many spreads from the bias a trial's error counts at most: one in
+                               which another thing was found says little of how well borders are
+                               drawn; 0: whatever it is */
     double q80, q95; /**< conformal: so many times the patient's scale the errors of 80 and 95 %
                           of the patients were below */
     double gone;     /**< share of lesions that are gone at a follow-up */
@@ -128,7 +131,7 @@ typedef struct rp_guard_answer {
 /**
  * The true diameter D given the found one. Of the trials k in which something was found where there
  * was something, z_k = (true_k - found_k) / u(found_k), with weights w_k that fall with the ratio
- * of found_k to found. Errors are taken as normal with unknown mean and variance under the
+ * of found_k to found, and which end at bias -+ most spread (Winsor's way). Errors are taken as normal with unknown mean and variance under the
  * conjugate prior that the calibration states, with n = sum w, m = sum w z / n and S = sum w (z -
  * m)^2 (Gelman et al., Bayesian Data Analysis, 3rd ed. 2013, section 3.3):
  *

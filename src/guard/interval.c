@@ -31,6 +31,12 @@ static double weight_of(const rp_guard_calibration *c, const rp_guard_trial *t, 
     return c->far + (1.0 - c->far) * exp(-0.5 * apart * apart);
 }
 
+static double at_most(const rp_guard_calibration *c, double error)
+{
+    const double most = c->most * c->spread;
+    return most > 0 ? fmin(fmax(error, c->bias - most), c->bias + most) : error;
+}
+
 /* Weighted count, mean and sum of squares of the trials' errors. */
 typedef struct errors {
     double n, mean, squares;
@@ -45,7 +51,8 @@ static errors errors_of(const rp_guard_question *q, const rp_guard_calibration *
             const rp_guard_trial *t = &q->trials->item[k];
             if (!was_found(t)) continue;
             const double w = weight_of(c, t, q->found_mm);
-            const double z = (t->true_mm - t->found_mm) / unit_mm(c, q->voxel_mm, t->found_mm);
+            const double z =
+                at_most(c, (t->true_mm - t->found_mm) / unit_mm(c, q->voxel_mm, t->found_mm));
             if (pass == 0) {
                 e.n += w;
                 sum += w * z;
@@ -203,8 +210,8 @@ static rp_status check(const rp_guard_question *q, const rp_guard_calibration *c
         return rp_fail(err, RP_ERR_ARGUMENT, "the diameter found cannot be %g mm", q->found_mm);
     if (!positive(c->floor_voxels) || !positive(c->bias_trials) || !positive(c->spread) ||
         !positive(c->spread_trials) || !positive(c->reach) || !(c->far >= 0 && c->far <= 1) ||
-        !positive(c->q80) || !(isfinite(c->q95) && c->q95 > c->q80) ||
-        !(c->gone > 0 && c->gone < 1))
+        !(isfinite(c->most) && c->most >= 0) || !positive(c->q80) ||
+        !(isfinite(c->q95) && c->q95 > c->q80) || !(c->gone > 0 && c->gone < 1))
         return rp_fail(err, RP_ERR_ARGUMENT, "the calibration '%s' is out of range", c->name);
     return RP_OK;
 }

@@ -9,7 +9,7 @@
 void rp_guard_limits_defaults(rp_guard_limits *limits)
 {
     *limits = (rp_guard_limits){
-        .mean_dice = 0.6, .low_dice = 0.35, .train_dice = 0.5, .spread = 0.15, .decided = 0.6};
+        .mean_dice = 0.6, .low_dice = 0.35, .train_dice = 0.5, .spread = 0.15, .decided = 0.75};
 }
 
 /* ---- the trials in figures ------------------------------------------------------------------- */

@@ -36,11 +36,11 @@ TINY = """network:
   bottleneck_layers: 1
 preprocessing:
   spacing_mm: [4, 4, 4]
+guard:
+  trials: 0
 adapt:
   epochs: 2
   crop: [16, 16, 8]
-guard:
-  trials: 0
 """
 
 

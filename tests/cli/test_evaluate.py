@@ -230,7 +230,7 @@ def refusals(checks, cohort, root):
 def hurried(root):
     """An environment whose elastix takes a tenth of the steps; what the program does is the same."""
     real, folder = shutil.which("elastix"), os.path.join(root, "hurried")
-    os.mkdir(folder)
+    os.makedirs(folder, exist_ok=True)
     script = os.path.join(folder, "elastix")
     with open(script, "w", encoding="ascii") as file:
         file.write(f"""#!/bin/sh

@@ -42,7 +42,7 @@ class Trials(ctypes.Structure):
 
 class Calibration(ctypes.Structure):
     _fields_ = [("name", c_char_p)] + [(n, c_double) for n in (
-        "floor_voxels", "relative", "bias", "bias_trials", "spread", "spread_trials", "reach", "far", "q80", "q95",
+        "floor_voxels", "relative", "bias", "bias_trials", "spread", "spread_trials", "reach", "far", "most", "q80", "q95",
         "gone")] + [("false_find", c_double * 2), ("miss", c_double * 2)]
 
 
@@ -145,7 +145,7 @@ def absence(calibration, trials, found_mm, found_cc):
 def make(random):
     c = Calibration(b"oracle", random.uniform(0.2, 1), random.uniform(0.0, 0.08), random.normal(0, 0.5),
                     random.uniform(0.5, 6), random.uniform(0.5, 2), random.uniform(3, 10),
-                    random.uniform(0.15, 2), random.uniform(0, 1),
+                    random.uniform(0.15, 2), random.uniform(0, 1), random.choice([0.0, random.uniform(1, 4)]),
                     0, 0, random.uniform(0.01, 0.2))
     c.q80 = random.uniform(1.0, 2.0)
     c.q95 = c.q80 * random.uniform(1.55, 2.6)
@@ -173,6 +173,8 @@ def compare(library, random):
     size = lambda mm: math.sqrt((c.floor_voxels * question.voxel_mm) ** 2 + (c.relative * mm) ** 2)
     told = [t for t in trials.item[:trials.count] if t.true_mm > 0 and t.found_mm > 0]
     errors = [(t.true_mm - t.found_mm) / size(t.found_mm) for t in told]
+    if c.most:
+        errors = list(numpy.clip(errors, c.bias - c.most * c.spread, c.bias + c.most * c.spread))
     near = [scipy.stats.norm.pdf(math.log(question.found_mm / t.found_mm), 0, c.reach)
             / scipy.stats.norm.pdf(0, 0, c.reach) for t in told]
     weights = [1 - (1 - c.far) * (1 - n) for n in near]
