@@ -126,14 +126,19 @@ typedef struct rp_guard_answer {
     rp_response response;  /**< of the diameter found; RP_NE where nothing was */
     double gone;           /**< the lesion is gone, whatever was found */
     double failure;        /**< chance that a lesion that is there is not found, or another thing */
+    double failure_near;   /**< share of the trials with a finding of such a diameter that were of
+                                another thing (Dice below 0.5, or no lesion there); each counts by
+                                exp(-(ln(found/found of the trial))^2 / (2 reach^2)), beside one
+                                of 0.1 that stands for nothing known; 0 where nothing was found */
 } rp_guard_answer;
 
 /**
  * The true diameter D given the found one. Of the trials k in which something was found where there
  * was something, z_k = (true_k - found_k) / u(found_k), with weights w_k that fall with the ratio
- * of found_k to found, and which end at bias -+ most spread (Winsor's way). Errors are taken as normal with unknown mean and variance under the
- * conjugate prior that the calibration states, with n = sum w, m = sum w z / n and S = sum w (z -
- * m)^2 (Gelman et al., Bayesian Data Analysis, 3rd ed. 2013, section 3.3):
+ * of found_k to found, and which end at bias -+ most spread (Winsor's way). Errors are taken as
+ * normal with unknown mean and variance under the conjugate prior that the calibration states, with
+ * n = sum w, m = sum w z / n and S = sum w (z - m)^2 (Gelman et al., Bayesian Data Analysis, 3rd
+ * ed. 2013, section 3.3):
  *
  *     kappa = kappa0 + n                    mu = (kappa0 bias + n m) / kappa
  *     nu sigma^2 = nu0 spread^2 + S + kappa0 n (m - bias)^2 / kappa          nu = nu0 + n
@@ -168,7 +173,8 @@ typedef struct rp_guard_limits {
     double low_dice;   /**< 0.35: their lower quartile (type 7) */
     double train_dice; /**< 0.5: mean training Dice over the last fifth of the epochs */
     double spread;     /**< 0.15: scale of the interval as a share of the diameter */
-    double decided;    /**< 0.6: the response of the diameter found is at least as probable */
+    double failures;   /**< 0.3: rp_guard_answer.failure_near is no larger */
+    double decided;    /**< 0.75: the response of the diameter found is at least as probable */
 } rp_guard_limits;
 void rp_guard_limits_defaults(rp_guard_limits *limits);
 

@@ -123,6 +123,7 @@ rp_json *cmd_guard_json(const cmd_guarded *guard, const cmd_settings *settings)
     rp_json_set_number(json, "least_low_dice", l->low_dice);
     rp_json_set_number(json, "least_training_dice", l->train_dice);
     rp_json_set_number(json, "most_spread", l->spread);
+    rp_json_set_number(json, "most_failures", l->failures);
     rp_json_set_number(json, "least_probability", l->decided);
     return json;
 }
@@ -146,6 +147,7 @@ rp_json *cmd_interval_json(const cmd_guarded *guard)
     rp_json *json = rp_json_object();
     rp_json_set_number(json, "gone", a->gone);
     rp_json_set_number(json, "failure", a->failure);
+    rp_json_set_number(json, "failure_near", a->failure_near);
     rp_json_set_string(json, "calibration", rp_guard_calibration_shipped()->name);
     if (!a->found) return json;
     rp_json *chances = rp_json_object();

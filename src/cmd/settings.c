@@ -67,7 +67,7 @@ typedef struct file_verify {
 
 typedef struct file_guard {
     int *trials, *vanished;
-    double *mean_dice, *low_dice, *train_dice, *spread, *decided;
+    double *mean_dice, *low_dice, *train_dice, *spread, *failures, *decided;
 } file_guard;
 
 typedef struct file_settings {
@@ -168,10 +168,9 @@ static const cyaml_schema_field_t verify_fields[] = {NUMBER(file_verify, self_di
                                                      CYAML_FIELD_END};
 
 static const cyaml_schema_field_t guard_fields[] = {
-    WHOLE(file_guard, trials),      WHOLE(file_guard, vanished),
-    NUMBER(file_guard, mean_dice),  NUMBER(file_guard, low_dice),
-    NUMBER(file_guard, train_dice), NUMBER(file_guard, spread),
-    NUMBER(file_guard, decided),    CYAML_FIELD_END};
+    WHOLE(file_guard, trials),    WHOLE(file_guard, vanished),    NUMBER(file_guard, mean_dice),
+    NUMBER(file_guard, low_dice), NUMBER(file_guard, train_dice), NUMBER(file_guard, spread),
+    NUMBER(file_guard, failures), NUMBER(file_guard, decided),    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t settings_fields[] = {
     GROUP(file_settings, network, network_fields),
@@ -367,6 +366,7 @@ static void take_guard_limits(taking *t, const file_guard *from, rp_guard_limits
     TAKE_NUMBER(low_dice, 0.0, 1.0)
     TAKE_NUMBER(train_dice, 0.0, 1.0)
     TAKE_NUMBER(spread, 0.01, 10.0)
+    TAKE_NUMBER(failures, 0.0, 1.0)
     TAKE_NUMBER(decided, 0.0, 1.0)
 }
 
@@ -598,6 +598,7 @@ static rp_json *guard_json(const cmd_settings *s)
     SET(json, &s->guard_limits, low_dice);
     SET(json, &s->guard_limits, train_dice);
     SET(json, &s->guard_limits, spread);
+    SET(json, &s->guard_limits, failures);
     SET(json, &s->guard_limits, decided);
     return json;
 }

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static const double failed_dice = 0.3, as_much = 0.5;
+static const double failed_dice = 0.3, other_dice = 0.5, as_much = 0.5, nothing_known = 0.1;
 static const double most_df = 1000.0;
 
 double rp_guard_level(int i)
@@ -25,10 +25,15 @@ static bool was_found(const rp_guard_trial *t)
     return !t->gone && t->found_mm > 0;
 }
 
-static double weight_of(const rp_guard_calibration *c, const rp_guard_trial *t, double found_mm)
+static double nearness(const rp_guard_calibration *c, const rp_guard_trial *t, double found_mm)
 {
     const double apart = log(found_mm / t->found_mm) / c->reach;
-    return c->far + (1.0 - c->far) * exp(-0.5 * apart * apart);
+    return exp(-0.5 * apart * apart);
+}
+
+static double weight_of(const rp_guard_calibration *c, const rp_guard_trial *t, double found_mm)
+{
+    return c->far + (1.0 - c->far) * nearness(c, t, found_mm);
 }
 
 static double at_most(const rp_guard_calibration *c, double error)
@@ -192,6 +197,19 @@ static void weigh_absence(const rp_guard_question *q, const rp_guard_calibration
     a->failure = share(c->miss, failed, present);
 }
 
+static double failures_near(const rp_guard_question *q, const rp_guard_calibration *c)
+{
+    double all = 1.0, failed = nothing_known;
+    for (int k = 0; q->trials && k < q->trials->count; k++) {
+        const rp_guard_trial *t = &q->trials->item[k];
+        if (!(t->found_mm > 0)) continue;
+        const double weight = nearness(c, t, q->found_mm);
+        all += weight;
+        if (t->gone || t->dice < other_dice) failed += weight;
+    }
+    return failed / all;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool positive(double value)
@@ -226,6 +244,7 @@ rp_status rp_guard_interval(const rp_guard_question *question, rp_guard_answer *
     if (status) return status;
     weigh_absence(question, c, answer);
     if (answer->found) {
+        answer->failure_near = failures_near(question, c);
         place(question, c, answer);
         limits(question, c, answer);
         status = chances(question, c, answer, err);

@@ -8,8 +8,12 @@
 
 void rp_guard_limits_defaults(rp_guard_limits *limits)
 {
-    *limits = (rp_guard_limits){
-        .mean_dice = 0.6, .low_dice = 0.35, .train_dice = 0.5, .spread = 0.15, .decided = 0.75};
+    *limits = (rp_guard_limits){.mean_dice = 0.6,
+                                .low_dice = 0.35,
+                                .train_dice = 0.5,
+                                .spread = 0.15,
+                                .failures = 0.3,
+                                .decided = 0.75};
 }
 
 /* ---- the trials in figures ------------------------------------------------------------------- */
@@ -95,6 +99,12 @@ static void judge_training(const double *dice, size_t epochs, const rp_guard_lim
 static void judge_answer(const rp_guard_answer *a, const rp_guard_limits *l, rp_doubts *out)
 {
     const double chance = a->response == RP_NE ? 0.0 : a->probability[a->response];
+    if (a->failure_near > l->failures)
+        doubt(
+            out, RP_DOUBT_GUARD,
+            "where the patient model found a lesion of such a size on simulated follow-ups, it was "
+            "another thing too often (%.2f of them, %.2f at most)",
+            a->failure_near, l->failures);
     if (a->scale_mm > l->spread * a->centre_mm)
         doubt(out, RP_DOUBT_SETTLED,
               "the patient model's errors on simulated follow-ups spread so widely that the "

@@ -60,7 +60,7 @@ class Question(ctypes.Structure):
 class Answer(ctypes.Structure):
     _fields_ = [("found", c_bool)] + [(n, c_double) for n in ("weight", "centre_mm", "scale_mm")] + [
         (n, c_double * 2) for n in ("low_mm", "high_mm", "low_percent", "high_percent")] + [
-        ("probability", c_double * 4), ("response", c_int), ("gone", c_double), ("failure", c_double)]
+        ("probability", c_double * 4), ("response", c_int), ("gone", c_double), ("failure", c_double), ("failure_near", c_double)]
 
 
 # ---- the reference ----------------------------------------------------------------------------------

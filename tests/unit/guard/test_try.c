@@ -185,6 +185,17 @@ static void judges(void **state)
     assert_true(judge(&poor, 55.0, 0.9).found[RP_DOUBT_GUARD]);
     assert_true(judge(&wide, 55.0, 0.9).found[RP_DOUBT_SETTLED]);
     assert_true(judge(&good, 55.0, 0.3).found[RP_DOUBT_SETTLED]);
+    /* It can draw the half of them, and takes another thing for a large one. */
+    rp_guard_trials apart = made(0.9, 1.0);
+    for (int k = 5; k < 8; k++) {
+        apart.item[k].found_mm = 90.0;
+        apart.item[k].dice = 0.4;
+    }
+    assert_false(judge(&apart, 52.0, 0.9).found[RP_DOUBT_GUARD]);
+    assert_true(judge(&apart, 88.0, 0.9).found[RP_DOUBT_GUARD]);
+    apart.item[0] = (rp_guard_trial){.gone = true, .found_mm = 30.0, .found_cc = 14.0};
+    apart.item[1] = apart.item[0];
+    assert_true(judge(&apart, 30.0, 0.9).found[RP_DOUBT_GUARD]);
     for (int k = 0; k < 3; k++) good.item[k].dice = 0.0; /* a quarter of them fail */
     assert_true(judge(&good, 55.0, 0.9).found[RP_DOUBT_GUARD]);
 }
