@@ -6,19 +6,6 @@
 
 /* ---- placing ----------------------------------------------------------------------------- */
 
-static void in_ball(rp_random *r, double radius, double out[3])
-{
-    double length2;
-    do {
-        length2 = 0;
-        for (int i = 0; i < 3; i++) {
-            out[i] = rp_random_range(r, -1, 1);
-            length2 += out[i] * out[i];
-        }
-    } while (length2 > 1);
-    for (int i = 0; i < 3; i++) out[i] *= radius;
-}
-
 /* The grid goes with the body: an image shows the same region again, wherever the table stood. */
 static void place_grid(remodel *m)
 {
@@ -27,9 +14,9 @@ static void place_grid(remodel *m)
     double factor[2], spacing[3], offset[3];
     rp_random r;
     remodel_stream(m, &r, PART_PLACE);
-    in_ball(&r, m->with & RP_REMODEL_TABLE ? 30 : 10, m->shift_mm);
+    random_in_ball(&r, m->with & RP_REMODEL_TABLE ? 30 : 10, m->shift_mm);
     for (int i = 0; i < 2; i++) factor[i] = rp_random_range(&r, 0.92, 1.08);
-    in_ball(&r, 2, offset);
+    random_in_ball(&r, 2, offset);
     bool same = true;
     for (int i = 0; i < 3; i++) {
         if (o->shift_given) m->shift_mm[i] = o->shift_mm[i];

@@ -304,19 +304,6 @@ static rp_status check_options(const rp_simulate_options *o, rp_error *err)
     return RP_OK;
 }
 
-static void random_in_ball(rp_random *r, double radius, double out[3])
-{
-    double length2;
-    do {
-        length2 = 0;
-        for (int i = 0; i < 3; i++) {
-            out[i] = rp_random_range(r, -1, 1);
-            length2 += out[i] * out[i];
-        }
-    } while (length2 > 1);
-    for (int i = 0; i < 3; i++) out[i] *= radius;
-}
-
 /* Everything is drawn in any case, so that an option which is given changes nothing else. */
 static rp_grid place_followup(scene *s)
 {

@@ -3,6 +3,19 @@
 
 #include <math.h>
 
+void random_in_ball(rp_random *r, double radius, double out[3])
+{
+    double length2;
+    do {
+        length2 = 0;
+        for (int i = 0; i < 3; i++) {
+            out[i] = rp_random_range(r, -1, 1);
+            length2 += out[i] * out[i];
+        }
+    } while (length2 > 1);
+    for (int i = 0; i < 3; i++) out[i] *= radius;
+}
+
 /* ---- deformation ------------------------------------------------------------------------- */
 
 enum { WAVES = 96 };

@@ -4,6 +4,9 @@
 
 #include "reprise/volume.h"
 
+/* Uniform within a ball about the origin. */
+void random_in_ball(rp_random *random, double radius, double out[3]);
+
 /* Displacement on a lattice along the world axes; positions beyond it repeat its border. */
 typedef struct deformation {
     double origin[3], step_mm;
