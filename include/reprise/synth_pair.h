@@ -32,7 +32,9 @@ typedef struct rp_pair {
     rp_mask baseline_lesion; /**< at least 20 voxels; drawn as people draw, not quite exactly */
     rp_mask followup_lesion; /**< exact; empty where it has vanished */
     double diameter_mm;      /**< of a ball as large as the baseline's main part */
-    double change;           /**< mean move of the surface, in radii: -1 vanished to 0.35 */
+    double change;           /**< mean move of the surface, in radii: -1 vanished to 0.6 */
+    double followed; /**< share of the change by which tissue moved with the surface, by a smooth
+                        and invertible deformation; 0: the surface moved over tissue; 0.5 to 1 */
     bool vanished, hollow, several_parts;
     bool another; /**< a lesion of the same look lies near, which no mask holds */
 } rp_pair;
