@@ -58,7 +58,7 @@ rp_module(cohort USES io base)
 rp_module(stats USES base LIBS Boost::headers)
 rp_module(evaluation USES stats response measure cohort io)
 rp_module(synth USES measure volume)
-rp_module(guard USES learn synth track stats measure response)
+rp_module(guard USES learn synth track register stats measure response)
 rp_module(report USES evaluation measure response io LIBS PkgConfig::CAIRO PkgConfig::PANGO)
 
 # Reading DCMTK's headers costs more than compiling what uses them: read once, they serve every file. The list is

@@ -10,6 +10,7 @@
 
 #include "reprise/learn.h"
 #include "reprise/measure.h"
+#include "reprise/register_deform.h"
 #include "reprise/response.h"
 #include "reprise/track_verify.h"
 
@@ -21,7 +22,22 @@ extern "C" {
 
 enum { RP_GUARD_MOST_TRIALS = 64 };
 
-/** One simulated follow-up and what the model made of it. */
+/** Whose contour of the follow-up it is. */
+typedef enum rp_guard_source {
+    RP_GUARD_MODEL,      /**< "patient model" */
+    RP_GUARD_REGISTERED, /**< "registered contour": the baseline's, carried by a deformable
+                              registration */
+    RP_GUARD_CARRIED,    /**< "carried contour": the same by the rigid registration alone */
+    RP_GUARD_SOURCES
+} rp_guard_source;
+const char *rp_guard_source_name(rp_guard_source source);
+
+/** Fields as in rp_guard_trial. */
+typedef struct rp_guard_finding {
+    double found_mm, found_cc, dice;
+} rp_guard_finding;
+
+/** One simulated follow-up and what the model made of it, and what else could be had for it. */
 typedef struct rp_guard_trial {
     bool gone;                 /**< the lesion has vanished: nothing is the right answer */
     double change_percent;     /**< of the longest diameter, as asked for; -100 where gone */
@@ -29,6 +45,7 @@ typedef struct rp_guard_trial {
     double found_mm, found_cc; /**< 0 where nothing was found */
     double dice;               /**< 1 where gone and nothing found */
     int parts;                 /**< that were found before one was kept */
+    rp_guard_finding registered, carried; /**< zeros where nothing was compared */
 } rp_guard_trial;
 
 typedef struct rp_guard_trials {
@@ -36,6 +53,7 @@ typedef struct rp_guard_trials {
     int count;
     uint64_t seed;
     char kind[32]; /**< of the simulated change; "" without trials */
+    bool compared; /**< the registered and the carried contour were measured */
 } rp_guard_trials;
 
 /** Zero-initialise, then rp_guard_defaults(). */
@@ -52,14 +70,19 @@ typedef struct rp_guard_options {
     uint64_t seed;
     rp_predict_options predict; /**< as for the follow-up; prior and place are set here */
     rp_diameter_definition diameter;
-    bool nodal; /**< diameters are short axes */
+    bool nodal;                     /**< diameters are short axes */
+    bool compare;                   /**< true: also the registered and the carried contour */
+    const rp_guard_trials *earlier; /**< NULL; borrowed: of another model with the same baseline and
+                                         options, for its registered and carried contours */
 } rp_guard_options;
 
 void rp_guard_defaults(rp_guard_options *options);
 
 /**
  * Tries the model on simulated follow-ups of the baseline that it was adapted to. Image in HU, mask
- * on its grid. The same inputs give the same trials with any number of threads, in whatever order
+ * on its grid. The other contours start from the same place, with the same error; a registration
+ * that is refused finds nothing, and where it would need more than predict.memory_bytes nothing is
+ * compared. The same inputs give the same trials with any number of threads, in whatever order
  * the file stores its axes. A follow-up that cannot be made (a lesion too small to shrink so far)
  * is left out: count may be less than was asked for. RP_ERR_ARGUMENT: more than
  * RP_GUARD_MOST_TRIALS, an empty mask or a mask on another grid. Progress: stage "guard" in trials,
@@ -68,6 +91,26 @@ void rp_guard_defaults(rp_guard_options *options);
 rp_status rp_guard_try(const rp_model *model, const rp_image *baseline, const rp_mask *contour,
                        const rp_guard_options *options, const rp_progress *progress,
                        rp_guard_trials *out, rp_error *err);
+
+/**
+ * How the registered contour is made, in the trials and on the follow-up: the lesion's surroundings
+ * up to 24 mm, on voxels whose number does not grow with the lesion (region: a 36th of the cube
+ * root of that box's volume, 2 to 4 mm; beyond it half as much again). 0.3 to 1.2 s of processor
+ * time. Without a lesion: rp_deform_defaults.
+ */
+void rp_guard_deform_options(const rp_mask *contour, rp_deform_options *options);
+
+/** The same trials as if what a source found were what the model found (parts: 1 or 0). Nothing
+ *  compared: RP_GUARD_MODEL only. */
+void rp_guard_trials_of(const rp_guard_trials *trials, rp_guard_source source,
+                        rp_guard_trials *out);
+
+/**
+ * Whose contour to use: the registered one where its mean Dice over the trials with a lesion is
+ * higher by 0.03 than the model's, else the model's. The carried one is never it: a contour that
+ * looks at nothing of the follow-up tells no change.
+ */
+rp_guard_source rp_guard_choose(const rp_guard_trials *trials);
 
 /* ---- what is known of such models in general ----------------------------------------------- */
 

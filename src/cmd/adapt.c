@@ -257,10 +257,14 @@ static void summarise(const adapt_run *run)
                mm[1], mm[0]);
     const rp_model_provenance *p = &run->model.provenance;
     if (p->has_self_dice) printf("Itself   Dice %.3f on its own image\n", p->self_dice);
-    if (run->guard.summary.present)
-        printf("Guard    Dice %.2f on %d simulated follow-ups, the worst %.2f\n",
-               run->guard.summary.mean_dice, run->guard.summary.present,
-               run->guard.summary.worst_dice);
+    const rp_guard_summary *model = &run->guard.by[RP_GUARD_MODEL];
+    if (model->present)
+        printf("Guard    Dice %.2f on %d simulated follow-ups, the worst %.2f\n", model->mean_dice,
+               model->present, model->worst_dice);
+    if (model->present && run->guard.trials.compared)
+        printf("         the registered contour %.2f, the carried one %.2f: assess uses the %s\n",
+               run->guard.by[RP_GUARD_REGISTERED].mean_dice,
+               run->guard.by[RP_GUARD_CARRIED].mean_dice, rp_guard_source_name(run->guard.better));
     if (run->model.provenance.label[0]) printf("Data     %s\n", run->model.provenance.label);
     printf("Model    %s\n", run->arguments->out);
 }

@@ -21,8 +21,8 @@ bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *setti
     rp_fcd_config_defaults(&network);
     rp_region_defaults(&region);
     return settings->recipe == RP_RECIPE_QUICK && !settings->adapt.region.whole &&
-           !learning->model && !learning->start && !learning->fresh &&
-           !settings->has_epochs && settings->adapt.copies == 1 && !settings->adapt.prior_channel &&
+           !learning->model && !learning->start && !learning->fresh && !settings->has_epochs &&
+           settings->adapt.copies == 1 && !settings->adapt.prior_channel &&
            rp_fcd_config_same(&network, &settings->network) &&
            memcmp(region.voxels, settings->adapt.region.voxels, sizeof region.voxels) == 0;
 }
@@ -64,6 +64,7 @@ static rp_status try_thorough(const cmd_attempts_input *in, attempt *one, rp_err
     const rp_model_provenance *first = &in->model->provenance;
     one->settings = *in->settings;
     make_thorough(&one->settings);
+    one->settings.guard.earlier = &in->guard->trials;
     rp_status status = rp_model_create(&one->settings.network, &one->settings.preprocessing,
                                        one->settings.adapt.seed, &one->model, err);
     if (status) return status;
@@ -82,6 +83,7 @@ static void take(const cmd_attempts_input *in, attempt *one)
 {
     const attempt old = {.model = *in->model, .curve = *in->curve};
     *in->settings = one->settings;
+    in->settings->guard.earlier = NULL;
     *in->model = one->model;
     *in->curve = one->curve;
     *in->guard = one->guard;
@@ -92,7 +94,7 @@ static void take(const cmd_attempts_input *in, attempt *one)
 rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err)
 {
     rp_error why = {0};
-    const double reached = in->guard->on ? in->guard->summary.mean_dice : NAN;
+    const double reached = in->guard->on ? in->guard->by[RP_GUARD_MODEL].mean_dice : NAN;
     *made = (cmd_attempts_made){.count = 1, .mean_dice = {reached}};
     if (!(reached < ENOUGH)) return RP_OK;
     attempt *one = rp_alloc(1, sizeof *one);
@@ -104,7 +106,7 @@ rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp
     } else if (status) {
         rp_fail(err, status, "%s", why.message);
     } else {
-        made->mean_dice[made->count++] = one->guard.summary.mean_dice;
+        made->mean_dice[made->count++] = one->guard.by[RP_GUARD_MODEL].mean_dice;
         made->chosen = made->mean_dice[1] > made->mean_dice[0];
         if (made->chosen) take(in, one);
     }

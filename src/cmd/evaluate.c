@@ -187,6 +187,7 @@ static rp_status take_settings(evaluate_run *run, rp_error *err)
     const rp_status status = cmd_learning_settings(&learning, &run->settings, err);
     cmd_accept_apply(&a->accept, &run->settings);
     cmd_guard_apply(&a->guard, &run->settings);
+    run->settings.guard.compare = false; /* here the contours are compared on true follow-ups */
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
     run->evaluation.seed = run->settings.adapt.seed;

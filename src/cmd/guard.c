@@ -58,6 +58,16 @@ static rp_status keep(rp_model *model, const rp_guard_trials *trials, rp_error *
     return model->guard ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
 }
 
+static void summarise(cmd_guarded *out)
+{
+    for (int s = 0; s < RP_GUARD_SOURCES; s++) {
+        rp_guard_trials of;
+        rp_guard_trials_of(&out->trials, (rp_guard_source)s, &of);
+        if (s == RP_GUARD_MODEL || out->trials.compared) rp_guard_summarise(&of, &out->by[s]);
+    }
+    out->better = rp_guard_choose(&out->trials);
+}
+
 rp_status cmd_guard_try(const cmd_settings *settings, rp_model *model, const rp_image *image,
                         const rp_mask *contour, const rp_progress *progress, cmd_guarded *out,
                         rp_error *err)
@@ -78,7 +88,7 @@ rp_status cmd_guard_try(const cmd_settings *settings, rp_model *model, const rp_
         status = rp_guard_try(model, image, contour, &how, progress, &out->trials, err);
         if (!status) status = keep(model, &out->trials, err);
     }
-    if (!status) rp_guard_summarise(&out->trials, &out->summary);
+    if (!status) summarise(out);
     return status;
 }
 
@@ -86,7 +96,9 @@ rp_status cmd_guard_ask(cmd_guarded *guard, const rp_lesion *found,
                         const rp_response_input *response, rp_error *err)
 {
     const double voxel_mm = found->voxels ? found->long_voxel_mm : response->baseline_voxel_mm;
-    const rp_guard_question question = {.trials = &guard->trials,
+    rp_guard_trials trials;
+    rp_guard_trials_of(&guard->trials, guard->source, &trials);
+    const rp_guard_question question = {.trials = &trials,
                                         .found_mm = found->longest_diameter_mm,
                                         .found_cc = found->volume_cc,
                                         .voxel_mm = voxel_mm,
@@ -98,20 +110,16 @@ void cmd_guard_judge(const cmd_guarded *guard, const cmd_settings *settings,
                      const rp_adapt_curve *curve, rp_doubts *doubts)
 {
     if (!guard || !guard->on) return;
-    rp_guard_judge(&guard->trials, &guard->answer, curve ? curve->dice : NULL,
-                   curve ? curve->epochs : 0, &settings->guard_limits, doubts);
+    rp_guard_trials trials;
+    rp_guard_trials_of(&guard->trials, guard->source, &trials);
+    rp_guard_judge(&trials, &guard->answer, curve ? curve->dice : NULL, curve ? curve->epochs : 0,
+                   &settings->guard_limits, doubts);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */
 
-rp_json *cmd_guard_json(const cmd_guarded *guard, const cmd_settings *settings)
+static void set_summary(rp_json *json, const rp_guard_summary *s)
 {
-    if (!guard->on) return NULL;
-    const rp_guard_summary *s = &guard->summary;
-    const rp_guard_limits *l = &settings->guard_limits;
-    rp_json *json = rp_guard_trials_json(&guard->trials);
-    rp_json_set_int(json, "count", guard->trials.count);
-    rp_json_set_int(json, "vanished", s->vanished);
     rp_json_set_number(json, "mean_dice", s->mean_dice);
     rp_json_set_number(json, "low_dice", s->low_dice);
     rp_json_set_number(json, "worst_dice", s->worst_dice);
@@ -119,6 +127,31 @@ rp_json *cmd_guard_json(const cmd_guarded *guard, const cmd_settings *settings)
     rp_json_set_number(json, "error_mm", s->error_mm);
     rp_json_set_int(json, "missed", s->missed);
     rp_json_set_int(json, "false_finds", s->false_finds);
+}
+
+static rp_json *sources_json(const cmd_guarded *guard)
+{
+    rp_json *json = rp_json_object();
+    for (int s = 0; s < RP_GUARD_SOURCES; s++) {
+        if (s != RP_GUARD_MODEL && !guard->trials.compared) break;
+        rp_json *one = rp_json_object();
+        set_summary(one, &guard->by[s]);
+        rp_json_set(json, rp_guard_source_name((rp_guard_source)s), one);
+    }
+    return json;
+}
+
+rp_json *cmd_guard_json(const cmd_guarded *guard, const cmd_settings *settings)
+{
+    if (!guard->on) return NULL;
+    const rp_guard_summary *s = &guard->by[guard->source];
+    const rp_guard_limits *l = &settings->guard_limits;
+    rp_json *json = rp_guard_trials_json(&guard->trials);
+    rp_json_set_int(json, "count", guard->trials.count);
+    rp_json_set_int(json, "vanished", s->vanished);
+    set_summary(json, s);
+    rp_json_set(json, "sources", sources_json(guard));
+    rp_json_set_string(json, "better", rp_guard_source_name(guard->better));
     rp_json_set_number(json, "least_mean_dice", l->mean_dice);
     rp_json_set_number(json, "least_low_dice", l->low_dice);
     rp_json_set_number(json, "least_training_dice", l->train_dice);

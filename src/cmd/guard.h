@@ -20,7 +20,10 @@ void cmd_guard_apply(const cmd_guard_choice *choice, cmd_settings *settings);
 typedef struct cmd_guarded {
     bool on; /* false: --guard off, and nothing else is set */
     rp_guard_trials trials;
-    rp_guard_summary summary;
+    rp_guard_summary by[RP_GUARD_SOURCES]; /* of the model alone where nothing was compared */
+    rp_guard_source better;                /* by the trials */
+    rp_guard_source source; /* whose contour is used, and answer and judgement are of: the
+                               model's unless it is set */
     rp_guard_answer answer;
 } cmd_guarded;
 

@@ -1,6 +1,5 @@
 /* The model on simulated follow-ups of its own baseline. */
-#include "reprise/guard.h"
-#include "reprise/synth_remodel.h"
+#include "internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +15,8 @@ void rp_guard_defaults(rp_guard_options *options)
                                   .extent_mm = {144.0, 144.0, 144.0},
                                   .rim_mm = 20.0,
                                   .place_mm = 4.0,
-                                  .seed = 1};
+                                  .seed = 1,
+                                  .compare = true};
     rp_predict_defaults(&options->predict);
 }
 
@@ -98,72 +98,51 @@ static rp_status cut(const rp_image *baseline, const rp_mask *contour, const rp_
 
 /* ---- one trial ----------------------------------------------------------------------------- */
 
-typedef struct trying {
-    const rp_model *model;
-    const rp_guard_options *options;
-    rp_image image; /* the box */
-    rp_mask mask;
-    double centre[3]; /* of the lesion, as rp_region_centre has it */
-} trying;
-
-static rp_status measure(const trying *t, const rp_mask *mask, double *mm, double *cc,
-                         rp_error *err)
-{
-    rp_lesion lesion;
-    rp_mask part = {0};
-    int32_t components;
-    rp_status status = rp_mask_copy(mask, &part, err);
-    if (!status && !t->options->predict.all_components)
-        status = rp_mask_keep_largest(&part, 26, &components, err);
-    if (!status) status = rp_measure_mask(&part, t->options->diameter, &lesion, err);
-    rp_mask_release(&part);
-    if (status) return status;
-    *mm = t->options->nodal ? lesion.short_axis_mm : lesion.longest_diameter_mm;
-    *cc = lesion.volume_cc;
-    return RP_OK;
-}
-
-/* As far as the figures mean something. */
-static void round_figures(rp_guard_trial *t)
-{
-    double *const figures[] = {&t->true_mm, &t->found_mm, &t->true_cc, &t->found_cc, &t->dice};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        *figures[i] = round(1e4 * *figures[i]) / 1e4;
-}
-
 /* The model finds what it can, with the baseline's contour where a registration would put it. */
-static rp_status find(const trying *t, const rp_remodeled *made, int k, rp_guard_trial *trial,
-                      rp_error *err)
+static rp_status find(const rp_guard_trying *t, const rp_remodeled *made, const double moved_mm[3],
+                      rp_guard_trial *trial, rp_error *err)
 {
     rp_mask prior = {.grid = t->mask.grid, .data = t->mask.data};
     rp_predict_options how = t->options->predict;
     rp_prediction found = {0};
-    rp_random place;
+    rp_guard_finding truth = {0}, own = {0};
     double at[3];
-    rp_random_init(&place, t->options->seed, PURPOSE_PLACE, (uint64_t)k);
     for (int a = 0; a < 3; a++) {
-        const double moved = made->shift_mm[a] + t->options->place_mm * rp_random_normal(&place);
-        prior.grid.origin[a] += moved;
-        at[a] = t->centre[a] + moved;
+        prior.grid.origin[a] += moved_mm[a];
+        at[a] = t->centre[a] + moved_mm[a];
     }
     how.prior = &prior;
     how.at = at;
     rp_status status = rp_predict(t->model, &made->image, &how, NULL, &found, err);
-    if (!status) status = measure(t, &made->mask, &trial->true_mm, &trial->true_cc, err);
-    if (!status) status = measure(t, &found.mask, &trial->found_mm, &trial->found_cc, err);
-    if (!status) status = rp_measure_dice(&found.mask, &made->mask, &trial->dice, err);
-    round_figures(trial);
+    if (!status) status = rp_guard_measure(t->options, &made->mask, &made->mask, &truth, err);
+    if (!status) status = rp_guard_measure(t->options, &found.mask, &made->mask, &own, err);
+    trial->true_mm = truth.found_mm;
+    trial->true_cc = truth.found_cc;
+    trial->found_mm = own.found_mm;
+    trial->found_cc = own.found_cc;
+    trial->dice = own.dice;
     trial->parts = found.components;
     rp_prediction_release(&found);
     return status;
 }
 
+/* Where a registration puts the baseline: there, but for its error. */
+static void place(const rp_guard_options *o, const rp_remodeled *made, int k, double moved_mm[3])
+{
+    rp_random random;
+    rp_random_init(&random, o->seed, PURPOSE_PLACE, (uint64_t)k);
+    for (int a = 0; a < 3; a++)
+        moved_mm[a] = made->shift_mm[a] + o->place_mm * rp_random_normal(&random);
+}
+
 /* `made` stays false where there is no such follow-up. */
-static rp_status try_one(const trying *t, int k, rp_guard_trial *trial, bool *made, rp_error *err)
+static rp_status try_one(const rp_guard_trying *t, int k, rp_guard_trial *trial, bool *made,
+                         rp_error *err)
 {
     const rp_guard_options *o = t->options;
     rp_remodel_options how = {0};
     rp_remodeled simulated = {0};
+    double moved_mm[3];
     rp_remodel_defaults(&how);
     how.random = true;
     how.seed = o->seed + (uint64_t)k;
@@ -174,15 +153,17 @@ static rp_status try_one(const trying *t, int k, rp_guard_trial *trial, bool *ma
     rp_status status = rp_remodel_followup(&t->image, &t->mask, &how, NULL, &simulated, err);
     *made = !status;
     if (status == RP_ERR_NUMERIC || status == RP_ERR_ARGUMENT) return RP_OK;
-    if (!status) status = find(t, &simulated, k, trial, err);
+    if (!status) place(o, &simulated, k, moved_mm);
+    if (!status) status = find(t, &simulated, moved_mm, trial, err);
+    if (!status) status = rp_guard_compare(t, &simulated, moved_mm, trial, err);
     rp_remodeled_release(&simulated);
     return status;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static rp_status try_all(const trying *t, const rp_progress *progress, rp_guard_trials *out,
-                         rp_error *err)
+static rp_status try_all(const rp_guard_trying *t, const rp_progress *progress,
+                         rp_guard_trials *out, rp_error *err)
 {
     const int count = t->options->trials + t->options->vanished;
     for (int k = 0; k < count; k++) {
@@ -203,14 +184,17 @@ rp_status rp_guard_try(const rp_model *model, const rp_image *baseline, const rp
                        const rp_guard_options *options, const rp_progress *progress,
                        rp_guard_trials *out, rp_error *err)
 {
-    trying t = {.model = model, .options = options};
+    rp_guard_trying t = {.model = model, .options = options};
     *out = (rp_guard_trials){.seed = options->seed, .kind = "remodel"};
     if (options->trials < 0 || options->vanished < 0 ||
         options->trials + options->vanished > RP_GUARD_MOST_TRIALS)
         return rp_fail(err, RP_ERR_ARGUMENT, "0 to %d trials, not %d and %d", RP_GUARD_MOST_TRIALS,
                        options->trials, options->vanished);
     rp_status status = cut(baseline, contour, options, &t.image, &t.mask, err);
-    if (!status) rp_region_centre(&t.mask, t.centre);
+    if (!status) {
+        rp_region_centre(&t.mask, t.centre);
+        out->compared = t.compare = rp_guard_compares(options, &t.image, &t.mask);
+    }
     if (!status) status = try_all(&t, progress, out, err);
     rp_image_release(&t.image);
     rp_mask_release(&t.mask);

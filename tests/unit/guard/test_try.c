@@ -64,6 +64,32 @@ static rp_guard_options small_options(void)
     return o;
 }
 
+/* Of a ball of one brightness the way is plain: a registration follows it where a rigid placement
+ * can't, whatever the model is. */
+static void check_sources(const rp_guard_trials *good, const rp_guard_trials *bad)
+{
+    rp_guard_trials registered, carried, own;
+    rp_guard_summary r, c;
+    assert_true(good->compared && bad->compared);
+    for (int k = 0; k < good->count; k++) {
+        const rp_guard_trial *a = &good->item[k], *b = &bad->item[k];
+        assert_memory_equal(&a->registered, &b->registered, sizeof a->registered);
+        assert_memory_equal(&a->carried, &b->carried, sizeof a->carried);
+    }
+    rp_guard_trials_of(good, RP_GUARD_REGISTERED, &registered);
+    rp_guard_trials_of(good, RP_GUARD_CARRIED, &carried);
+    rp_guard_trials_of(good, RP_GUARD_MODEL, &own);
+    assert_memory_equal(&own, good, sizeof own);
+    rp_guard_summarise(&registered, &r);
+    rp_guard_summarise(&carried, &c);
+    print_message("registered %.3f, carried %.3f\n", r.mean_dice, c.mean_dice);
+    assert_true(r.mean_dice > c.mean_dice + 0.05 && r.error_mm < c.error_mm);
+    for (int k = 0; k < 4; k++) /* the ball of the baseline, off by the placement alone */
+        assert_true(fabs(carried.item[k].found_mm - 28.0) < 3.0);
+    assert_int_equal(r.false_finds, 1);
+    assert_int_equal(rp_guard_choose(bad), RP_GUARD_REGISTERED);
+}
+
 static void trials_tell_models_apart(void **state)
 {
     (void)state;
@@ -92,9 +118,15 @@ static void trials_tell_models_apart(void **state)
     assert_true(trials.item[4].gone && trials.item[4].true_mm == 0);
     assert_true(trials.item[0].true_mm < 0.6 * trials.item[3].true_mm);
     assert_true(good.mean_dice > 0.6 && good.mean_dice > bad.mean_dice + 0.2);
-    o.seed++;
+    check_sources(&trials, &worse);
+    o.earlier = &worse;
     assert_ok(rp_guard_try(&model, &image, &lesion, &o, NULL, &again, &err), err);
-    assert_memory_not_equal(&trials, &again, sizeof trials);
+    assert_memory_equal(&trials, &again, sizeof trials);
+    o.seed++;
+    o.compare = false;
+    assert_ok(rp_guard_try(&model, &image, &lesion, &o, NULL, &again, &err), err);
+    assert_memory_not_equal(&trials.item[0].dice, &again.item[0].dice, sizeof(double));
+    assert_false(again.compared);
     rp_model_release(&model);
     rp_model_release(&raw);
     rp_image_release(&image);
@@ -200,6 +232,20 @@ static void judges(void **state)
     assert_true(judge(&good, 55.0, 0.9).found[RP_DOUBT_GUARD]);
 }
 
+static void chooses(void **state)
+{
+    (void)state;
+    rp_guard_trials t = made(0.7, 1.0);
+    assert_int_equal(rp_guard_choose(&t), RP_GUARD_MODEL);
+    t.compared = true;
+    for (int k = 0; k < 8; k++) t.item[k].registered.dice = k % 2 ? 0.9 : 0.55;
+    assert_int_equal(rp_guard_choose(&t), RP_GUARD_MODEL); /* ahead by 0.025 */
+    t.item[0].registered.dice = 0.65;
+    assert_int_equal(rp_guard_choose(&t), RP_GUARD_REGISTERED);
+    t.item[1].gone = true; /* what it "finds" there speaks for nobody */
+    assert_int_equal(rp_guard_choose(&t), RP_GUARD_MODEL);
+}
+
 static void keeps(void **state)
 {
     (void)state;
@@ -211,6 +257,18 @@ static void keeps(void **state)
     assert_ok(rp_guard_trials_read(json, &back, &err), err);
     assert_memory_equal(&t, &back, sizeof t);
     rp_json_destroy(json);
+    t.compared = true;
+    t.item[1].registered = (rp_guard_finding){51.0, 30.0, 0.8};
+    t.item[1].carried = (rp_guard_finding){49.0, 29.0, 0.7};
+    json = rp_guard_trials_json(&t);
+    assert_ok(rp_guard_trials_read(json, &back, &err), err);
+    assert_memory_equal(&t, &back, sizeof t);
+    rp_json_destroy(json);
+    t.item[1].carried.dice = -0.1;
+    json = rp_guard_trials_json(&t);
+    assert_int_equal(rp_guard_trials_read(json, &back, &err), RP_ERR_FORMAT);
+    rp_json_destroy(json);
+    t.item[1].carried.dice = 0.7;
     t.item[2].dice = 1.5;
     json = rp_guard_trials_json(&t);
     assert_int_equal(rp_guard_trials_read(json, &back, &err), RP_ERR_FORMAT);
@@ -224,6 +282,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(trials_tell_models_apart),
                                        cmocka_unit_test(refuses), cmocka_unit_test(judges),
-                                       cmocka_unit_test(keeps)};
+                                       cmocka_unit_test(chooses), cmocka_unit_test(keeps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
