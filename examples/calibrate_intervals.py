@@ -39,6 +39,7 @@ class Case:
         self.missed = self.found is None
         guard = result.get("guard") or {}
         self.refused = not (guard.get("mean_dice", 0) >= LEAST_MEAN_DICE and guard.get("low_dice", 0) >= LEAST_LOW_DICE)
+        self.refused |= result.get("contour_source", "patient model") != "patient model"
 
 
 def unit(found, voxel):

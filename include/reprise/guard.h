@@ -52,8 +52,9 @@ typedef struct rp_guard_trials {
     rp_guard_trial item[RP_GUARD_MOST_TRIALS];
     int count;
     uint64_t seed;
-    char kind[32]; /**< of the simulated change; "" without trials */
-    bool compared; /**< the registered and the carried contour were measured */
+    char kind[32];          /**< of the simulated change; "" without trials */
+    rp_guard_source source; /**< whose found_mm, found_cc, dice and parts: the model's as tried */
+    bool compared;          /**< the registered and the carried contour were measured */
 } rp_guard_trials;
 
 /** Zero-initialise, then rp_guard_defaults(). */
@@ -135,6 +136,8 @@ typedef struct rp_guard_calibration {
                                drawn; 0: whatever it is */
     double q80, q95; /**< conformal: so many times the patient's scale the errors of 80 and 95 %
                           of the patients were below */
+    double narrow;   /**< factor on the scale, by which scales and q95 are alike for all sources,
+                          and so is the limit of rp_guard_limits.spread; 0: none */
     double gone;     /**< share of lesions that are gone at a follow-up */
     double false_find[2]; /**< a gone lesion was "found" so often, and so often not (Beta) */
     double miss[2];       /**< a present lesion was not found so often, and so often found (Beta) */
@@ -142,6 +145,9 @@ typedef struct rp_guard_calibration {
 
 /** The one that is shipped (src/guard/calibration.c). */
 const rp_guard_calibration *rp_guard_calibration_shipped(void);
+/** That of a source: the registered and the carried contour have one of their own, for they err
+ *  more, and towards the baseline's size. */
+const rp_guard_calibration *rp_guard_calibration_of(rp_guard_source source);
 
 /* ---- the answer ---------------------------------------------------------------------------- */
 
@@ -185,7 +191,7 @@ typedef struct rp_guard_answer {
  *
  *     kappa = kappa0 + n                    mu = (kappa0 bias + n m) / kappa
  *     nu sigma^2 = nu0 spread^2 + S + kappa0 n (m - bias)^2 / kappa          nu = nu0 + n
- *     centre = found + mu u(found)          scale = u(found) sigma sqrt(1 + 1/kappa)
+ *     centre = found + mu u(found)   scale = narrow u(found) sigma sqrt(1 + 1/kappa)
  *
  * (kappa0 = bias_trials, nu0 = spread_trials). How heavy the tails are is not taken from theory but
  * measured on patients whose truth is known: with q80 and q95 the quantiles of |D - centre| / scale

@@ -295,6 +295,7 @@ static rp_status perform(assess *a, rp_error *err)
     if (!status) status = timed(adapt, a, &a->timing.adapt, err);
     if (!status) status = timed(guard, a, &a->timing.guard, err);
     if (!status) status = timed(segment, a, &a->timing.segment, err);
+    if (!status) status = timed(assess_choose_source, a, &a->timing.compare, err);
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
     if (!status) status = timed(verify, a, &a->timing.verify, err);
     if (!status) assess_flag_findings(a);
@@ -311,6 +312,7 @@ static void release(assess *a)
     rp_adapt_curve_release(&a->curve);
     rp_prediction_release(&a->prediction);
     rp_mask_release(&a->carried);
+    rp_mask_release(&a->sources.other);
     rp_model_release(&a->model);
     cmd_place_release(&a->place);
     cmd_contour_release(&a->contour);

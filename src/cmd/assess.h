@@ -42,8 +42,18 @@ typedef struct assess_memory {
 } assess_memory;
 
 typedef struct assess_timing {
-    double start, load, align, adapt, guard, segment, measure, verify; /* seconds; start is a time */
+    double start, load, align, adapt, guard, segment, compare, measure,
+        verify; /* seconds; start is a time */
 } assess_timing;
+
+/* The network's contour and the registered one. */
+typedef struct assess_sources {
+    bool compared; /* both are there, though the network's may be empty */
+    rp_mask other; /* the one that is not used */
+    assess_measured measured[RP_GUARD_REGISTERED + 1];
+    double dice_between, dice[RP_GUARD_REGISTERED + 1]; /* the latter with the truth */
+    char reason[200];                                   /* why there is no registered contour; "" */
+} assess_sources;
 
 /* The lesion in earlier reports, where there are some. */
 typedef struct assess_prior {
@@ -77,6 +87,7 @@ typedef struct assess {
     assess_measured baseline, followup, carry_forward, true_lesion;
     rp_response_result response, true_response;
     cmd_guarded guard;
+    assess_sources sources;
     cmd_attempts_made attempts; /* count 0: the way was given */
     cmd_doubts doubts;
     double self_dice, dice_carry_to_prediction, dice, dice_carry_forward;
@@ -103,6 +114,12 @@ rp_status assess_take_model(assess *a, rp_error *err);
 rp_status assess_check_pair(assess *a, rp_error *err);
 /* RP_ERR_BUDGET in words when images and network do not fit; fills a->memory. */
 rp_status assess_check_memory(assess *a, rp_error *err);
+/* assess_source.c: registers the contour, and puts it in the prediction's place where the guard's
+ * trials speak for it. */
+rp_status assess_choose_source(assess *a, rp_error *err);
+void assess_flag_source(assess *a);
+/* "sources" of result.json. */
+rp_json *assess_sources_json(const assess *a);
 /* Measures, compares and classifies. */
 rp_status assess_measure(assess *a, rp_error *err);
 

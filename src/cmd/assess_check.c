@@ -137,7 +137,7 @@ static size_t image_bytes(const assess *a, const rp_preprocessing *p)
     const rp_grid after_working = rp_working_grid(p, after);
     enum { IMAGE = 4, PROBABILITY = 4, LABELS = 4, MASK = 1 };
     const size_t kept =
-        (IMAGE + MASK) * rp_grid_voxels(before) + (IMAGE + 3 * MASK) * rp_grid_voxels(after);
+        (IMAGE + MASK) * rp_grid_voxels(before) + (IMAGE + 4 * MASK) * rp_grid_voxels(after);
     const size_t passing = (IMAGE + PROBABILITY + LABELS + MASK) *
                            larger(rp_grid_voxels(before), rp_grid_voxels(after));
     return kept + passing +

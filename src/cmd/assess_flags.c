@@ -96,12 +96,13 @@ static void flag_borders(assess *a)
 static void flag_components(assess *a)
 {
     const bool all = a->settings.predict.all_components;
+    const bool kept = !all && a->guard.source == RP_GUARD_MODEL;
     const char *measured = all ? "all of them together were measured" : "the largest was measured";
     if (a->baseline.components > 1)
         assess_flag_add(a, "several_components_baseline",
                         "The baseline contour consists of %d separate parts; %s.",
                         a->baseline.components, measured);
-    if (a->prediction.components > 1 && all)
+    if (a->prediction.components > 1 && !kept)
         assess_flag_add(a, "several_components",
                         "%d separate parts were found on the follow-up; %s.",
                         a->prediction.components, measured);
@@ -185,6 +186,7 @@ void assess_flag_findings(assess *a)
     flag_intensities(a);
     flag_registration(a);
     flag_doubts(a);
+    assess_flag_source(a);
     if (a->followup.lesion.voxels == 0)
         assess_flag_add(a, "no_tumour_found",
                         "No tumour was found on the follow-up. This is a failure to segment, not a "
@@ -198,7 +200,8 @@ void assess_flag_findings(assess *a)
                         "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "
                         "a target lesion by RECIST 1.1.",
                         a->baseline.lesion.longest_diameter_mm, cmd_slice_spacing(&a->baseline_ct));
-    if (a->self_dice < sufficient_self_dice && !a->doubts.doubts.found[RP_DOUBT_SELF_DICE])
+    if (a->self_dice < sufficient_self_dice && a->guard.source == RP_GUARD_MODEL &&
+        !a->doubts.doubts.found[RP_DOUBT_SELF_DICE])
         assess_flag_add(a, "self_dice_low",
                         "The patient model reproduces the baseline contour with a Dice of only "
                         "%.2f: more epochs or copies may be needed.",
@@ -211,5 +214,6 @@ void assess_flag_findings(assess *a)
     const char *key;
     char text[400];
     if (cmd_place_remark(&a->place, &key, text)) assess_flag_add(a, key, "%s", text);
-    if (cmd_box_remark(&a->prediction, &key, text)) assess_flag_add(a, key, "%s", text);
+    if (a->guard.source == RP_GUARD_MODEL && cmd_box_remark(&a->prediction, &key, text))
+        assess_flag_add(a, key, "%s", text);
 }

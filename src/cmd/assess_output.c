@@ -69,15 +69,22 @@ static rp_status write_model(assess *a, const char *path, rp_error *err)
     return status ? status : rp_sha256_file(path, a->model_sha256, err);
 }
 
+static const char *how_made(const assess *a)
+{
+    if (a->guard.source == RP_GUARD_REGISTERED)
+        return a->doubts.answered ? "Baseline contour registered"
+                                  : "NOT ACCEPTED (NE). Baseline contour registered";
+    return a->doubts.answered ? "Contoured" : "NOT ACCEPTED (NE). Contoured";
+}
+
 /* An empty mask has no outline to write, and a series without UIDs nothing to refer to. */
 static rp_status write_contours(assess *a, const char *rtstruct, const char *seg, rp_error *err)
 {
     if (!a->followup_ct.is_dicom || a->followup.lesion.voxels == 0) return RP_OK;
     RP_AUTOFREE char *seed = rp_format("%s %s", a->model_sha256, a->followup_ct.sha256);
     RP_AUTOFREE char *description =
-        rp_format("%sontoured by Reprise %s, for research use only; model SHA-256 %.16s%s%s",
-                  a->doubts.answered ? "C" : "NOT ACCEPTED (NE). C", RP_VERSION, a->model_sha256,
-                  a->label[0] ? "; data: " : "", a->label);
+        rp_format("%s by Reprise %s, for research use only; model SHA-256 %.16s%s%s", how_made(a),
+                  RP_VERSION, a->model_sha256, a->label[0] ? "; data: " : "", a->label);
     if (!seed || !description) return rp_fail(err, RP_ERR_MEMORY, "%s: out of memory", seg);
     const rp_rtstruct_write_options how = {
         .roi_name = a->doubts.answered ? "Lesion (Reprise)" : "Lesion (Reprise, not accepted)",
@@ -131,7 +138,8 @@ static rp_status write_report(const assess *a, const rp_json *result, const char
     report.baseline.lesion = &a->baseline.lesion;
     report.followup.mask = &a->prediction.mask;
     report.followup.lesion = &a->followup.lesion;
-    if (a->followup.lesion.voxels) report.followup.probability = &a->prediction.probability;
+    if (a->followup.lesion.voxels && a->guard.source == RP_GUARD_MODEL)
+        report.followup.probability = &a->prediction.probability;
     if (a->has_truth) report.followup.truth = &a->truth.mask;
     return rp_report_write_html(path, &report, err);
 }
@@ -143,7 +151,9 @@ static rp_status write_all(assess *a, char *const paths[OUTPUTS], rp_error *err)
     rp_json *result = NULL;
     rp_status status = write_model(a, paths[0], err);
     const cmd_origin origin = {.command = "assess",
-                               .what = "followup_mask",
+                               .what = a->guard.source == RP_GUARD_REGISTERED
+                                           ? "followup_mask, registered contour"
+                                           : "followup_mask",
                                .label = a->label,
                                .image = &a->followup_ct,
                                .model_sha256 = a->model_sha256,

@@ -48,7 +48,11 @@ typedef struct material {
 
 static rp_status gather_words(const assess *a, material *m, rp_error *err)
 {
-    m->model = rp_format("model SHA-256 %s", a->model_sha256);
+    m->model = rp_format("%smodel SHA-256 %s",
+                         a->guard.source == RP_GUARD_REGISTERED
+                             ? "baseline contour carried by registration, preferred to that of "
+                             : "",
+                         a->model_sha256);
     m->contour = rp_format("contour given, file SHA-256 %s", a->contour.sha256);
     m->definition = rp_format("long axis: %s; short axis perpendicular to it on its slice",
                               a->settings.diameter == RP_DIAMETER_INSIDE

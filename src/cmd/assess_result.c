@@ -216,6 +216,7 @@ static rp_json *timing_json(const assess *a)
     rp_json_set_number(json, "adapt_seconds", t->adapt);
     rp_json_set_number(json, "guard_seconds", t->guard);
     rp_json_set_number(json, "segment_seconds", t->segment);
+    rp_json_set_number(json, "compare_seconds", t->compare);
     rp_json_set_number(json, "measure_seconds", t->measure);
     rp_json_set_number(json, "verify_seconds", t->verify);
     rp_json_set_number(json, "total_seconds", rp_seconds() - t->start);
@@ -264,6 +265,8 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "followup", followup_json(a));
     rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
     rp_json_set(json, "place", cmd_place_json(&a->place, &a->prediction));
+    rp_json_set_string(json, "contour_source", rp_guard_source_name(a->guard.source));
+    rp_json_set(json, "sources", assess_sources_json(a));
     set_guard(json, a);
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
@@ -286,6 +289,20 @@ static void print_visit(const char *name, const rp_lesion *lesion, bool accepted
         printf("%-10s longest diameter %.1f mm, short axis %.1f mm, %.1f cc%s\n", name,
                lesion->longest_diameter_mm, lesion->short_axis_mm, lesion->volume_cc,
                accepted ? "" : " (not accepted)");
+}
+
+/* Which contour it is, and what the other one would measure. */
+static void print_source(const assess *a)
+{
+    const assess_sources *s = &a->sources;
+    const rp_guard_source other =
+        a->guard.source == RP_GUARD_MODEL ? RP_GUARD_REGISTERED : RP_GUARD_MODEL;
+    if (a->followup.lesion.voxels == 0) return;
+    printf("%-10s %s", "Contour", rp_guard_source_name(a->guard.source));
+    if (s->compared)
+        printf("; the %s has %.1f mm, Dice between them %.2f", rp_guard_source_name(other),
+               s->measured[other].lesion.longest_diameter_mm, s->dice_between);
+    printf("\n");
 }
 
 static void print_interval(const assess *a)
@@ -315,6 +332,7 @@ void assess_summarise(const assess *a)
     if (a->label[0]) printf("%-10s %s\n", "Data", a->label);
     print_visit("Baseline", &a->baseline.lesion, true);
     print_visit("Follow-up", &a->followup.lesion, a->doubts.answered);
+    print_source(a);
     if (isfinite(r->change_percent)) printf("%-10s %+.1f%%\n", "Change", r->change_percent);
     if (a->prior.nadir_mm > 0)
         printf("%-10s %.1f mm, %s\n", "Nadir", a->prior.nadir_mm,

@@ -156,9 +156,10 @@ void cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doub
     rp_compare_intensities(alignment, in->baseline, in->followup, &out->intensities);
     rp_compare_places(alignment, in->contour, in->found, &out->place);
     /* A network draws the last voxels before an edge badly. */
+    const bool registered = in->guard && in->guard->source == RP_GUARD_REGISTERED;
     const int margin = out->place.in_view < all_in_view ? 2 : 0;
     const rp_verify_input input = {
-        .self_dice = in->model->provenance.self_dice,
+        .self_dice = registered ? NAN : in->model->provenance.self_dice,
         .baseline_mm3 = volume_mm3(in->contour),
         .found_mm3 = volume_mm3(in->found),
         .parts = in->prediction->components,
@@ -169,7 +170,7 @@ void cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doub
         .alignment = alignment,
         .place = &out->place};
     rp_verify(&input, &in->settings->verify, &out->doubts);
-    cmd_guard_judge(in->guard, in->settings, in->curve, &out->doubts);
+    cmd_guard_judge(in->guard, in->settings, registered ? NULL : in->curve, &out->doubts);
     out->registration = alignment->registration;
     for (int i = 0; i < RP_DOUBTS; i++) {
         out->accepted[i] = out->doubts.found[i] && in->accept->doubts[i];

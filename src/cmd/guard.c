@@ -98,7 +98,8 @@ rp_status cmd_guard_ask(cmd_guarded *guard, const rp_lesion *found,
     const double voxel_mm = found->voxels ? found->long_voxel_mm : response->baseline_voxel_mm;
     rp_guard_trials trials;
     rp_guard_trials_of(&guard->trials, guard->source, &trials);
-    const rp_guard_question question = {.trials = &trials,
+    const rp_guard_question question = {.calibration = rp_guard_calibration_of(guard->source),
+                                        .trials = &trials,
                                         .found_mm = found->longest_diameter_mm,
                                         .found_cc = found->volume_cc,
                                         .voxel_mm = voxel_mm,
@@ -181,7 +182,7 @@ rp_json *cmd_interval_json(const cmd_guarded *guard)
     rp_json_set_number(json, "gone", a->gone);
     rp_json_set_number(json, "failure", a->failure);
     rp_json_set_number(json, "failure_near", a->failure_near);
-    rp_json_set_string(json, "calibration", rp_guard_calibration_shipped()->name);
+    rp_json_set_string(json, "calibration", rp_guard_calibration_of(guard->source)->name);
     if (!a->found) return json;
     rp_json *chances = rp_json_object();
     for (int r = RP_CR; r < RP_NE; r++)

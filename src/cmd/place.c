@@ -150,6 +150,22 @@ void cmd_place_release(cmd_place *place)
     *place = (cmd_place){0};
 }
 
+rp_rigid cmd_place_rigid(const cmd_place *place, const rp_mask *contour)
+{
+    const rp_grid *from = &contour->grid, *to = &place->prior.grid;
+    rp_rigid rigid = rp_rigid_identity();
+    memcpy(rigid.centre, from->origin, sizeof rigid.centre);
+    for (int r = 0; r < 3; r++) {
+        rigid.translation[r] = to->origin[r] - from->origin[r];
+        for (int c = 0; c < 3; c++) {
+            rigid.rotation[r][c] = 0.0;
+            for (int a = 0; a < 3; a++)
+                rigid.rotation[r][c] += to->direction[r][a] * from->direction[c][a];
+        }
+    }
+    return rigid;
+}
+
 void cmd_place_apply(const cmd_place *place, rp_predict_options *options)
 {
     options->prior = place->prior.data ? &place->prior : NULL;

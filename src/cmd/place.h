@@ -41,6 +41,8 @@ rp_status cmd_place_find(const cmd_place_request *request, cmd_place *out, rp_er
 rp_status cmd_place_without_image(const rp_mask *contour, const rp_image *followup,
                                   const double *at, cmd_place *out, rp_error *err);
 void cmd_place_release(cmd_place *place);
+/* The motion that puts the contour there. */
+rp_rigid cmd_place_rigid(const cmd_place *place, const rp_mask *contour);
 /* What a prediction takes of it. */
 void cmd_place_apply(const cmd_place *place, rp_predict_options *options);
 /* How the place was found, and what the model of a region looked at. */

@@ -81,6 +81,7 @@ static void place(const rp_guard_question *q, const rp_guard_calibration *c, rp_
     a->weight = e.n;
     a->centre_mm = q->found_mm + bias * unit;
     a->scale_mm = unit * sqrt(sum / nu * (1.0 + 1.0 / kappa));
+    if (c->narrow > 0) a->scale_mm *= c->narrow;
 }
 
 /* ---- the distribution ---------------------------------------------------------------------- */
@@ -228,8 +229,9 @@ static rp_status check(const rp_guard_question *q, const rp_guard_calibration *c
         return rp_fail(err, RP_ERR_ARGUMENT, "the diameter found cannot be %g mm", q->found_mm);
     if (!positive(c->floor_voxels) || !positive(c->bias_trials) || !positive(c->spread) ||
         !positive(c->spread_trials) || !positive(c->reach) || !(c->far >= 0 && c->far <= 1) ||
-        !(isfinite(c->most) && c->most >= 0) || !positive(c->q80) ||
-        !(isfinite(c->q95) && c->q95 > c->q80) || !(c->gone > 0 && c->gone < 1))
+        !(isfinite(c->most) && c->most >= 0) || !(isfinite(c->narrow) && c->narrow >= 0) ||
+        !positive(c->q80) || !(isfinite(c->q95) && c->q95 > c->q80) ||
+        !(c->gone > 0 && c->gone < 1))
         return rp_fail(err, RP_ERR_ARGUMENT, "the calibration '%s' is out of range", c->name);
     return RP_OK;
 }

@@ -79,9 +79,10 @@ static void judge_trials(const rp_guard_trials *trials, const rp_guard_limits *l
     rp_guard_summarise(trials, &s);
     if (s.mean_dice < l->mean_dice || s.low_dice < l->low_dice)
         doubt(out, RP_DOUBT_GUARD,
-              "the patient model fails on simulated follow-ups of its own baseline (mean Dice "
+              "the %s fails on simulated follow-ups of its own baseline (mean Dice "
               "%.2f, a quarter below %.2f; %.2f and %.2f are needed)",
-              s.mean_dice, s.low_dice, l->mean_dice, l->low_dice);
+              rp_guard_source_name(trials->source), s.mean_dice, s.low_dice, l->mean_dice,
+              l->low_dice);
 }
 
 static void judge_training(const double *dice, size_t epochs, const rp_guard_limits *l,
@@ -96,20 +97,20 @@ static void judge_training(const double *dice, size_t epochs, const rp_guard_lim
               sum / (double)last, l->train_dice);
 }
 
-static void judge_answer(const rp_guard_answer *a, const rp_guard_limits *l, rp_doubts *out)
+static void judge_answer(const char *source, const rp_guard_answer *a, const rp_guard_limits *l,
+                         rp_doubts *out)
 {
     const double chance = a->response == RP_NE ? 0.0 : a->probability[a->response];
     if (a->failure_near > l->failures)
-        doubt(
-            out, RP_DOUBT_GUARD,
-            "where the patient model found a lesion of such a size on simulated follow-ups, it was "
-            "another thing too often (%.2f of them, %.2f at most)",
-            a->failure_near, l->failures);
+        doubt(out, RP_DOUBT_GUARD,
+              "where the %s had such a size on simulated follow-ups, it was of another thing too "
+              "often (%.2f of them, %.2f at most)",
+              source, a->failure_near, l->failures);
     if (a->scale_mm > l->spread * a->centre_mm)
         doubt(out, RP_DOUBT_SETTLED,
-              "the patient model's errors on simulated follow-ups spread so widely that the "
+              "the %s's errors on simulated follow-ups spread so widely that the "
               "diameter may be anything from %.1f to %.1f mm",
-              a->low_mm[1], a->high_mm[1]);
+              source, a->low_mm[1], a->high_mm[1]);
     if (chance < l->decided)
         doubt(out, RP_DOUBT_UNDECIDED,
               "the diameter lies too close to a limit for what such contours get wrong (%s, which "
@@ -123,5 +124,6 @@ void rp_guard_judge(const rp_guard_trials *trials, const rp_guard_answer *answer
 {
     judge_trials(trials, limits, doubts);
     if (train_dice && epochs) judge_training(train_dice, epochs, limits, doubts);
-    if (answer && answer->found) judge_answer(answer, limits, doubts);
+    if (answer && answer->found)
+        judge_answer(rp_guard_source_name(trials->source), answer, limits, doubts);
 }

@@ -14,6 +14,7 @@ const char *rp_guard_source_name(rp_guard_source source)
 void rp_guard_trials_of(const rp_guard_trials *trials, rp_guard_source source, rp_guard_trials *out)
 {
     *out = *trials;
+    out->source = source;
     for (int k = 0; k < out->count && source != RP_GUARD_MODEL; k++) {
         rp_guard_trial *t = &out->item[k];
         const rp_guard_finding *f = source == RP_GUARD_REGISTERED ? &t->registered : &t->carried;

@@ -2,6 +2,7 @@
 #include "sections.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A plot within 420 x 300 units. */
 static const double left = 54, right = 408, top = 12, bottom = 250;
@@ -75,19 +76,26 @@ typedef struct trial {
     double truth, found;
 } trial;
 
-static bool trial_at(const rp_json *trials, size_t i, trial *t)
+/* The trials, and whose findings of them are shown. */
+typedef struct shown {
+    const rp_json *trials;
+    bool registered;
+} shown;
+
+static bool trial_at(const shown *s, size_t i, trial *t)
 {
-    const rp_json *one = rp_json_at(trials, i);
-    return rp_json_get_number(one, "true_mm", &t->truth) &&
-           rp_json_get_number(one, "found_mm", &t->found);
+    const rp_json *one = rp_json_at(s->trials, i);
+    const rp_json *found = s->registered ? rp_json_get(one, "registered") : one;
+    return found && rp_json_get_number(one, "true_mm", &t->truth) &&
+           rp_json_get_number(found, "found_mm", &t->found);
 }
 
-static double largest(const rp_json *trials, const double now[2])
+static double largest(const shown *s, const double now[2])
 {
     double most = fmax(now[0], now[1]);
     trial t;
-    for (size_t i = 0; i < rp_json_length(trials); i++)
-        if (trial_at(trials, i, &t)) most = fmax(most, fmax(t.truth, t.found));
+    for (size_t i = 0; i < rp_json_length(s->trials); i++)
+        if (trial_at(s, i, &t)) most = fmax(most, fmax(t.truth, t.found));
     return most > 0 ? most : 1;
 }
 
@@ -123,14 +131,14 @@ static void add_ticks(rp_text *page, double most, double step)
 }
 
 /* True over found diameters; the follow-up's interval stands at what was found on it. */
-static void add_plot(rp_text *page, const rp_report *report, const rp_json *trials)
+static void add_plot(rp_text *page, const rp_report *report, const shown *s)
 {
     const double found = report->followup.lesion->longest_diameter_mm;
     double ends[2] = {0, 0};
     const bool has = ends_of(interval_of(report), "diameter_mm", "95", ends);
     const double now[2] = {found, ends[1]};
-    const double step = 10 * ceil(largest(trials, now) / 60),
-                 most = step * ceil(1.02 * largest(trials, now) / step);
+    const double step = 10 * ceil(largest(s, now) / 60),
+                 most = step * ceil(1.02 * largest(s, now) / step);
     trial t;
     rp_text_add(page, "<svg class=\"plot\" viewBox=\"0 0 420 300\" role=\"img\" aria-label=\"true "
                       "over found diameters of the trials\">");
@@ -140,8 +148,8 @@ static void add_plot(rp_text *page, const rp_report *report, const rp_json *tria
                        x_of(found, most), y_of(ends[0], most), y_of(ends[1], most),
                        x_of(found, most) - 4, y_of(ends[0], most), x_of(found, most) - 4,
                        y_of(ends[1], most));
-    for (size_t i = 0; i < rp_json_length(trials); i++)
-        if (trial_at(trials, i, &t))
+    for (size_t i = 0; i < rp_json_length(s->trials); i++)
+        if (trial_at(s, i, &t))
             rp_text_printf(page, "<circle class=\"trial\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>",
                            x_of(t.found, most), y_of(t.truth, most));
     rp_text_add(page, "</svg>");
@@ -157,14 +165,30 @@ static void add_figure(rp_text *page, const rp_json *guard, const char *key, con
     rp_text_add(page, "</td></tr>");
 }
 
+/* What each way to a contour reaches; nothing where there is one only. */
+static void add_others(rp_text *page, const rp_json *guard)
+{
+    const rp_json *sources = rp_json_get(guard, "sources");
+    const size_t count = sources ? rp_json_length(sources) : 0;
+    for (size_t i = 0; i < count && count > 1; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "Dice of the %s, mean", rp_json_key_at(sources, i));
+        add_figure(page, rp_json_at(sources, i), "mean_dice", name, 2);
+    }
+}
+
 void rp_report_add_guard(rp_text *page, const rp_report *report)
 {
     const rp_json *guard = report->result ? rp_json_get(report->result, "guard") : NULL;
     const rp_json *trials = guard ? rp_json_get(guard, "trials") : NULL;
     if (!trials || rp_json_length(trials) == 0) return;
-    rp_text_add(page, "<section class=\"guard\"><h2>The patient model on simulated follow-ups</h2>"
-                      "<div class=\"trials\">");
-    add_plot(page, report, trials);
+    const char *source = rp_json_get_string(report->result, "contour_source");
+    const shown s = {trials, source && strcmp(source, "registered contour") == 0};
+    rp_text_printf(page,
+                   "<section class=\"guard\"><h2>The %s on simulated follow-ups</h2>"
+                   "<div class=\"trials\">",
+                   s.registered ? "registered contour" : "patient model");
+    add_plot(page, report, &s);
     rp_text_add(page, "<div><table><tbody>");
     add_figure(page, guard, "count", "Simulated follow-ups of the baseline", 0);
     add_figure(page, guard, "vanished", "of these without a lesion", 0);
@@ -175,6 +199,7 @@ void rp_report_add_guard(rp_text *page, const rp_report *report)
     add_figure(page, guard, "error_mm", "Diameter, mean error, mm", 1);
     add_figure(page, guard, "missed", "Lesions not found", 0);
     add_figure(page, guard, "false_finds", "Found where there was none", 0);
+    add_others(page, guard);
     rp_text_add(
         page, "</tbody></table><p class=\"note\">Each point is a follow-up that was computed from "
               "the baseline, with a change that the model was not trained on. The bar is the "

@@ -136,7 +136,7 @@ def check_keys(result):
     top = {"format", "format_version", "notice", "subject", "label", "change_percent", "response", "rule",
            "measurable_at_baseline", "interval_days", "flags", "baseline", "followup", "place", "carry_forward", "dice",
            "dice_carry_forward", "diameter_error_mm", "truth", "adaptation", "window", "definitions", "plausibility",
-           "provenance", "timing", "guard", "interval"}
+           "provenance", "timing", "guard", "interval", "contour_source", "sources"}
     check("result.json has exactly the documented keys", set(result) == top, sorted(set(result) ^ top))
     for visit in "baseline", "followup", "truth":
         wanted = {"longest_diameter_mm", "short_axis_mm", "volume_cc", "slice_index", "endpoints_lps"}
@@ -146,6 +146,7 @@ def check_keys(result):
     text = (pathlib.Path(os.environ["REPRISE_SOURCE"]) / "docs" / "result-json.md").read_text()
     undocumented = [k for part in (result, result["baseline"], result["followup"], result["place"], result["carry_forward"],
                                    result["adaptation"], result["definitions"], result["timing"],
+                                   result["sources"],
                                    result["provenance"], result["provenance"]["memory"])
                     for k in part if f"`{k}`" not in text]
     check("every key is documented", not undocumented, undocumented)

@@ -3,6 +3,7 @@ learnt, and the guard left out."""
 import json
 import os
 import pathlib
+import struct
 import sys
 import tempfile
 
@@ -75,6 +76,73 @@ def check_answer(done, result):
     checks.report("an assessment tells interval, chances and trials", faults)
 
 
+def check_sources(done, result):
+    """A registration follows a ball of one brightness: both contours are told, and the trials name one."""
+    faults, sources, guard = faults_of(done), result["sources"], result["guard"]
+    ahead = guard["sources"]["registered contour"]["mean_dice"] - guard["sources"]["patient model"]["mean_dice"]
+    better = "registered contour" if ahead >= 0.03 else "patient model"
+    if guard["better"] != better or result["contour_source"] != better:
+        faults.append(f"{result['contour_source']} by {guard['sources']}")
+    if set(guard["sources"]) != {"patient model", "registered contour", "carried contour"}:
+        faults.append(f"sources of the guard {set(guard['sources'])}")
+    if sources[better]["longest_diameter_mm"] != result["followup"]["longest_diameter_mm"]:
+        faults.append(f"the follow-up is not the {better}'s: {sources}")
+    if f"Contour    {better}; the " not in done.stdout:
+        faults.append("the source is not printed: " + done.stdout)
+    for trial in guard["trials"]:
+        if not 0 <= trial["registered"]["dice"] <= 1 or not trial["carried"]["found_mm"] > 0:
+            faults.append(f"trial {trial}")
+    checks.report("the contour's source is named, and what else could be had", faults)
+
+
+def say_of_trials(source, out, model_dice, registered_dice):
+    """A copy of a patient model whose record tells other trials."""
+    raw = source.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8:8 + size])
+    guard = json.loads(header["__metadata__"]["reprise.guard"])
+    for trial in guard["trials"]:
+        trial["dice"], trial["registered"]["dice"] = model_dice, registered_dice
+    header["__metadata__"]["reprise.guard"] = json.dumps(guard)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    out.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size:])
+
+
+def dice_of_masks(path, other):
+    a, b = (numpy.asarray(nibabel.load(p).dataobj) > 0 for p in (path, other))
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+def check_choice(root):
+    """The same follow-up and network: the trials kept with the model decide."""
+    results, faults, masks = {}, [], {}
+    for name, wanted, dice in ("network", "patient model", (0.80, 0.82)), ("carried", "registered contour", (0.80, 0.84)):
+        say_of_trials(root / "out" / "patient_model.safetensors", root / f"{name}.safetensors", *dice)
+        done, result = assess(root, name, "--patient-model", root / f"{name}.safetensors", "--truth",
+                              root / "after_mask.nii.gz", "--accept-implausible", "all")
+        faults += faults_of(done)
+        page = (root / name / "report.html").read_text()
+        masks[name] = root / name / "followup_mask.nii.gz"
+        results[name] = result
+        if result["contour_source"] != wanted or f"The {wanted} on simulated" not in page:
+            faults.append(f"{name}: {result['contour_source']}")
+        if abs(result["dice"] - dice_of_masks(masks[name], root / "after_mask.nii.gz")) > 1e-6:
+            faults.append(f"{name}: Dice {result['dice']}")
+        if result["sources"][wanted]["dice"] != result["dice"]:
+            faults.append(f"{name}: {result['sources']}")
+        told = "registered_contour" in {f["key"] for f in result["flags"]}
+        if told != (name == "carried") or ('class="band"' in page) == told:
+            faults.append(f"{name}: what is told of it is another contour's")
+    between = dice_of_masks(masks["network"], masks["carried"])
+    for result in results.values():
+        if abs(result["sources"]["dice_between"] - between) > 1e-6 or between == 1:
+            faults.append(f"{between} between them, {result['sources']}")
+    if results["network"]["interval"]["calibration"] == results["carried"]["interval"]["calibration"]:
+        faults.append("one calibration for both")
+    checks.report("the source that was better in the trials is used", faults)
+
+
 def check_report(root):
     page = (root / "out" / "report.html").read_text()
     wanted = ('class="range wide"', 'class="range near"', 'class="trial"', "True diameter with", 'class="band"')
@@ -90,7 +158,9 @@ def main():
         (root / "tiny.yaml").write_text(CONFIG)
         done, result = assess(root, "out", "--epochs", EPOCHS, "--guard", 6, "--accept-implausible", "all")
         check_answer(done, result)
+        check_sources(done, result)
         check_report(root)
+        check_choice(root)
         again = assess(root, "again", "--epochs", EPOCHS, "--guard", 6, "--threads", 1,
                        "--accept-implausible", "all")[1]
         same = all(result[k] == again.get(k) for k in ("guard", "interval"))

@@ -33,17 +33,19 @@ def check(what, good, detail=""):
 
 class Trial(ctypes.Structure):
     _fields_ = [("gone", c_bool)] + [(n, c_double) for n in (
-        "change_percent", "true_mm", "true_cc", "found_mm", "found_cc", "dice")] + [("parts", c_int)]
+        "change_percent", "true_mm", "true_cc", "found_mm", "found_cc", "dice")] + [
+        ("parts", c_int), ("registered", c_double * 3), ("carried", c_double * 3)]
 
 
 class Trials(ctypes.Structure):
-    _fields_ = [("item", Trial * 64), ("count", c_int), ("seed", c_uint64), ("kind", c_char * 32)]
+    _fields_ = [("item", Trial * 64), ("count", c_int), ("seed", c_uint64), ("kind", c_char * 32),
+                ("source", c_int), ("compared", c_bool)]
 
 
 class Calibration(ctypes.Structure):
     _fields_ = [("name", c_char_p)] + [(n, c_double) for n in (
         "floor_voxels", "relative", "bias", "bias_trials", "spread", "spread_trials", "reach", "far", "most", "q80", "q95",
-        "gone")] + [("false_find", c_double * 2), ("miss", c_double * 2)]
+        "narrow", "gone")] + [("false_find", c_double * 2), ("miss", c_double * 2)]
 
 
 class Response(ctypes.Structure):
@@ -146,7 +148,7 @@ def make(random):
     c = Calibration(b"oracle", random.uniform(0.2, 1), random.uniform(0.0, 0.08), random.normal(0, 0.5),
                     random.uniform(0.5, 6), random.uniform(0.5, 2), random.uniform(3, 10),
                     random.uniform(0.15, 2), random.uniform(0, 1), random.choice([0.0, random.uniform(1, 4)]),
-                    0, 0, random.uniform(0.01, 0.2))
+                    0, 0, random.choice([0.0, random.uniform(0.3, 1.5)]), random.uniform(0.01, 0.2))
     c.q80 = random.uniform(1.0, 2.0)
     c.q95 = c.q80 * random.uniform(1.55, 2.6)
     c.false_find[:], c.miss[:] = random.uniform(0.2, 4, 2), random.uniform(0.2, 4, 2)
@@ -182,7 +184,7 @@ def compare(library, random):
     nu = c.spread_trials + sum(weights)
     unit = size(question.found_mm)
     centre = question.found_mm + mean * unit
-    scale = (quantile - mean) / scipy.stats.t.ppf(0.85, nu) * unit
+    scale = (quantile - mean) / scipy.stats.t.ppf(0.85, nu) * unit * (c.narrow or 1.0)
     worst = [abs(answer.centre_mm - centre) / scale, abs(answer.scale_mm / scale - 1)]
     df, times = tails(c.q80, c.q95)
     for i, level in enumerate((0.8, 0.95)):

@@ -144,6 +144,32 @@ static void near_trials_count(void **state)
 }
 
 /* One trial in which another thing was found moves the interval by what is allowed, no more. */
+/* A source that is always off by much needs a scale that is not capped, and says the same by
+ * another yardstick. */
+static void sources_have_their_scale(void **state)
+{
+    (void)state;
+    rp_guard_calibration c = plain();
+    rp_guard_trials trials = {0};
+    rp_guard_question q = ask(&c, &trials, 80.0);
+    for (int k = 0; k < 8; k++) add(&trials, 20.0 + 10.0 * k, 80.0, 0.5);
+    const rp_guard_answer wide = answer(&q);
+    c.narrow = 0.5;
+    c.q80 *= 2.0;
+    c.q95 *= 2.0;
+    const rp_guard_answer same = answer(&q);
+    assert_float_equal(same.scale_mm, 0.5 * wide.scale_mm, 1e-12);
+    for (int i = 0; i < RP_GUARD_LEVELS; i++)
+        assert_float_equal(same.high_mm[i], wide.high_mm[i], 1e-9);
+    q.calibration = rp_guard_calibration_of(RP_GUARD_MODEL);
+    assert_ptr_equal(q.calibration, rp_guard_calibration_shipped());
+    const rp_guard_answer model = answer(&q);
+    q.calibration = rp_guard_calibration_of(RP_GUARD_REGISTERED);
+    const rp_guard_answer registered = answer(&q);
+    /* The truths lie from 20 to 90 mm: the model's calibration takes no such errors seriously. */
+    assert_true(registered.low_mm[1] < 25.0 && model.low_mm[1] > registered.low_mm[1] + 10.0);
+}
+
 static void failures_are_capped(void **state)
 {
     (void)state;
@@ -288,6 +314,7 @@ int main(void)
                                        cmocka_unit_test(trials_move_and_scale),
                                        cmocka_unit_test(errors_widen),
                                        cmocka_unit_test(near_trials_count),
+                                       cmocka_unit_test(sources_have_their_scale),
                                        cmocka_unit_test(failures_are_capped),
                                        cmocka_unit_test(chances_follow_the_limits),
                                        cmocka_unit_test(rules_of_response),

@@ -214,7 +214,12 @@ static void judges(void **state)
     rp_guard_trials blind = made(0.8, 0.0);
     for (int k = 0; k < 8; k++) blind.item[k].true_mm = 0.7 * blind.item[k].found_mm;
     assert_true(judge(&blind, 52.0, 0.9).found[RP_DOUBT_UNDECIDED]);
-    assert_true(judge(&poor, 55.0, 0.9).found[RP_DOUBT_GUARD]);
+    d = judge(&poor, 55.0, 0.9);
+    assert_true(d.found[RP_DOUBT_GUARD]);
+    assert_non_null(strstr(d.clause[RP_DOUBT_GUARD], "patient model"));
+    poor.source = RP_GUARD_REGISTERED;
+    d = judge(&poor, 55.0, 0.9);
+    assert_non_null(strstr(d.clause[RP_DOUBT_GUARD], "registered contour"));
     assert_true(judge(&wide, 55.0, 0.9).found[RP_DOUBT_SETTLED]);
     assert_true(judge(&good, 55.0, 0.3).found[RP_DOUBT_SETTLED]);
     /* It can draw the half of them, and takes another thing for a large one. */
