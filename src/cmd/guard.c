@@ -92,6 +92,19 @@ rp_status cmd_guard_try(const cmd_settings *settings, rp_model *model, const rp_
     return status;
 }
 
+bool cmd_guard_prefers_registered(const rp_model *model, char clause[200])
+{
+    cmd_guarded kept = {0};
+    rp_error err = {0};
+    if (!model->guard || recall(model, &kept, &err)) return false;
+    summarise(&kept);
+    snprintf(clause, 200,
+             "on simulated follow-ups of its baseline a registered contour was better than the "
+             "patient model's (mean Dice %.2f against %.2f), and assess uses that",
+             kept.by[RP_GUARD_REGISTERED].mean_dice, kept.by[RP_GUARD_MODEL].mean_dice);
+    return kept.better == RP_GUARD_REGISTERED;
+}
+
 rp_status cmd_guard_ask(cmd_guarded *guard, const rp_lesion *found,
                         const rp_response_input *response, rp_error *err)
 {

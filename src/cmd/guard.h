@@ -32,6 +32,8 @@ typedef struct cmd_guarded {
 rp_status cmd_guard_try(const cmd_settings *settings, rp_model *model, const rp_image *image,
                         const rp_mask *contour, const rp_progress *progress, cmd_guarded *out,
                         rp_error *err);
+/* A clause where the trials kept with the model speak for the registered contour; else false. */
+bool cmd_guard_prefers_registered(const rp_model *model, char clause[200]);
 /* The interval of what was found; response: as it was classified. */
 rp_status cmd_guard_ask(cmd_guarded *guard, const rp_lesion *found,
                         const rp_response_input *response, rp_error *err);

@@ -291,6 +291,8 @@ static rp_status load(segmentation *s, rp_error *err)
     if (!status && doubt_model(&s->model, doubt))
         rp_log(RP_LOG_WARNING, "%s: %s: no response can be told from its contours", a->model,
                doubt);
+    if (!status && cmd_guard_prefers_registered(&s->model, doubt))
+        rp_log(RP_LOG_WARNING, "%s: %s", a->model, doubt);
     if (!status && a->has_norm) rp_fcd_set_norm(s->model.net, a->norm);
     if (!status && a->has_at && !s->model.region[0] && !a->prior)
         status = rp_fail(err, RP_ERR_ARGUMENT,

@@ -143,6 +143,18 @@ def check_choice(root):
     checks.report("the source that was better in the trials is used", faults)
 
 
+def check_segment(root):
+    """segment takes the network all the same, and says when the trials speak against it."""
+    faults = []
+    for name, told in ("network", False), ("carried", True):
+        done = harness.run("segment", "--model", root / f"{name}.safetensors", "--image", root / "after.nii.gz",
+                           "--prior", root / "before_mask.nii.gz", "--out", root / f"{name}_alone.nii.gz", "-q")
+        faults += faults_of(done)
+        if ("a registered contour was better" in done.stderr) != told:
+            faults.append(f"{name}: {done.stderr}")
+    checks.report("segment tells that a registered contour would be better", faults)
+
+
 def check_report(root):
     page = (root / "out" / "report.html").read_text()
     wanted = ('class="range wide"', 'class="range near"', 'class="trial"', "True diameter with", 'class="band"')
@@ -161,6 +173,7 @@ def main():
         check_sources(done, result)
         check_report(root)
         check_choice(root)
+        check_segment(root)
         again = assess(root, "again", "--epochs", EPOCHS, "--guard", 6, "--threads", 1,
                        "--accept-implausible", "all")[1]
         same = all(result[k] == again.get(k) for k in ("guard", "interval"))
