@@ -249,10 +249,17 @@ static rp_status deliver(pair_work *w, int which, const pair_motion *m, rp_image
     return status;
 }
 
-/* People draw a contour some tenths of a voxel off, here and there. */
+/* By the habit of who draws it. */
+static void draw_out(pair_work *w, int which)
+{
+    for (size_t i = 0; i < w->space.voxels; i++) w->depth[which][i] -= w->look.habit_mm[which];
+}
+
+/* And some tenths of a voxel off, here and there. */
 static bool draw_contour(pair_work *w)
 {
     const double off = w->space.spacing[0] * rp_random_range(&w->random, 0.0, 0.5);
+    draw_out(w, 0);
     if (!pair_field(&w->random, &w->space, 0.5 * w->radius, w->field)) return false;
     for (size_t i = 0; i < w->space.voxels; i++) w->depth[0][i] += (float)off * w->field[i];
     return true;
@@ -287,6 +294,7 @@ static rp_status make_visits(pair_work *w, rp_pair *out, rp_error *err)
     if (!make_textures(w) || !make_motion(w, &m)) status = out_of_memory(err);
     if (!status) {
         compose(w, 1, out->another);
+        draw_out(w, 1);
         status = deliver(w, 1, &m, &out->followup, &out->followup_lesion, err);
     }
     if (!status) {
@@ -311,7 +319,7 @@ static rp_status make(const rp_pair_options *o, uint64_t step, rp_pair *out, rp_
         pair_draw_look(r, &w.space, w.radius, &w.scene, &w.look);
         good = make_shapes(&w, out);
     }
-    if (good) pair_draw_visits(r, &w.shape, &w.change, &w.look, w.visits);
+    if (good) pair_draw_visits(r, &w.space, &w.shape, &w.change, &w.look, w.visits);
     const rp_status status = good ? make_visits(&w, out, err) : out_of_memory(err);
     release(&w);
     if (status) rp_pair_release(out);

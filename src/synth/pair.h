@@ -79,6 +79,8 @@ typedef struct pair_look {
     float scar; /* what the place that a lesion has left keeps of its contrast */
     float fibrosis, fibrosis_mm, ragged_mm; /* the same, this far from what is left, with a border
                                                that wanders so far */
+    float habit_mm[2]; /* how far outside the lesion contours are drawn, at both visits, in mm of
+                          the baseline */
 } pair_look;
 
 /* How a visit differs from the scene. */
@@ -104,8 +106,8 @@ void pair_draw_change(rp_random *random, bool hollow, pair_change *change);
 void pair_draw_look(rp_random *random, const pair_space *space, double radius_mm, pair_scene *scene,
                     pair_look *look);
 /* Both visits; what follows from the change is drawn into the look as well. */
-void pair_draw_visits(rp_random *random, const pair_shape *shape, const pair_change *change,
-                      pair_look *look, pair_visit visits[2]);
+void pair_draw_visits(rp_random *random, const pair_space *space, const pair_shape *shape,
+                      const pair_change *change, pair_look *look, pair_visit visits[2]);
 
 /* Tissue that is drawn towards a centre or away from it: all of a ball by one factor, less and less
  * beyond, not at all from `fade_mm` on. */

@@ -60,7 +60,7 @@ void pair_draw_look(rp_random *r, const pair_space *space, double radius_mm, pai
 {
     const float host = scene->value[scene->host];
     const bool alone = host < 0.1f || host > 0.9f; /* nothing like it can lie there */
-    const bool faint = rp_random_uniform(r) < 0.25 && !alone;
+    const bool faint = rp_random_uniform(r) < 0.15 && !alone;
     const double contrast = faint ? logarithmic(r, 0.015, 0.05) : logarithmic(r, 0.05, 0.4);
     const bool brighter = rp_random_uniform(r) < 0.35;
     *l = (pair_look){.value = host + (float)(brighter ? contrast : -contrast)};
@@ -100,27 +100,40 @@ static void draw_cone_beam(rp_random *r, pair_visit *v)
     v->gain = (float)rp_random_range(r, 0.85, 1.15);
 }
 
-/* What therapy leaves of a lesion and in it. */
-static void draw_response(rp_random *r, const pair_shape *shape, const pair_change *change,
-                          pair_look *l, pair_visit *followup)
+/* What therapy leaves where a lesion was. */
+static void draw_fibrosis(rp_random *r, const pair_shape *shape, pair_look *l)
 {
     const bool fibrotic = rp_random_uniform(r) < 0.3, whole = rp_random_uniform(r) < 0.5;
-    if (fibrotic && change->total > -1.0 && change->moving < -0.05) {
-        l->fibrosis = (float)rp_random_range(r, 0.3, 0.6);
-        l->ragged_mm = (float)(shape->radius * rp_random_range(r, 0.05, 0.15));
-        l->fibrosis_mm = whole ? INFINITY : (float)(shape->radius * rp_random_range(r, 0.1, 0.3));
-    }
-    const bool necrotic = rp_random_uniform(r) < 0.15;
-    if (necrotic && change->total > -1.0 && shape->wall <= 0.0) {
-        const double left = shape->radius * (1.0 + change->moving);
-        if (l->necrosis == 0.0f) l->necrosis = (float)rp_random_range(r, -0.35, -0.08);
-        followup->necrosis_mm =
-            fminf(followup->necrosis_mm, (float)(left * rp_random_range(r, 0.2, 0.6)));
-    }
+    if (!fibrotic) return;
+    l->fibrosis = (float)rp_random_range(r, 0.3, 0.6);
+    l->ragged_mm = (float)(shape->radius * rp_random_range(r, 0.05, 0.15));
+    l->fibrosis_mm = whole ? INFINITY : (float)(shape->radius * rp_random_range(r, 0.1, 0.3));
 }
 
-void pair_draw_visits(rp_random *r, const pair_shape *shape, const pair_change *change,
-                      pair_look *look, pair_visit visits[2])
+/* A core that was alive at the baseline: of lesions that grow as well. */
+static void draw_new_necrosis(rp_random *r, const pair_shape *shape, const pair_change *change,
+                              pair_look *l, pair_visit *followup)
+{
+    const double left = shape->radius * (1.0 + change->moving);
+    if (!(rp_random_uniform(r) < 0.2)) return;
+    if (l->necrosis == 0.0f) l->necrosis = (float)rp_random_range(r, -0.35, -0.08);
+    followup->necrosis_mm =
+        fminf(followup->necrosis_mm, (float)(left * rp_random_range(r, 0.15, 0.6)));
+}
+
+/* Who draws farther out does so at both visits: by as much, or by as much of the lesion. */
+static void draw_habit(rp_random *r, const pair_space *space, const pair_change *change,
+                       pair_look *l)
+{
+    const double habit = space->spacing[0] * rp_random_range(r, -0.4, 0.9);
+    const double share = rp_random_range(r, 1.0 + change->total, 1.0);
+    if (rp_random_uniform(r) < 0.65) return;
+    l->habit_mm[0] = (float)habit;
+    if (change->total > -1.0) l->habit_mm[1] = (float)(habit * share / change->scale);
+}
+
+void pair_draw_visits(rp_random *r, const pair_space *space, const pair_shape *shape,
+                      const pair_change *change, pair_look *look, pair_visit visits[2])
 {
     for (int i = 0; i < 2; i++) draw_visit(r, i == 1, &visits[i]);
     const double beam = rp_random_uniform(r);
@@ -131,5 +144,8 @@ void pair_draw_visits(rp_random *r, const pair_shape *shape, const pair_change *
         look->necrosis = (float)rp_random_range(r, -0.35, 0.25);
         for (int i = 0; i < 2; i++) visits[i].necrosis_mm = (float)necrosis_mm;
     }
-    if (change->total < -0.08) draw_response(r, shape, change, look, &visits[1]);
+    const bool left = change->total > -1.0;
+    if (left && change->moving < -0.05) draw_fibrosis(r, shape, look);
+    if (left && shape->wall <= 0.0) draw_new_necrosis(r, shape, change, look, &visits[1]);
+    draw_habit(r, space, change, look);
 }

@@ -285,7 +285,8 @@ static void test_stretch(void **state)
 
 /* ---- what is drawn -------------------------------------------------------------------------- */
 
-/* How often: faint lesions, scanners of cone beams, necrosis and fibrosis that are new. */
+/* How often: faint lesions, scanners of cone beams, necrosis and fibrosis that are new, contours
+ * drawn too far out or in. */
 static void test_draws(void **state)
 {
     (void)state;
@@ -293,7 +294,8 @@ static void test_draws(void **state)
     rp_random r;
     const pair_space space = {.spacing = {1.0, 1.0, 1.0}};
     const pair_shape shape = {.radius = 20.0};
-    int faint = 0, alike = 0, beam[2] = {0}, necrotic = 0, fibrotic = 0, shrunk = 0;
+    int faint = 0, alike = 0, beam[2] = {0}, necrotic = 0, fibrotic = 0, shrunk = 0, left = 0;
+    int habit = 0;
     rp_random_init(&r, 4, 5, 6);
     for (int i = 0; i < DRAWS; i++) {
         pair_scene scene = {.host = 1, .value = {0.0f, 0.5f}, .grain = {0.0f, 0.02f}};
@@ -302,23 +304,33 @@ static void test_draws(void **state)
         pair_change change;
         pair_draw_look(&r, &space, shape.radius, &scene, &look);
         pair_draw_change(&r, false, &change);
-        pair_draw_visits(&r, &shape, &change, &look, visits);
+        pair_draw_visits(&r, &space, &shape, &change, &look, visits);
         const float contrast = fabsf(look.value - 0.5f);
         assert_true(contrast > 0.0149f && contrast < 0.401f);
         faint += contrast < 0.05f;
         alike += contrast < 0.05f && fabsf(look.grain - scene.grain[1]) < 0.0299f;
         for (int v = 0; v < 2; v++) beam[v] += visits[v].cupping > 0.0f;
-        if (change.total > -0.08 || change.total < -1.0) continue;
-        shrunk++;
+        habit += look.habit_mm[0] != 0.0f;
+        assert_true(look.habit_mm[0] >= -0.4f && look.habit_mm[0] <= 0.9f);
+        if (change.total < -1.0) continue;
+        left++;
         necrotic += visits[1].necrosis_mm < visits[0].necrosis_mm;
+        const double ratio =
+            look.habit_mm[0] != 0.0f ? (double)(look.habit_mm[1] / look.habit_mm[0]) : 1.0;
+        const double after = ratio * change.scale, size = 1.0 + change.total;
+        if (look.habit_mm[0] != 0.0f)
+            assert_true(after > fmin(size, 1.0) - 1e-5 && after < fmax(size, 1.0) + 1e-5);
+        if (change.total > -0.08) continue;
+        shrunk++;
         fibrotic += look.fibrosis > 0.0f;
     }
-    assert_close((double)faint / DRAWS, 0.25, 0.03);
+    assert_close((double)faint / DRAWS, 0.15, 0.03);
     assert_int_equal(alike, 0);
     assert_close((double)beam[0] / DRAWS, 0.05, 0.015);
     assert_close((double)beam[1] / DRAWS, 0.1, 0.02);
     assert_close((double)shrunk / DRAWS, 0.48, 0.04);
-    assert_close((double)necrotic / shrunk, 0.14, 0.04);
+    assert_close((double)habit / DRAWS, 0.35, 0.04);
+    assert_close((double)necrotic / left, 0.18, 0.03);
     assert_true(fibrotic > 0.15 * shrunk && fibrotic < 0.3 * shrunk);
 }
 
