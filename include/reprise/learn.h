@@ -95,16 +95,18 @@ typedef enum rp_inputs {
     RP_INPUTS_IMAGE = 1,   /**< that image alone */
     RP_INPUTS_CONTOUR = 2, /**< and the baseline's contour: 1 inside, 0 elsewhere */
     RP_INPUTS_BASELINE = 4 /**< and the baseline's image, the signed distance of its contour (-1
-                                inside to 1 outside, at RP_INPUT_REACH_MM and beyond), and how much
-                                like the baseline's lesion the image's grey values are (1), rather
-                                than like what surrounds it (-1). Of what is not known the channels
-                                are 0. A patient model keeps that box of the baseline, so that
-                                prediction needs no more than the place */
+                                inside to 1 outside, at RP_INPUT_REACH_MM and beyond), both as a
+                                deformable registration of the two boxes puts them on the image, and
+                                how much like the baseline's lesion the image's grey values are (1),
+                                rather than like what surrounds it (-1). Of what is not known the
+                                channels are 0. A patient model keeps that box of the baseline, so
+                                that prediction needs no more than the place */
 } rp_inputs;
 
 #define RP_INPUT_REACH_MM 20.0
 
-/** "image", "image+contour", "image+baseline+distance+likeness", as in the metadata of model files.
+/** "image", "image+contour", "image+registered+distance+likeness", as in the metadata of model
+ * files.
  */
 const char *rp_inputs_name(rp_inputs inputs);
 /** Whether a network of so many input channels is one of them. */
@@ -304,6 +306,15 @@ void rp_adapt_curve_release(rp_adapt_curve *curve);
 rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
                    const rp_adapt_options *options, const rp_progress *progress,
                    rp_adapt_curve *curve, rp_error *err);
+
+/**
+ * Makes a patient model without a single step: a model that sees its baseline (RP_INPUTS_BASELINE)
+ * keeps the box round this lesion, and its grid is fitted to it, as at the beginning of rp_adapt;
+ * the weights stay as they are. Of options the region counts. RP_ERR_UNSUPPORTED for another kind
+ * of model and for whole images; errors as in rp_adapt.
+ */
+rp_status rp_remember(rp_model *model, const rp_image *image, const rp_mask *mask,
+                      const rp_adapt_options *options, rp_error *err);
 
 /** RP_ERR_REFUSED, saying what differs, for a model that was not adapted to exactly this image and
  *  contour (provenance); the order of axes in memory does not matter. */

@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "FILE.yaml", 0,
      "Settings, of which network, preprocessing and train count", 0},
     {"inputs", KEY_INPUTS, "KIND", 0,
-     "What fresh weights see: image, image+contour or image+baseline+distance+likeness (default)",
+     "What fresh weights see: image, image+contour or image+registered+distance+likeness (default)",
      0},
     {"epochs", KEY_EPOCHS, "N", 0, "Sets of pairs (default: 100)", 0},
     {"copies", KEY_COPIES, "N", 0, "Pairs of a set, one for each step (default: 100)", 0},
@@ -50,7 +50,7 @@ static void take_inputs(struct argp_state *state, const char *argument, int *inp
     if (!*inputs)
         argp_error(
             state,
-            "--inputs takes image, image+contour or image+baseline+distance+likeness, not '%s'",
+            "--inputs takes image, image+contour or image+registered+distance+likeness, not '%s'",
             argument);
 }
 

@@ -26,7 +26,7 @@ typedef struct adaptation {
     uint8_t *target;
     int low[3];             /* first voxel of `image` on the image's working grid */
     int box[3];             /* first voxel of the region's box on `image` */
-    rp_image distance;      /* of the contour, where the model sees its baseline */
+    rp_likeness likeness;   /* where the model sees its baseline */
     const rp_mask *contour; /* as given; it tells the component of the watched visit */
     double watch_seconds;
     const rp_progress *progress;
@@ -37,11 +37,31 @@ static void release(adaptation *a)
     rp_loop_release(&a->loop);
     rp_sampler_release(&a->sampler);
     rp_image_release(&a->image);
-    rp_image_release(&a->distance);
     rp_mask_release(&a->mask);
     rp_free(a->input);
     rp_free(a->target);
     rp_free(a->loop.state.validation);
+}
+
+/* The baseline registered to what the crop has become, from a place that is off as much as that of
+ * a follow-up may be. */
+static rp_status tell_baseline(adaptation *a, const rp_warp *warp, rp_error *err)
+{
+    const rp_model *model = a->loop.model;
+    const int *size = a->sampler.size;
+    const double *spacing = model->preprocessing.spacing;
+    const size_t voxels = rp_sampler_voxels(&a->sampler);
+    const rp_image crop = {
+        .grid = rp_grid_make(size[0], size[1], size[2], spacing[0], spacing[1], spacing[2]),
+        .data = a->input};
+    rp_input_place place = {.share = warp->registered};
+    if (warp->untold) {
+        memset(a->input + voxels, 0, 2 * voxels * sizeof *a->input);
+        return RP_OK;
+    }
+    for (int i = 0; i < 3; i++) place.first[i] = a->box[i] - warp->prior_low[i];
+    return rp_input_carry(&model->baseline, &model->baseline_lesion, &crop, &place,
+                          a->input + voxels, err);
 }
 
 static rp_status sample(void *context, uint64_t step, const float **input, const uint8_t **target,
@@ -49,12 +69,11 @@ static rp_status sample(void *context, uint64_t step, const float **input, const
 {
     adaptation *a = context;
     rp_warp warp;
-    (void)err;
     rp_sampler_plan(&a->sampler, step, &warp);
     rp_sampler_apply(&a->sampler, &warp, a->input, a->target);
     *input = a->input;
     *target = a->target;
-    return RP_OK;
+    return a->loop.channels == RP_INPUTS_BASELINE ? tell_baseline(a, &warp, err) : RP_OK;
 }
 
 /* ---- watching a second visit ---------------------------------------------------------------- */
@@ -254,15 +273,17 @@ static rp_status prepare_region(adaptation *a, const rp_image *image, const rp_m
     return rp_box_pair(&model->preprocessing, image, mask, a->low, size, &a->image, &a->mask, err);
 }
 
-/* The baseline as it is, for the network to see beside what the crops make of it. */
+/* The baseline's box, for the network to see beside what the crops make of it. */
 static rp_status prepare_baseline(adaptation *a, rp_error *err)
 {
+    rp_image distance = {0};
     if (a->loop.channels != RP_INPUTS_BASELINE) return RP_OK;
-    rp_status status = rp_input_distance(&a->mask, &a->distance, err);
+    const rp_status status = rp_input_distance(&a->mask, &distance, err);
     if (status) return status;
-    a->sampler.distance = &a->distance;
-    rp_likeness_learn(a->image.data, a->mask.data, a->distance.data, rp_grid_voxels(&a->image.grid),
-                      &a->sampler.likeness);
+    rp_likeness_learn(a->image.data, a->mask.data, distance.data, rp_grid_voxels(&a->image.grid),
+                      &a->likeness);
+    rp_image_release(&distance);
+    a->sampler.likeness = &a->likeness;
     return rp_baseline_keep(a->loop.model, &a->image, &a->mask, a->box, err);
 }
 
@@ -378,6 +399,25 @@ rp_status rp_adapt(rp_model *model, const rp_image *image, const rp_mask *mask,
         curve->resumed_epochs = (int)(resumed / (uint64_t)options->copies);
         curve->seconds = rp_seconds() - started - a.watch_seconds;
     }
+    release(&a);
+    return status;
+}
+
+rp_status rp_remember(rp_model *model, const rp_image *image, const rp_mask *mask,
+                      const rp_adapt_options *options, rp_error *err)
+{
+    adaptation a = {.loop = {.model = model, .options = options}};
+    rp_adapt_options none = *options;
+    int first[3], last[3];
+    if (rp_fcd_config_of(model->net)->in_channels != RP_INPUTS_BASELINE || options->region.whole)
+        return rp_fail(err, RP_ERR_UNSUPPORTED,
+                       "only a model that sees a box of the baseline can remember it untrained");
+    none.epochs = 0;
+    rp_status status = prepare_region(&a, image, mask, first, last, err);
+    if (!status && rp_mask_count(&a.mask) == 0)
+        status = rp_fail(err, RP_ERR_REFUSED, "the contour holds no voxel of the working grid");
+    if (!status) status = rp_baseline_keep(model, &a.image, &a.mask, a.box, err);
+    if (!status) status = set_provenance(model, image, mask, &none, err);
     release(&a);
     return status;
 }

@@ -99,35 +99,17 @@ static void change_intensity(const rp_sampler *s, const rp_warp *warp, size_t ro
 
 /* ---- prior ------------------------------------------------------------------------------- */
 
-/* Of a channel: what lies under a row of the crop, and a value beyond the source. */
-static void copy_row(const warp_job *job, const rp_image *from, float beyond, int y, int z,
-                     float *out)
-{
-    const int *extent = from->grid.size, *low = job->warp->prior_low, n = job->sampler->size[0];
-    const int at_y = low[1] + y, at_z = low[2] + z;
-    const bool within = at_y >= 0 && at_y < extent[1] && at_z >= 0 && at_z < extent[2];
-    const float *row = from->data + (within ? rp_grid_index(&from->grid, 0, at_y, at_z) : 0);
-    for (int x = 0; x < n; x++)
-        out[x] = within && low[0] + x >= 0 && low[0] + x < extent[0] ? row[low[0] + x] : beyond;
-}
-
-static void copy_baseline_row(const warp_job *job, int y, int z)
+/* The other channels of the baseline are carried to the finished crop. */
+static void tell_likeness(const warp_job *job, int y, int z)
 {
     const rp_sampler *s = job->sampler;
     const size_t voxels = rp_sampler_voxels(s), n = (size_t)s->size[0];
     const size_t row = ((size_t)z * (size_t)s->size[1] + (size_t)y) * n;
-    float *crop = job->input + row, *image = crop + voxels, *distance = image + voxels;
-    float *like = distance + voxels;
-    if (job->warp->untold) {
-        memset(image, 0, n * sizeof *image);
-        memset(distance, 0, n * sizeof *distance);
+    float *crop = job->input + row, *like = crop + 3 * voxels;
+    if (job->warp->untold)
         memset(like, 0, n * sizeof *like);
-        return;
-    }
-    copy_row(job, s->image, 0.0f, y, z, image);
-    copy_row(job, s->distance, INFINITY, y, z, distance);
-    rp_input_move(distance, job->warp->move_mm, n, distance);
-    rp_likeness_of(&s->likeness, crop, n, like);
+    else
+        rp_likeness_of(s->likeness, crop, n, like);
 }
 
 static void copy_prior_row(const warp_job *job, int y, int z)
@@ -181,7 +163,7 @@ static void warp_slice(void *context, size_t slice, int worker)
         if (plane) rp_lattice_contract_y(&s->lattice, y, plane, row);
         warp_row(job, y, (int)slice, row);
         if (s->prior) copy_prior_row(job, y, (int)slice);
-        if (s->distance) copy_baseline_row(job, y, (int)slice);
+        if (s->likeness) tell_likeness(job, y, (int)slice);
     }
 }
 

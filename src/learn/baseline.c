@@ -18,37 +18,6 @@ rp_status rp_beside_contour(const rp_mask *contour, float **out, rp_error *err)
     return RP_OK;
 }
 
-/* A row of the box that has the kept one in it: from and to are its first voxels there. */
-typedef void row_copy(void *to, const rp_model *model, size_t from, size_t at, size_t count);
-
-static void copy_image(void *to, const rp_model *model, size_t from, size_t at, size_t count)
-{
-    memcpy((float *)to + at, model->baseline.data + from, count * sizeof(float));
-}
-
-static void copy_lesion(void *to, const rp_model *model, size_t from, size_t at, size_t count)
-{
-    memcpy((uint8_t *)to + at, model->baseline_lesion.data + from, count);
-}
-
-/* What a box of this size holds of the kept one. */
-static void place(const rp_model *model, const int first[3], const rp_grid *box, row_copy *copy,
-                  void *to)
-{
-    const rp_grid *own = &model->baseline.grid;
-    const int skip = first[0] < 0 ? -first[0] : 0;
-    const int room = box->size[0] - first[0], end = room < own->size[0] ? room : own->size[0];
-    if (end <= skip) return;
-    for (int z = 0; z < own->size[2]; z++)
-        for (int y = 0; y < own->size[1]; y++) {
-            const int there_y = first[1] + y, there_z = first[2] + z;
-            if (there_y < 0 || there_y >= box->size[1] || there_z < 0 || there_z >= box->size[2])
-                continue;
-            copy(to, model, rp_grid_index(own, skip, y, z),
-                 rp_grid_index(box, first[0] + skip, there_y, there_z), (size_t)(end - skip));
-        }
-}
-
 /* How like the kept lesion the image's values are: learnt from the kept box, whatever of it lies in
  * the other. */
 static rp_status find_likeness(const rp_model *model, const rp_image *working, float *out,
@@ -69,27 +38,17 @@ rp_status rp_beside_baseline(const rp_model *model, const int first[3], const rp
                              float **out, rp_error *err)
 {
     enum { CHANNELS = RP_INPUTS_BASELINE - 1 };
-    const int *size = working->grid.size;
-    const double *spacing = model->preprocessing.spacing;
-    const rp_grid box = rp_grid_make(size[0], size[1], size[2], spacing[0], spacing[1], spacing[2]);
-    const size_t voxels = rp_grid_voxels(&box);
-    rp_mask lesion = {0};
-    rp_image distance = {0};
+    const size_t voxels = rp_grid_voxels(&working->grid);
     *out = rp_alloc(CHANNELS * voxels, sizeof **out);
     if (!*out) return rp_fail(err, RP_ERR_MEMORY, "no memory for an input of %zu voxels", voxels);
     memset(*out, 0, CHANNELS * voxels * sizeof **out);
     if (!first) return RP_OK;
-    place(model, first, &box, copy_image, *out);
-    rp_status status = rp_mask_init(&lesion, &box, err);
-    if (!status) {
-        place(model, first, &box, copy_lesion, lesion.data);
-        status = rp_input_distance(&lesion, &distance, err);
-    }
-    if (!status) rp_input_move(distance.data, 0.0, voxels, *out + voxels);
-    if (!status) status = find_likeness(model, working, *out + 2 * voxels, err);
-    rp_mask_release(&lesion);
-    rp_image_release(&distance);
-    return status;
+    rp_input_place place = {.share = 1.0};
+    memcpy(place.first, first, sizeof place.first);
+    const rp_status status =
+        rp_input_carry(&model->baseline, &model->baseline_lesion, working, &place, *out, err);
+    if (status) return status;
+    return find_likeness(model, working, *out + 2 * voxels, err);
 }
 
 /* ---- keeping it ---------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 
 static const char *const names[] = {[RP_INPUTS_IMAGE] = "image",
                                     [RP_INPUTS_CONTOUR] = "image+contour",
-                                    [RP_INPUTS_BASELINE] = "image+baseline+distance+likeness"};
+                                    [RP_INPUTS_BASELINE] = "image+registered+distance+likeness"};
 
 const char *rp_inputs_name(rp_inputs inputs)
 {
@@ -121,31 +121,42 @@ static void mirror_x(float *channel, const int size[3])
         }
 }
 
-static rp_status tell_baseline(const rp_training_pair *pair, rp_told told, double move_mm,
-                               float *beside, rp_error *err)
+static rp_status tell_likeness(const rp_training_pair *pair, float *like, rp_error *err)
 {
-    const rp_grid *grid = &pair->followup->grid;
-    const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *beside;
-    float *image = beside, *contour = beside + voxels, *like = contour + voxels;
+    const size_t voxels = rp_grid_voxels(&pair->followup->grid);
     rp_image distance = {0};
+    rp_likeness likeness;
     const rp_status status = rp_input_distance(pair->baseline_lesion, &distance, err);
     if (status) return status;
-    if (told != RP_TOLD_CONTOUR) memcpy(image, pair->baseline->data, bytes);
-    if (told != RP_TOLD_IMAGE) rp_input_move(distance.data, move_mm, voxels, contour);
-    if (told == RP_TOLD_ALL || told == RP_TOLD_MIRRORED) {
-        rp_likeness likeness;
-        rp_likeness_learn(pair->baseline->data, pair->baseline_lesion->data, distance.data, voxels,
-                          &likeness);
-        rp_likeness_of(&likeness, pair->followup->data, voxels, like);
-    }
-    if (told == RP_TOLD_MIRRORED) mirror_x(image, grid->size);
-    if (told == RP_TOLD_MIRRORED) mirror_x(contour, grid->size);
+    rp_likeness_learn(pair->baseline->data, pair->baseline_lesion->data, distance.data, voxels,
+                      &likeness);
+    rp_likeness_of(&likeness, pair->followup->data, voxels, like);
     rp_image_release(&distance);
     return RP_OK;
 }
 
+static rp_status tell_baseline(const rp_training_pair *pair, rp_told told,
+                               const rp_input_place *how, float *beside, rp_error *err)
+{
+    const rp_grid *grid = &pair->followup->grid;
+    const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *beside;
+    float *image = beside, *contour = beside + voxels, *like = contour + voxels;
+    const bool placed = told == RP_TOLD_CONTOUR || told == RP_TOLD_PLACED;
+    rp_input_place place = *how;
+    if (placed) place.share = 0.0;
+    rp_status status =
+        rp_input_carry(pair->baseline, pair->baseline_lesion, pair->followup, &place, beside, err);
+    if (!status && told != RP_TOLD_CONTOUR && told != RP_TOLD_IMAGE)
+        status = tell_likeness(pair, like, err);
+    if (told == RP_TOLD_CONTOUR) memset(image, 0, bytes);
+    if (told == RP_TOLD_IMAGE) memset(contour, 0, bytes);
+    if (told == RP_TOLD_MIRRORED) mirror_x(image, grid->size);
+    if (told == RP_TOLD_MIRRORED) mirror_x(contour, grid->size);
+    return status;
+}
+
 rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told,
-                        double move_mm, float *input, rp_error *err)
+                        const rp_input_place *place, float *input, rp_error *err)
 {
     const rp_grid *grid = &pair->followup->grid;
     const size_t voxels = rp_grid_voxels(grid), bytes = voxels * sizeof *input;
@@ -154,7 +165,7 @@ rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told 
     if (inputs == RP_INPUTS_IMAGE) return RP_OK;
     memset(beside, 0, (size_t)(inputs - 1) * bytes);
     if (told == RP_TOLD_NOTHING) return RP_OK;
-    if (inputs == RP_INPUTS_BASELINE) return tell_baseline(pair, told, move_mm, beside, err);
+    if (inputs == RP_INPUTS_BASELINE) return tell_baseline(pair, told, place, beside, err);
     if (told == RP_TOLD_IMAGE) return RP_OK;
     for (size_t i = 0; i < voxels; i++) beside[i] = pair->baseline_lesion->data[i] != 0;
     if (told == RP_TOLD_MIRRORED) mirror_x(beside, grid->size);

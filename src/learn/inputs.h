@@ -16,6 +16,24 @@ void rp_input_move(const float *distance, double move_mm, size_t voxels, float *
  *  its size to be relied upon, networks would copy it. */
 double rp_input_draw_move(rp_random *random, const rp_mask *lesion);
 
+/* ---- the baseline on a follow-up ------------------------------------------------------------ */
+
+/** Where a baseline's box comes to lie on a follow-up's. */
+typedef struct rp_input_place {
+    int first[3];   /**< voxel of the follow-up at which its first one lies before registration */
+    double share;   /**< of the displacements that the deformable registration finds; 1: all */
+    double move_mm; /**< of the border, in the distance (rp_input_move) */
+} rp_input_place;
+
+/**
+ * Image and distance channel of a baseline at the voxels of a follow-up, as the deformable
+ * registration of the two boxes puts them there; both of values 0..1, equal spacing and axes. Where
+ * the boxes have nothing to register they stay where they are placed. Beyond the baseline's box the
+ * image is 0 and the distance 1. beside: [2][followup z][y][x].
+ */
+rp_status rp_input_carry(const rp_image *baseline, const rp_mask *lesion, const rp_image *followup,
+                         const rp_input_place *place, float *beside, rp_error *err);
+
 /* ---- likeness ------------------------------------------------------------------------------ */
 
 enum { RP_LIKENESS_BINS = 64 };
@@ -67,12 +85,13 @@ typedef enum rp_told {
     RP_TOLD_NOTHING,
     RP_TOLD_CONTOUR, /**< not the image */
     RP_TOLD_IMAGE,   /**< not the contour */
+    RP_TOLD_PLACED,  /**< all, but where the visits' coordinates put it: nothing is registered */
     RP_TOLD_MIRRORED /**< all, but as if it lay on the other side (x): a wrong prior */
 } rp_told;
 
-/** The channels [inputs][z][y][x] of a pair. What is not told is 0. move_mm: of the border, in the
- *  distance (rp_input_move). */
+/** The channels [inputs][z][y][x] of a pair. What is not told is 0. place: where the baseline's box
+ *  comes to lie; nothing of it is registered where the image isn't told, and for RP_TOLD_PLACED. */
 rp_status rp_pair_input(const rp_training_pair *pair, rp_inputs inputs, rp_told told,
-                        double move_mm, float *input, rp_error *err);
+                        const rp_input_place *place, float *input, rp_error *err);
 
 #endif

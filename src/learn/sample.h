@@ -14,9 +14,9 @@ typedef struct rp_warp {
     bool forced; /**< placed so that it holds tumour */
     double pivot_source[3], pivot_crop[3], matrix[3][3];
     double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
-    int prior_low[3]; /**< source voxel under the first one of the crop's prior */
-    bool untold;      /**< the crop's baseline is not told: its channels are 0 */
-    double move_mm;   /**< of the baseline's border, in the crop's distance */
+    int prior_low[3];  /**< source voxel under the first one of the crop's prior */
+    bool untold;       /**< the crop's baseline is not told: its channels are 0 */
+    double registered; /**< share of the registration's displacements that it is told with */
     double brightness;
 } rp_warp;
 
@@ -26,16 +26,14 @@ typedef struct rp_sampler {
     rp_augmentation augmentation;
     double tumour_share;
     uint64_t seed;
-    bool prior;               /**< a second input channel: the contour before the perturbation */
-    const rp_image *distance; /**< borrowed; where there is one, three further channels: the image
-                                   before the perturbation, this, the distance of its contour, and
-                                   the crop's likeness */
-    rp_likeness likeness;     /**< where there is a distance */
-    int size[3];              /**< of the crop, clipped to the image */
-    bool held;                /**< rp_sampler_hold */
-    int first[3], last[3];    /**< where crops of a held sampler begin */
-    double middle[3];         /**< of the lesion's bounding box: what they turn about */
-    size_t *tumour;           /**< linear index of every voxel inside */
+    bool prior;                  /**< a second input channel: the contour before the perturbation */
+    const rp_likeness *likeness; /**< borrowed; where there is one, three further channels: two that
+                                      are the caller's, and the crop's likeness */
+    int size[3];                 /**< of the crop, clipped to the image */
+    bool held;                   /**< rp_sampler_hold */
+    int first[3], last[3];       /**< where crops of a held sampler begin */
+    double middle[3];            /**< of the lesion's bounding box: what they turn about */
+    size_t *tumour;              /**< linear index of every voxel inside */
     size_t tumour_count;
     rp_lattice lattice;    /**< drawn anew at every step */
     rp_treated treated;    /**< where the treatment's share is above 0 */

@@ -74,7 +74,7 @@ def main():
         metadata = header["__metadata__"]
         architecture = json.loads(metadata["reprise.architecture"])
         expect("sees four images", architecture["in_channels"] == 4)
-        expect("says which", architecture["inputs"] == "image+baseline+distance+likeness")
+        expect("says which", architecture["inputs"] == "image+registered+distance+likeness")
         expect("is labelled",
                json.loads(metadata["reprise.provenance"])["label"] == "synthetic")
         expect("stem of four", header["stem.conv.weight"]["shape"][1] == 4)

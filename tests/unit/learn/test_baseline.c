@@ -10,31 +10,15 @@
 
 /* ---- crops ----------------------------------------------------------------------------------- */
 
-static float value_at(const rp_image *image, const int at[3], float beyond)
-{
-    for (int a = 0; a < 3; a++)
-        if (at[a] < 0 || at[a] >= image->grid.size[a]) return beyond;
-    return image->data[rp_grid_index(&image->grid, at[0], at[1], at[2])];
-}
-
 static void check_crop(const rp_sampler *s, const rp_warp *w, const float *input)
 {
     const size_t voxels = rp_sampler_voxels(s);
-    size_t i = 0;
-    for (int z = 0; z < s->size[2]; z++)
-        for (int y = 0; y < s->size[1]; y++)
-            for (int x = 0; x < s->size[0]; x++, i++) {
-                const int at[3] = {w->prior_low[0] + x, w->prior_low[1] + y, w->prior_low[2] + z};
-                const float image = w->untold ? 0.0f : value_at(s->image, at, 0.0f);
-                float distance = value_at(s->distance, at, INFINITY);
-                rp_input_move(&distance, w->move_mm, 1, &distance);
-                if (w->untold) distance = 0.0f;
-                assert_true(input[voxels + i] == image);
-                assert_true(input[2 * voxels + i] == distance);
-                float like = 0.0f;
-                if (!w->untold) rp_likeness_of(&s->likeness, &input[i], 1, &like);
-                assert_true(input[3 * voxels + i] == like);
-            }
+    for (size_t i = 0; i < voxels; i++) {
+        float like = 0.0f;
+        if (!w->untold) rp_likeness_of(s->likeness, &input[i], 1, &like);
+        assert_true(input[3 * voxels + i] == like);
+    }
+    assert_true(w->registered >= 0.0 && w->registered <= 1.0);
 }
 
 /* The first channel and the target are those of a model that sees the image alone. */
@@ -47,7 +31,8 @@ static void test_crops(void **state)
     rp_adapt_options o;
     rp_image distance;
     rp_grid grid = patient_grid();
-    int untold = 0;
+    int untold = 0, fully = 0;
+    rp_likeness likeness;
     make_patient(&p, &grid);
     for (size_t i = 0; i < rp_grid_voxels(&grid); i++)
         p.image.data[i] = p.image.data[i] < 0.0f ? 0.0f : p.image.data[i] / 300.0f;
@@ -55,25 +40,27 @@ static void test_crops(void **state)
     memcpy(o.crop, (int[3]){24, 20, 12}, sizeof o.crop);
     assert_ok(rp_input_distance(&p.mask, &distance, &err), err);
     assert_ok(rp_sampler_init(&s, &p.image, &p.mask, &o, &err), err);
-    rp_likeness_learn(p.image.data, p.mask.data, distance.data, rp_grid_voxels(&grid), &s.likeness);
+    rp_likeness_learn(p.image.data, p.mask.data, distance.data, rp_grid_voxels(&grid), &likeness);
     const size_t voxels = rp_sampler_voxels(&s);
     RP_AUTOFREE float *one = rp_alloc(voxels, sizeof *one),
                       *four = rp_alloc(4 * voxels, sizeof *four);
     RP_AUTOFREE uint8_t *target = rp_alloc(voxels, 1), *again = rp_alloc(voxels, 1);
     for (uint64_t step = 0; step < 100; step++) {
         rp_warp w;
-        s.distance = NULL;
+        s.likeness = NULL;
         rp_sampler_plan(&s, step, &w);
         rp_sampler_apply(&s, &w, one, target);
-        s.distance = &distance;
+        s.likeness = &likeness;
         rp_sampler_plan(&s, step, &w);
         rp_sampler_apply(&s, &w, four, again);
         assert_memory_equal(one, four, voxels * sizeof *one);
         assert_memory_equal(target, again, voxels);
         check_crop(&s, &w, four);
         untold += w.untold;
+        fully += w.registered == 1.0;
     }
     assert_true(untold >= 1 && untold <= 15);
+    assert_true(fully > 10 && fully < 60);
     rp_sampler_release(&s);
     rp_image_release(&distance);
     release_patient(&p);
@@ -221,17 +208,88 @@ static void test_tells_like_lesions_apart(void **state)
     release_patient(&after);
 }
 
-/* A kept box of 16 voxels each way, numbered, in boxes that hold it whole, in part or not at all.
- */
+/* ---- carried --------------------------------------------------------------------------------- */
+
+enum { WIDE = 40, HIGH = 32, DEEP = 24 };
+
+/* A ball on a background with a coarse pattern, all of it moved along x. */
+static void make_visit(rp_image *image, rp_mask *mask, double moved_mm, double radius_mm)
+{
+    rp_error err = {0};
+    const rp_grid grid = rp_grid_make(WIDE, HIGH, DEEP, 2.0, 2.0, 3.0);
+    assert_ok(rp_image_init(image, &grid, &err), err);
+    assert_ok(rp_mask_init(mask, &grid, &err), err);
+    size_t i = 0;
+    for (int z = 0; z < DEEP; z++)
+        for (int y = 0; y < HIGH; y++)
+            for (int x = 0; x < WIDE; x++, i++) {
+                const double at[3] = {2.0 * x - moved_mm, 2.0 * y, 3.0 * z};
+                const double dx = at[0] - 38.0, dy = at[1] - 30.0, dz = at[2] - 36.0;
+                const bool ball = dx * dx + dy * dy + dz * dz < radius_mm * radius_mm;
+                const double pattern = sin(0.35 * at[0]) * cos(0.28 * at[1] + 0.21 * at[2]);
+                image->data[i] = (float)(ball ? 0.75 : 0.4 + 0.1 * pattern);
+                mask->data[i] = ball;
+            }
+}
+
+static double dice_of_channel(const float *distance, const rp_mask *mask)
+{
+    size_t both = 0, sum = 0;
+    for (size_t i = 0; i < rp_grid_voxels(&mask->grid); i++) {
+        const bool in = distance[i] < 0.0f, truth = mask->data[i] != 0;
+        both += in && truth;
+        sum += (size_t)in + truth;
+    }
+    return 2.0 * (double)both / (double)sum;
+}
+
+/* The baseline follows what moved; by a share of the way, or not at all, as it is asked to. */
+static void test_carried_along(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_image before, after;
+    rp_mask lesion, truth;
+    const double moved_mm = 8.0;
+    enum { VOXELS = WIDE * HIGH * DEEP };
+    RP_AUTOFREE float *beside = rp_alloc(2 * VOXELS, sizeof *beside);
+    make_visit(&before, &lesion, 0.0, 14.0);
+    make_visit(&after, &truth, moved_mm, 14.0);
+    double found[3];
+    for (int i = 0; i < 3; i++) {
+        const rp_input_place place = {.share = 0.5 * i};
+        assert_ok(rp_input_carry(&before, &lesion, &after, &place, beside, &err), err);
+        found[i] = dice_of_channel(beside + VOXELS, &truth);
+    }
+    print_message("Dice %.3f, half way %.3f, carried %.3f\n", found[0], found[1], found[2]);
+    assert_true(found[0] < 0.6 && found[1] > 0.7 && found[1] < 0.85 && found[2] > 0.93);
+    double difference = 0.0;
+    for (size_t i = 0; i < VOXELS; i++)
+        if (truth.data[i]) difference += fabs((double)(beside[i] - after.data[i]));
+    assert_true(difference / (double)rp_mask_count(&truth) < 0.02);
+    /* By a voxel: the first one outside lies as far from the border as the last one inside. */
+    const rp_input_place there = {.first = {4, 0, 0}, .move_mm = 2.1};
+    assert_ok(rp_input_carry(&before, &lesion, &after, &there, beside, &err), err);
+    rp_mask_release(&truth);
+    rp_image_release(&after);
+    make_visit(&after, &truth, moved_mm, 16.0);
+    assert_true(dice_of_channel(beside + VOXELS, &truth) > 0.86); /* 0.79 unmoved */
+    rp_image_release(&before);
+    rp_image_release(&after);
+    rp_mask_release(&lesion);
+    rp_mask_release(&truth);
+}
+
+/* A kept box of 16 voxels each way in boxes that hold it whole, in part or not at all. */
 static void test_placed_in_other_boxes(void **state)
 {
     (void)state;
     rp_error err = {0};
     patient p;
-    rp_model model;
     float *beside = NULL;
+    rp_model model;
     const rp_grid grid = patient_grid();
-    const int first[3] = {4, 3, 0}, far[3] = {40, 0, 0};
+    const int far[3] = {40, 0, 0};
     const rp_grid box = rp_grid_make(20, 12, 16, 1.5, 1.5, 3.0);
     rp_image working;
     assert_ok(rp_image_init(&working, &box, &err), err);
@@ -242,8 +300,12 @@ static void test_placed_in_other_boxes(void **state)
     make_wide_model(&model);
     for (int a = 0; a < 3; a++) model.region[a] = 16;
     assert_ok(rp_baseline_keep(&model, &p.image, &p.mask, (int[3]){10, 12, 2}, &err), err);
-    assert_ok(rp_beside_baseline(&model, first, &working, &beside, &err), err);
+    const rp_input_place place = {.first = {4, 3, 0}};
     const size_t voxels = 20 * 12 * 16;
+    RP_AUTOFREE float *placed = rp_alloc(2 * voxels, sizeof *placed);
+    assert_ok(
+        rp_input_carry(&model.baseline, &model.baseline_lesion, &working, &place, placed, &err),
+        err);
     for (int z = 0; z < 16; z++)
         for (int y = 0; y < 12; y++)
             for (int x = 0; x < 20; x++) {
@@ -251,10 +313,12 @@ static void test_placed_in_other_boxes(void **state)
                 const bool known = x >= 4 && y >= 3;
                 const int there[3] = {10 + x - 4, 12 + y - 3, 2 + z};
                 const size_t from = rp_grid_index(&grid, there[0], there[1], there[2]);
-                assert_true(beside[i] == (known ? p.image.data[from] : 0.0f));
-                assert_int_equal(beside[voxels + i] < 0.0f, known && p.mask.data[from]);
-                assert_int_equal(beside[2 * voxels + i] > 0.5f, i % 2); /* like the lesion */
+                assert_close(placed[i], known ? p.image.data[from] : 0.0f, 1e-5);
+                assert_int_equal(placed[voxels + i] < 0.0f, known && p.mask.data[from]);
             }
+    assert_ok(rp_beside_baseline(&model, (int[]){4, 3, 0}, &working, &beside, &err), err);
+    for (size_t i = 0; i < voxels; i++) /* like the lesion */
+        assert_int_equal(beside[2 * voxels + i] > 0.5f, i % 2);
     rp_free(beside);
     assert_ok(rp_beside_baseline(&model, far, &working, &beside, &err), err);
     for (size_t i = 0; i < voxels; i++)
@@ -265,6 +329,39 @@ static void test_placed_in_other_boxes(void **state)
     rp_free(beside);
     rp_image_release(&working);
     rp_model_release(&model);
+    release_patient(&p);
+}
+
+/* ---- remembered ------------------------------------------------------------------------------ */
+
+/* Weights as they were; the box and the grid of an adaptation. */
+static void test_remembers_without_a_step(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    patient p;
+    rp_model model, before, adapted;
+    const rp_grid grid = rp_grid_make(56, 56, 28, 1.5, 1.5, 3.0);
+    rp_adapt_options o = region_options(1);
+    make_patient(&p, &grid);
+    make_wide_model(&model);
+    make_wide_model(&before);
+    assert_ok(rp_remember(&model, &p.image, &p.mask, &o, &err), err);
+    assert_true(same_weights(&model, &before));
+    check_kept(&model, &p);
+    assert_ok(rp_model_check_adapted(&model, &p.image, &p.mask, &err), err);
+    assert_int_equal(model.provenance.epochs, 0);
+    adapt(&adapted, &p, 1);
+    assert_memory_equal(model.region, adapted.region, sizeof model.region);
+    assert_true(rp_grid_same(&model.baseline.grid, &adapted.baseline.grid, 0.0));
+    o.region.whole = true;
+    assert_int_equal(rp_remember(&model, &p.image, &p.mask, &o, &err), RP_ERR_UNSUPPORTED);
+    o.region.whole = false;
+    memset(p.mask.data, 0, rp_grid_voxels(&grid));
+    assert_int_equal(rp_remember(&before, &p.image, &p.mask, &o, &err), RP_ERR_REFUSED);
+    rp_model_release(&model);
+    rp_model_release(&before);
+    rp_model_release(&adapted);
     release_patient(&p);
 }
 
@@ -341,7 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_crops),
                                        cmocka_unit_test(test_keeps_its_box),
                                        cmocka_unit_test(test_tells_like_lesions_apart),
+                                       cmocka_unit_test(test_carried_along),
                                        cmocka_unit_test(test_placed_in_other_boxes),
+                                       cmocka_unit_test(test_remembers_without_a_step),
                                        cmocka_unit_test(test_whole_images_are_refused),
                                        cmocka_unit_test(test_damaged_baselines_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
