@@ -223,10 +223,11 @@ static rp_status perform(adapt_run *run, rp_error *err)
     if (status) return status;
     run->settings.adapt.checkpoint_path = run->checkpoint;
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
-    rp_adapt_options how = run->settings.adapt;
-    cmd_attempts_begin(&run->settings, &how);
-    status = rp_adapt(&run->model, &run->ct.series.image, &run->contour.mask, &how,
-                      cmd_progress(&a->common), &run->curve, err);
+    const rp_image *image = &run->ct.series.image;
+    status = run->settings.attempts
+                 ? cmd_attempts_begin(&run->settings, &run->model, image, &run->contour.mask, err)
+                 : rp_adapt(&run->model, image, &run->contour.mask, &run->settings.adapt,
+                            cmd_progress(&a->common), &run->curve, err);
     if (!status) status = write_watch(run, err);
     if (!status) status = look_at_itself(run, err);
     if (!status) status = rp_model_write(a->out, &run->model, err);
@@ -239,17 +240,19 @@ static rp_status perform(adapt_run *run, rp_error *err)
 
 static void summarise(const adapt_run *run)
 {
-    const size_t last = run->curve.epochs - 1;
-    printf("Adapted  %zu epochs, last loss %.3f, last training Dice %.2f\n", run->curve.epochs,
-           run->curve.loss[last], run->curve.dice[last]);
+    const size_t epochs = run->curve.epochs;
+    if (epochs)
+        printf("Adapted  %zu epochs, last loss %.3f, last training Dice %.2f\n", epochs,
+               run->curve.loss[epochs - 1], run->curve.dice[epochs - 1]);
+    else
+        puts("Adapted  no: the start with the baseline to look at");
     const int most = rp_adapt_epochs_to(&run->curve, 0.95);
     if (most > 0)
         printf("Watched  Dice %.3f in the end, 95 %% of it after %d epochs\n",
                run->curve.watch_dice[run->curve.watches - 1], most);
     if (run->attempts.count == 2)
-        printf(
-            "Attempts Dice on simulated follow-ups %.2f from the start, %.2f from fresh weights\n",
-            run->attempts.mean_dice[0], run->attempts.mean_dice[1]);
+        printf("Attempts Dice on simulated follow-ups %.2f with the start, %.2f with it adapted\n",
+               run->attempts.mean_dice[0], run->attempts.mean_dice[1]);
     const int *box = run->model.region;
     const double *mm = run->model.preprocessing.spacing;
     if (box[0])

@@ -225,11 +225,13 @@ static rp_status prepare(assess *a, rp_error *err)
 
 static rp_status adapt(assess *a, rp_error *err)
 {
-    rp_adapt_options how = a->settings.adapt;
+    const rp_image *image = &a->baseline_ct.series.image;
     if (a->arguments->patient_model) return RP_OK;
-    cmd_attempts_begin(&a->settings, &how);
-    rp_status status = rp_adapt(&a->model, &a->baseline_ct.series.image, &a->contour.mask, &how,
-                                a->progress, &a->curve, err);
+    rp_status status =
+        a->settings.attempts
+            ? cmd_attempts_begin(&a->settings, &a->model, image, &a->contour.mask, err)
+            : rp_adapt(&a->model, image, &a->contour.mask, &a->settings.adapt, a->progress,
+                       &a->curve, err);
     if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
     a->adapted = !status;
     return status;
@@ -249,9 +251,7 @@ static rp_status guard(assess *a, rp_error *err)
                                       .image = image,
                                       .contour = &a->contour.mask,
                                       .progress = a->progress};
-    status = cmd_attempts(&input, &a->attempts, err);
-    if (!status && a->attempts.chosen) a->base_model_sha256[0] = '\0';
-    return status;
+    return cmd_attempts(&input, &a->attempts, err);
 }
 
 /* The contour at baseline tells which component of the follow-up is the lesion. */

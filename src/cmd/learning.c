@@ -32,7 +32,7 @@ static const struct argp_option learning_options[] = {
     {NULL, 0, NULL, 0, "Adaptation:", 50},
     {"model", KEY_MODEL, "FILE", 0,
      "General model to begin with; 'start': the one that comes with the program; 'none': fresh "
-     "weights (default: start, and fresh weights where the guard finds it wanting)",
+     "weights (default: start, adapted where the guard finds it wanting)",
      0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
     {"recipe", KEY_RECIPE, "quick|study", 0,
@@ -164,6 +164,11 @@ rp_status cmd_learning_settings(const cmd_learning *learning, cmd_settings *sett
 
 /* ---- model ------------------------------------------------------------------------------- */
 
+char *cmd_start_model(void)
+{
+    return cmd_shipped_model(START);
+}
+
 /* The path of --model, or that of the start. */
 static rp_status find_model(const cmd_learning *learning, cmd_settings *settings, char **path,
                             rp_error *err)
@@ -171,7 +176,7 @@ static rp_status find_model(const cmd_learning *learning, cmd_settings *settings
     const bool start = learning->start || settings->attempts;
     *path = NULL;
     if (learning->model) *path = rp_strdup(learning->model);
-    if (start) *path = cmd_shipped_model(START);
+    if (start) *path = cmd_start_model();
     if (learning->start && !*path)
         return rp_fail(err, RP_ERR_IO,
                        "--model start: models/" START

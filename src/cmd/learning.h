@@ -45,6 +45,8 @@ rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
 
 /* shipped.c: path of a model that comes with the program; NULL where there is none. rp_alloc'd. */
 char *cmd_shipped_model(const char *name);
+/* That of the start. */
+char *cmd_start_model(void);
 
 /* A checkpoint that exists is never overwritten unless it is to be resumed. */
 rp_status cmd_checkpoint_check(const char *path, bool resume, rp_error *err);

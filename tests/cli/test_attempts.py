@@ -1,4 +1,4 @@
-"""The default way of adapting: the start, and fresh weights where the guard finds it wanting."""
+"""The default way to a patient model: the start, adapted where the guard finds it wanting."""
 import json
 import pathlib
 import sys
@@ -53,23 +53,23 @@ def check_clear(root):
     if faults:
         return faults
     tried = attempts(result)
-    faults += [] if len(tried) == 1 and tried[0]["from"] == "start" else [f"attempts {tried}"]
-    faults += [] if tried[0]["guard_mean_dice"] >= 0.85 else [f"guard {tried}"]
-    faults += [] if result["adaptation"]["epochs"] == 30 else [f"epochs {result['adaptation']['epochs']}"]
+    faults += [] if len(tried) == 1 and tried[0]["way"] == "start" else [f"attempts {tried}"]
+    faults += [] if tried[0]["guard_mean_dice"] >= 0.9 else [f"guard {tried}"]
+    faults += [] if result["adaptation"]["epochs"] == 0 else [f"epochs {result['adaptation']['epochs']}"]
     dice = result["dice"]
     return faults + ([] if dice >= 0.85 else [f"Dice {dice}"])
 
 
 def check_hidden(root):
-    """One that cannot be seen is tried in both ways, and the better one by the guard counts."""
+    """One that cannot be seen is tried in both ways, and the clearly better one by the guard counts."""
     faults, result = assess(root, "hidden", "hidden")
     if faults:
         return faults
     tried = attempts(result)
-    faults += [] if [t["from"] for t in tried] == ["start", "fresh weights"] else [f"attempts {tried}"]
-    best = max(range(len(tried)), key=lambda i: tried[i]["guard_mean_dice"])
+    faults += [] if [t["way"] for t in tried] == ["start", "adapted"] else [f"attempts {tried}"]
+    best = int(tried[1]["guard_mean_dice"] > tried[0]["guard_mean_dice"] + 0.02)
     faults += [] if [t["chosen"] for t in tried] == [i == best for i in range(len(tried))] else [f"chosen {tried}"]
-    epochs = (30, 80)[best]
+    epochs = (0, 30)[best]
     faults += [] if result["adaptation"]["epochs"] == epochs else [f"epochs {result['adaptation']['epochs']}"]
     faults += [] if abs(result["guard"]["mean_dice"] - tried[best]["guard_mean_dice"]) < 1e-9 else ["another guard"]
     return faults + ([] if result["response"] == "NE" else [f"answered {result['response']}"])
