@@ -88,17 +88,18 @@ GRID = "region:\n  finest_mm: 1.5\n  coarsest_mm: [1.5, 1.5, 3]\n"
 RECIPES = {
     "quick": Recipe(),
     "study": Recipe(["--recipe", "study", *OFF], way="segment"),
-    # What each part of the quick recipe brings. Of fresh weights the first four come one step nearer to it, each. The
-    # guard is off, for it changes no contour but by choosing between the two attempts of "quick"; what else it brings,
+    # What each part of the quick recipe brings. Of fresh weights the first come one step nearer to it, each. The guard
+    # is off, for it changes no contour but by choosing between the ways and sources of "quick"; what else it brings,
     # "guard off" tells.
     "120 steps of the study": Recipe(["--recipe", "study", "--epochs", "120", *OFF], OFF),
     "fresh: box on the study's grid": Recipe(["--model", "none", *OFF], OFF, PLAIN + GRID),
     "fresh: box on its own grid": Recipe(["--model", "none", *OFF], OFF, PLAIN),
     "fresh: lesions changed": Recipe(["--model", "none", *OFF], OFF),
     "fresh: average of weights": Recipe(["--model", "none", *OFF], OFF, "adapt:\n  average: 0.95\n"),
-    "start": Recipe(["--model", "start", *OFF], OFF),
-    "start: lesions not changed": Recipe(["--model", "start", *OFF], OFF, PLAIN),
-    "start: 60 steps": Recipe(["--model", "start", "--epochs", "60", *OFF], OFF),
+    "start": Recipe(OFF, OFF),
+    "start, adapted": Recipe(["--model", "start", *OFF], OFF),
+    "start, adapted: lesions not changed": Recipe(["--model", "start", *OFF], OFF, PLAIN),
+    "start, adapted: 60 steps": Recipe(["--model", "start", "--epochs", "60", *OFF], OFF),
     "guard off": Recipe(assess=OFF, of="quick"),
 }
 COMPARATORS = patient_tables.COMPARATORS
