@@ -115,7 +115,7 @@ static void draw_new_necrosis(rp_random *r, const pair_shape *shape, const pair_
                               pair_look *l, pair_visit *followup)
 {
     const double left = shape->radius * (1.0 + change->moving);
-    if (!(rp_random_uniform(r) < 0.2)) return;
+    if (!(rp_random_uniform(r) < 0.3)) return;
     if (l->necrosis == 0.0f) l->necrosis = (float)rp_random_range(r, -0.35, -0.08);
     followup->necrosis_mm =
         fminf(followup->necrosis_mm, (float)(left * rp_random_range(r, 0.15, 0.6)));

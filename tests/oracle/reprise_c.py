@@ -9,7 +9,7 @@ from ctypes import c_size_t, c_uint8, c_uint64, c_void_p
 
 import numpy
 
-MODULES = ("learn", "io", "nn", "kernels", "volume", "base")
+MODULES = ("learn", "register", "io", "nn", "kernels", "volume", "base")
 SYSTEM_LIBRARIES = ("-ljansson", "-ldeflate", "-lcrypto", "-lpthread", "-lm")
 PREDICT, TRAIN = 0, 1
 NORM = {"running": 0, "batch": 1, "instance": 2}
