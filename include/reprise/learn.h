@@ -140,8 +140,9 @@ typedef struct rp_model {
     char *guard; /**< how a patient model fared on trials (guard.h), a JSON text that is kept with
                     it and not looked at here; rp_alloc'd; NULL: none */
     char sha256[RP_SHA256_HEX]; /**< of the file read; "" for a model made in memory */
-    /** Of a model of RP_INPUTS_BASELINE that has been adapted: the box of the region, values 0..1
-     * on the working grid, and the lesion in it; else empty. Owned, and written with the model. */
+    /** Of a patient model of RP_INPUTS_BASELINE (rp_adapt, rp_remember): the box of the region,
+     * values 0..1 on the working grid, and the lesion in it; else empty. Owned, and written with
+     * the model. */
     rp_image baseline;
     rp_mask baseline_lesion;
 } rp_model;

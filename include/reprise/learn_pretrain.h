@@ -31,11 +31,12 @@ void rp_pretrain_defaults(rp_adapt_options *options);
 
 /**
  * Trains model in place to contour follow-ups: epochs * copies steps, each with a pair of its own.
- * A model of several inputs (rp_inputs) gets the baseline beside the follow-up, which in some steps
- * is missing (both, or the image alone, or the contour alone) or wrong (mirrored), so that it
- * learns to believe what it sees more than what it is told. Of options the number of steps, rates,
- * loss, dropout, seed and checkpoint count; the crop is the source's. Checkpoints, cancellation and
- * errors as in rp_adapt. Progress: stage "pretrain" in steps.
+ * A model of several inputs (rp_inputs) gets the baseline beside the follow-up, registered, though
+ * not all the way and with its border moved; in some steps it is missing (both, or the image alone,
+ * or the contour alone), not registered or wrong (mirrored), so that it learns to believe what it
+ * sees more than what it is told. Of options the number of steps, rates, loss, dropout, seed and
+ * checkpoint count; the crop is the source's. Checkpoints, cancellation and errors as in rp_adapt.
+ * Progress: stage "pretrain" in steps.
  */
 rp_status rp_pretrain(rp_model *model, const rp_pair_source *source,
                       const rp_adapt_options *options, const rp_progress *progress,

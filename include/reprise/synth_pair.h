@@ -30,7 +30,8 @@ void rp_pair_defaults(rp_pair_options *options);
 typedef struct rp_pair {
     rp_image baseline, followup;
     rp_mask baseline_lesion; /**< at least 20 voxels; drawn as people draw, not quite exactly */
-    rp_mask followup_lesion; /**< exact; empty where it has vanished */
+    rp_mask followup_lesion; /**< exact, but for the habit of who drew both; empty where it has
+                                vanished */
     double diameter_mm;      /**< of a ball as large as the baseline's main part */
     double change;           /**< mean move of the surface, in radii: -1 vanished to 0.6 */
     double followed; /**< share of the change by which tissue moved with the surface, by a smooth

@@ -9,10 +9,11 @@
 #include "guard.h"
 #include "learning.h"
 
-/* Nothing was chosen that says how to adapt: no model, epochs, network or whole images. */
+/* Nothing was chosen that says how to adapt: no model, epochs, copies, network, prior channel, box
+ * or whole images. */
 bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *settings);
 
-/* The first attempt as it came out; replaced by the second where that is better. */
+/* The start as it is, and its guard; replaced by the adapted one where that is better. */
 typedef struct cmd_attempts_input {
     cmd_settings *settings;
     rp_model *model;
@@ -28,11 +29,11 @@ typedef struct cmd_attempts_made {
     double mean_dice[2]; /* on the guard's trials */
 } cmd_attempts_made;
 
-/* The first attempt. */
+/* The start as it is, with the baseline to look at. */
 rp_status cmd_attempts_begin(const cmd_settings *settings, rp_model *model, const rp_image *image,
                              const rp_mask *contour, rp_error *err);
-/* After the first attempt and its guard; without one nothing can be judged, and the first stays. A
- * second one that does not fit into the memory is left out, with a warning. */
+/* After the start's guard; without one nothing can be judged, and the start stays. An adaptation
+ * that does not fit into the memory is left out, with a warning. */
 rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err);
 /* "attempts" of result.json. */
 rp_json *cmd_attempts_json(const cmd_attempts_made *made);

@@ -24,7 +24,7 @@ enum {
     KEY_NON_CT
 };
 
-/* What --model start names, and how much of an adaptation it needs. */
+/* What --model start names, and the epochs of its adaptation. */
 #define START "quick-start.safetensors"
 enum { START_EPOCHS = 30 };
 
@@ -32,7 +32,7 @@ static const struct argp_option learning_options[] = {
     {NULL, 0, NULL, 0, "Adaptation:", 50},
     {"model", KEY_MODEL, "FILE", 0,
      "General model to begin with; 'start': the one that comes with the program; 'none': fresh "
-     "weights (default: start, adapted where the guard finds it wanting)",
+     "weights (default: start, adapted only where the guard finds that better)",
      0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
     {"recipe", KEY_RECIPE, "quick|study", 0,
@@ -208,7 +208,7 @@ rp_status cmd_learning_model(const cmd_learning *learning, const char *label,
     settings->network = *rp_fcd_config_of(model->net);
     settings->preprocessing = model->preprocessing;
     rp_model_provenance *own = &model->provenance;
-    /* A start says nothing before it is adapted: the result is as real as its data. */
+    /* A start draws what it is shown of a baseline: the result is as real as its data. */
     const bool start_only = settings->network.in_channels == RP_INPUTS_BASELINE;
     if (start_only && !model->baseline.data) own->label[0] = '\0';
     char both[sizeof own->label];

@@ -54,7 +54,7 @@ size_t rp_sampler_voxels(const rp_sampler *sampler);
 
 /** Draws the lattice, the map and the lesion of a step. */
 void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp);
-/** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1; with a distance
+/** Samples input [z][y][x] 0..1 (with a prior [2][z][y][x], its values 0 or 1; with a likeness
  *  [4][z][y][x]) and target [z][y][x] 0/1 by a planned map. */
 void rp_sampler_apply(rp_sampler *sampler, const rp_warp *warp, float *input, uint8_t *target);
 
