@@ -185,7 +185,7 @@ def draw_pipeline(baseline, followup, found, build, path):
     svg.arrow(225, 140, 264, 140)
     svg.rect(510, 95, 130, 70, "#ebf4ff", BLUE, 'rx="8"')
     svg.text(575, 125, "network", 13, "middle")
-    svg.text(575, 145, "30 steps, or 80 more", 12, "middle")
+    svg.text(575, 145, "0 or 30 steps", 12, "middle")
     svg.text(510, 52, "3  patient model", 13)
     svg.arrow(458, 140, 504, 130)
     svg.text(690, 52, "4  tried before use", 13)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A start for the quick recipe like models/quick-start.safetensors: a light network that has learnt from SYNTHETIC pairs of visits
-# alone which tissue of a follow-up belongs to the baseline's contour. Two stages, 2600 and 4200 pairs, three quarters of an hour
-# of one core; interrupted, the same command goes on. Equal seeds give equal weights on one instruction set.
+# alone, the baseline registered to the follow-up, which tissue of it belongs to the baseline's contour. Two stages, 2600 and 4200
+# pairs; interrupted, the same command goes on. Equal seeds give equal weights on one instruction set.
 #
 #   examples/pretrain.sh OUT [PROGRAM]
 set -euo pipefail
