@@ -200,6 +200,10 @@ void assess_flag_findings(assess *a)
                         "At baseline the lesion (%.1f mm, slices %.1f mm apart) is too small to be "
                         "a target lesion by RECIST 1.1.",
                         a->baseline.lesion.longest_diameter_mm, cmd_slice_spacing(&a->baseline_ct));
+    if (a->guard.source == RP_GUARD_MODEL && a->model.provenance.epochs == 0)
+        assess_flag_add(a, "start_not_adapted",
+                        "The network that drew the contour learnt from synthetic visits alone and "
+                        "was shown this patient's baseline without a step of training on it.");
     if (a->self_dice < sufficient_self_dice && a->guard.source == RP_GUARD_MODEL &&
         !a->doubts.doubts.found[RP_DOUBT_SELF_DICE])
         assess_flag_add(a, "self_dice_low",

@@ -8,8 +8,6 @@
 /* Of the mean Dice on simulated follow-ups; less of a gain is chance. */
 static const double ENOUGH = 0.9, GAIN = 0.02;
 
-enum { STEPS = 30 };
-
 bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *settings)
 {
     rp_fcd_config network;
@@ -59,7 +57,6 @@ static rp_status read_start(const rp_model *first, rp_model *model, rp_error *er
 static rp_status try_adapted(const cmd_attempts_input *in, attempt *one, rp_error *err)
 {
     one->settings = *in->settings;
-    one->settings.adapt.epochs = STEPS;
     one->settings.guard.earlier = &in->guard->trials;
     rp_status status = read_start(in->model, &one->model, err);
     if (!status)
