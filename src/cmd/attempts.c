@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Of the mean Dice on simulated follow-ups; less of a gain is chance. */
-static const double ENOUGH = 0.9, GAIN = 0.02;
+static const double ENOUGH = 0.85, GAIN = 0.02;
 
 bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *settings)
 {

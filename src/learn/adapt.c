@@ -54,7 +54,7 @@ static rp_status tell_baseline(adaptation *a, const rp_warp *warp, rp_error *err
     const rp_image crop = {
         .grid = rp_grid_make(size[0], size[1], size[2], spacing[0], spacing[1], spacing[2]),
         .data = a->input};
-    rp_input_place place = {.share = warp->registered};
+    rp_input_place place = warp->told;
     if (warp->untold) {
         memset(a->input + voxels, 0, 2 * voxels * sizeof *a->input);
         return RP_OK;

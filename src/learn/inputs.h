@@ -12,9 +12,6 @@ rp_status rp_input_distance(const rp_mask *mask, rp_image *out, rp_error *err);
 
 /** The channel made of it: the border moved outwards by so much, clipped to -1..1. */
 void rp_input_move(const float *distance, double move_mm, size_t voxels, float *out);
-/** How far training moves a lesion's border, -45 % to 35 % of the radius of a ball as large: were
- *  its size to be relied upon, networks would copy it. */
-double rp_input_draw_move(rp_random *random, const rp_mask *lesion);
 
 /* ---- the baseline on a follow-up ------------------------------------------------------------ */
 
@@ -24,6 +21,9 @@ typedef struct rp_input_place {
     double share;   /**< of the displacements that the deformable registration finds; 1: all */
     double move_mm; /**< of the border, in the distance (rp_input_move) */
 } rp_input_place;
+
+/** How a step of training is told the place: share and move_mm are drawn, first is 0. */
+rp_input_place rp_input_draw_place(rp_random *random, const rp_mask *lesion);
 
 /**
  * Image and distance channel of a baseline at the voxels of a follow-up, as the deformable

@@ -34,17 +34,6 @@ static rp_told draw_told(rp_random *random)
     return RP_TOLD_ALL;
 }
 
-/* Registration follows a change part of the way, and less where it is large. Synthetic visits
- * register better than real ones: it stops short in most steps, and its border is moved besides.
- * Were the size to be relied upon, networks would copy it. */
-static rp_input_place draw_place(rp_random *random, const rp_mask *lesion)
-{
-    const bool fully = rp_random_uniform(random) < 0.4;
-    const double share = rp_random_uniform(random);
-    return (rp_input_place){.share = fully ? 1.0 : share,
-                            .move_mm = 0.7 * rp_input_draw_move(random, lesion)};
-}
-
 static rp_status sample(void *context, uint64_t step, const float **input, const uint8_t **target,
                         rp_error *err)
 {
@@ -55,7 +44,7 @@ static rp_status sample(void *context, uint64_t step, const float **input, const
     rp_status status = p->source->make(p->source->context, step, &pair, err);
     if (status) return status;
     const rp_told told = draw_told(&random);
-    const rp_input_place place = draw_place(&random, pair.baseline_lesion);
+    const rp_input_place place = rp_input_draw_place(&random, pair.baseline_lesion);
     status = rp_pair_input(&pair, (rp_inputs)p->loop.channels, told, &place, p->input, err);
     *input = p->input;
     *target = pair.followup_lesion->data;

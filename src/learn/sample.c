@@ -16,10 +16,6 @@ enum {
 /* Share of crops without their baseline, so that one is contoured whose place is not known. */
 static const double UNTOLD = 0.05;
 
-/* Share of crops to which the baseline is registered as well as can be. A crop has the baseline's
- * own noise, and registers better than any follow-up will: in the others it stops on the way. */
-static const double FULLY = 0.3;
-
 static void lattice_shape(rp_lattice *lattice, const int size[3], const double spacing[3],
                           const rp_augmentation *a)
 {
@@ -279,5 +275,5 @@ void rp_sampler_plan(rp_sampler *sampler, uint64_t step, rp_warp *warp)
             warp->low[i] +
             (int)lround(rp_random_range(&random, -a->shift_mm, a->shift_mm) / spacing[i]);
     warp->untold = sampler->likeness && rp_random_uniform(&random) < UNTOLD;
-    warp->registered = rp_random_uniform(&random) < FULLY ? 1.0 : rp_random_uniform(&random);
+    warp->told = rp_input_draw_place(&random, sampler->mask);
 }

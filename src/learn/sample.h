@@ -14,9 +14,9 @@ typedef struct rp_warp {
     bool forced; /**< placed so that it holds tumour */
     double pivot_source[3], pivot_crop[3], matrix[3][3];
     double angle_degrees, scale, shift_mm[3]; /**< what matrix and pivots were made from */
-    int prior_low[3];  /**< source voxel under the first one of the crop's prior */
-    bool untold;       /**< the crop's baseline is not told: its channels are 0 */
-    double registered; /**< share of the registration's displacements that it is told with */
+    int prior_low[3];    /**< source voxel under the first one of the crop's prior */
+    bool untold;         /**< the crop's baseline is not told: its channels are 0 */
+    rp_input_place told; /**< share and move that it is told with */
     double brightness;
 } rp_warp;
 

@@ -156,11 +156,11 @@ static void test_moved_border(void **state)
     rp_random_init(&random, 1, 2, 3);
     double least = 0.0, most = 0.0; /* a ball of 7 mm or so */
     for (int i = 0; i < 200; i++) {
-        const double move = rp_input_draw_move(&random, &b.mask[0]);
+        const double move = rp_input_draw_place(&random, &b.mask[0]).move_mm;
         least = fmin(least, move);
         most = fmax(most, move);
     }
-    assert_true(least < -2.5 && least > -3.7 && most > 2.0 && most < 2.9);
+    assert_true(least < -1.8 && least > -2.6 && most > 1.4 && most < 2.1);
     rp_image_release(&distance);
     release_balls(&b);
 }
