@@ -179,25 +179,26 @@ static rp_status write_watch(const adapt_run *run, rp_error *err)
     return rp_file_write(run->watch_out, text, strlen(text), err);
 }
 
-/* A model that cannot be run on the whole image within the memory is written all the same. */
-static rp_status look_at_itself(adapt_run *run, rp_error *err)
+static cmd_attempts_input way_of(adapt_run *run)
 {
-    const adapt_arguments *a = run->arguments;
+    return (cmd_attempts_input){.settings = &run->settings,
+                                .model = &run->model,
+                                .curve = &run->curve,
+                                .guard = &run->guard,
+                                .image = &run->ct.series.image,
+                                .contour = &run->contour.mask,
+                                .progress = cmd_progress(&run->arguments->common)};
+}
+
+/* A model that cannot be run on the whole image within the memory is written all the same. */
+static rp_status look_at_itself(adapt_run *run, const cmd_attempts_input *way, rp_error *err)
+{
     rp_error why = {0};
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
-    const cmd_attempts_input attempts = {.settings = &run->settings,
-                                         .model = &run->model,
-                                         .curve = &run->curve,
-                                         .guard = &run->guard,
-                                         .image = &run->ct.series.image,
-                                         .contour = &run->contour.mask,
-                                         .progress = cmd_progress(&a->common)};
-    rp_status status = cmd_guard_try(&run->settings, &run->model, attempts.image, attempts.contour,
-                                     attempts.progress, &run->guard, &why);
-    if (!status && run->settings.attempts) status = cmd_attempts(&attempts, &run->attempts, &why);
+    rp_status status = cmd_attempts_finish(way, &run->attempts, &why);
     if (!status)
-        status = cmd_self_dice(&run->model, attempts.image, attempts.contour, &run->settings,
-                               attempts.progress, &why);
+        status = cmd_self_dice(&run->model, way->image, way->contour, &run->settings, way->progress,
+                               &why);
     if (status == RP_ERR_CANCELLED) return rp_fail(err, status, "%s", why.message);
     if (status)
         rp_log(RP_LOG_WARNING, "how well the model contours its own image is not known: %s",
@@ -223,13 +224,10 @@ static rp_status perform(adapt_run *run, rp_error *err)
     if (status) return status;
     run->settings.adapt.checkpoint_path = run->checkpoint;
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
-    const rp_image *image = &run->ct.series.image;
-    status = run->settings.attempts
-                 ? cmd_attempts_begin(&run->settings, &run->model, image, &run->contour.mask, err)
-                 : rp_adapt(&run->model, image, &run->contour.mask, &run->settings.adapt,
-                            cmd_progress(&a->common), &run->curve, err);
+    const cmd_attempts_input way = way_of(run);
+    status = cmd_attempts_begin(&way, err);
     if (!status) status = write_watch(run, err);
-    if (!status) status = look_at_itself(run, err);
+    if (!status) status = look_at_itself(run, &way, err);
     if (!status) status = rp_model_write(a->out, &run->model, err);
     if (!status)
         cmd_checkpoint_remove(run->checkpoint);

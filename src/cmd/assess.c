@@ -223,15 +223,22 @@ static rp_status prepare(assess *a, rp_error *err)
     return status;
 }
 
+static cmd_attempts_input way_of(assess *a)
+{
+    return (cmd_attempts_input){.settings = &a->settings,
+                                .model = &a->model,
+                                .curve = &a->curve,
+                                .guard = &a->guard,
+                                .image = &a->baseline_ct.series.image,
+                                .contour = &a->contour.mask,
+                                .progress = a->progress};
+}
+
 static rp_status adapt(assess *a, rp_error *err)
 {
-    const rp_image *image = &a->baseline_ct.series.image;
+    const cmd_attempts_input way = way_of(a);
     if (a->arguments->patient_model) return RP_OK;
-    rp_status status =
-        a->settings.attempts
-            ? cmd_attempts_begin(&a->settings, &a->model, image, &a->contour.mask, err)
-            : rp_adapt(&a->model, image, &a->contour.mask, &a->settings.adapt, a->progress,
-                       &a->curve, err);
+    const rp_status status = cmd_attempts_begin(&way, err);
     if (status == RP_ERR_REFUSED) return rp_fail_in(err, status, "%s", a->arguments->contour);
     a->adapted = !status;
     return status;
@@ -240,18 +247,8 @@ static rp_status adapt(assess *a, rp_error *err)
 /* Before the follow-up is touched. */
 static rp_status guard(assess *a, rp_error *err)
 {
-    const rp_image *image = &a->baseline_ct.series.image;
-    rp_status status = cmd_guard_try(&a->settings, &a->model, image, &a->contour.mask, a->progress,
-                                     &a->guard, err);
-    if (status || !a->settings.attempts) return status;
-    const cmd_attempts_input input = {.settings = &a->settings,
-                                      .model = &a->model,
-                                      .curve = &a->curve,
-                                      .guard = &a->guard,
-                                      .image = image,
-                                      .contour = &a->contour.mask,
-                                      .progress = a->progress};
-    return cmd_attempts(&input, &a->attempts, err);
+    const cmd_attempts_input way = way_of(a);
+    return cmd_attempts_finish(&way, &a->attempts, err);
 }
 
 /* The contour at baseline tells which component of the follow-up is the lesion. */
@@ -266,6 +263,18 @@ static rp_status segment(assess *a, rp_error *err)
                                &a->settings, a->progress, err);
     a->self_dice = a->model.provenance.self_dice;
     return status;
+}
+
+static rp_status choose_source(assess *a, rp_error *err)
+{
+    const cmd_source_input input = {.settings = &a->settings,
+                                    .baseline = &a->baseline_ct.series.image,
+                                    .followup = &a->followup_ct.series.image,
+                                    .contour = &a->contour.mask,
+                                    .truth = a->has_truth ? &a->truth.mask : NULL,
+                                    .place = &a->place,
+                                    .progress = a->progress};
+    return cmd_source_choose(&input, &a->guard, &a->prediction, &a->sources, err);
 }
 
 static rp_status verify(assess *a, rp_error *err)
@@ -295,7 +304,7 @@ static rp_status perform(assess *a, rp_error *err)
     if (!status) status = timed(adapt, a, &a->timing.adapt, err);
     if (!status) status = timed(guard, a, &a->timing.guard, err);
     if (!status) status = timed(segment, a, &a->timing.segment, err);
-    if (!status) status = timed(assess_choose_source, a, &a->timing.compare, err);
+    if (!status) status = timed(choose_source, a, &a->timing.compare, err);
     if (!status) status = timed(assess_measure, a, &a->timing.measure, err);
     if (!status) status = timed(verify, a, &a->timing.verify, err);
     if (!status) assess_flag_findings(a);
@@ -312,7 +321,7 @@ static void release(assess *a)
     rp_adapt_curve_release(&a->curve);
     rp_prediction_release(&a->prediction);
     rp_mask_release(&a->carried);
-    rp_mask_release(&a->sources.other);
+    cmd_sources_release(&a->sources);
     rp_model_release(&a->model);
     cmd_place_release(&a->place);
     cmd_contour_release(&a->contour);

@@ -5,6 +5,7 @@
 #include "attempts.h"
 #include "doubt.h"
 #include "learning.h"
+#include "source.h"
 #include "reprise/archive.h"
 
 enum { ASSESS_MAX_FLAGS = 48 };
@@ -31,12 +32,6 @@ typedef struct assess_arguments {
     char **argv;
 } assess_arguments;
 
-/* One lesion as measured: its largest component, unless all components are to count. */
-typedef struct assess_measured {
-    rp_lesion lesion;
-    int32_t components;
-} assess_measured;
-
 typedef struct assess_memory {
     size_t budget, images, training, prediction;
 } assess_memory;
@@ -45,15 +40,6 @@ typedef struct assess_timing {
     double start, load, align, adapt, guard, segment, compare, measure,
         verify; /* seconds; start is a time */
 } assess_timing;
-
-/* The network's contour and the registered one. */
-typedef struct assess_sources {
-    bool compared; /* both are there, though the network's may be empty */
-    rp_mask other; /* the one that is not used */
-    assess_measured measured[RP_GUARD_REGISTERED + 1];
-    double dice_between, dice[RP_GUARD_REGISTERED + 1]; /* the latter with the truth */
-    char reason[200];                                   /* why there is no registered contour; "" */
-} assess_sources;
 
 /* The lesion in earlier reports, where there are some. */
 typedef struct assess_prior {
@@ -84,10 +70,10 @@ typedef struct assess {
     rp_adapt_curve curve;
     rp_prediction prediction;
     rp_mask carried; /* the baseline contour on the follow-up's grid */
-    assess_measured baseline, followup, carry_forward, true_lesion;
+    cmd_measured baseline, followup, carry_forward, true_lesion;
     rp_response_result response, true_response;
     cmd_guarded guard;
-    assess_sources sources;
+    cmd_sources sources;
     cmd_attempts_made attempts; /* count 0: the way was given */
     cmd_doubts doubts;
     double self_dice, dice_carry_to_prediction, dice, dice_carry_forward;
@@ -114,12 +100,6 @@ rp_status assess_take_model(assess *a, rp_error *err);
 rp_status assess_check_pair(assess *a, rp_error *err);
 /* RP_ERR_BUDGET in words when images and network do not fit; fills a->memory. */
 rp_status assess_check_memory(assess *a, rp_error *err);
-/* assess_source.c: registers the contour, and puts it in the prediction's place where the guard's
- * trials speak for it. */
-rp_status assess_choose_source(assess *a, rp_error *err);
-void assess_flag_source(assess *a);
-/* "sources" of result.json. */
-rp_json *assess_sources_json(const assess *a);
 /* Measures, compares and classifies. */
 rp_status assess_measure(assess *a, rp_error *err);
 

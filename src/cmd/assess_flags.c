@@ -181,12 +181,22 @@ static void flag_registration(assess *a)
                         r->reason);
 }
 
+/* Whose contour it is, and whether the other one speaks of another lesion. */
+static void flag_source(assess *a)
+{
+    const char *key;
+    char text[400];
+    if (cmd_source_remark(&a->sources, &a->guard, &key, text)) assess_flag_add(a, key, "%s", text);
+    if (cmd_disagreement_remark(&a->sources, a->baseline.lesion.longest_diameter_mm, &key, text))
+        assess_flag_add(a, key, "%s", text);
+}
+
 void assess_flag_findings(assess *a)
 {
     flag_intensities(a);
     flag_registration(a);
     flag_doubts(a);
-    assess_flag_source(a);
+    flag_source(a);
     if (a->followup.lesion.voxels == 0)
         assess_flag_add(a, "no_tumour_found",
                         "No tumour was found on the follow-up. This is a failure to segment, not a "

@@ -2,8 +2,7 @@
 #include "assess.h"
 #include "lesion.h"
 
-static rp_status measure_one(const assess *a, const rp_mask *mask, assess_measured *out,
-                             rp_error *err)
+static rp_status measure_one(const assess *a, const rp_mask *mask, cmd_measured *out, rp_error *err)
 {
     return cmd_measure_lesion(&a->settings, mask, &out->lesion, &out->components, err);
 }

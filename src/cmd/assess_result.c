@@ -13,7 +13,7 @@ static void readable_date(const char *dicom, char text[16])
 
 /* ---- what was found ---------------------------------------------------------------------- */
 
-static rp_json *visit_json(const assess *a, const assess_measured *measured, const cmd_ct *ct)
+static rp_json *visit_json(const assess *a, const cmd_measured *measured, const cmd_ct *ct)
 {
     rp_json *json = cmd_lesion_json(&measured->lesion, &ct->series);
     char date[16];
@@ -266,7 +266,7 @@ rp_json *assess_result_json(const assess *a)
     rp_json_set(json, "plausibility", cmd_doubts_json(&a->doubts, &a->settings));
     rp_json_set(json, "place", cmd_place_json(&a->place, &a->prediction));
     rp_json_set_string(json, "contour_source", rp_guard_source_name(a->guard.source));
-    rp_json_set(json, "sources", assess_sources_json(a));
+    rp_json_set(json, "sources", cmd_sources_json(&a->sources, a->has_truth));
     set_guard(json, a);
     rp_json_set(json, "carry_forward", carry_forward_json(a));
     set_scores(json, a);
@@ -294,7 +294,7 @@ static void print_visit(const char *name, const rp_lesion *lesion, bool accepted
 /* Which contour it is, and what the other one would measure. */
 static void print_source(const assess *a)
 {
-    const assess_sources *s = &a->sources;
+    const cmd_sources *s = &a->sources;
     const rp_guard_source other =
         a->guard.source == RP_GUARD_MODEL ? RP_GUARD_REGISTERED : RP_GUARD_MODEL;
     if (a->followup.lesion.voxels == 0) return;

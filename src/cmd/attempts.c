@@ -21,10 +21,11 @@ bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *setti
            memcmp(region.voxels, settings->adapt.region.voxels, sizeof region.voxels) == 0;
 }
 
-rp_status cmd_attempts_begin(const cmd_settings *settings, rp_model *model, const rp_image *image,
-                             const rp_mask *contour, rp_error *err)
+rp_status cmd_attempts_begin(const cmd_attempts_input *in, rp_error *err)
 {
-    return rp_remember(model, image, contour, &settings->adapt, err);
+    const rp_adapt_options *how = &in->settings->adapt;
+    if (in->settings->attempts) return rp_remember(in->model, in->image, in->contour, how, err);
+    return rp_adapt(in->model, in->image, in->contour, how, in->progress, in->curve, err);
 }
 
 /* What one way came to. */
@@ -80,7 +81,7 @@ static void take(const cmd_attempts_input *in, attempt *one)
     one->curve = old.curve;
 }
 
-rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err)
+static rp_status try_second(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err)
 {
     rp_error why = {0};
     const double reached = in->guard->on ? in->guard->by[RP_GUARD_MODEL].mean_dice : NAN;
@@ -104,9 +105,23 @@ rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp
     return status;
 }
 
+rp_status cmd_attempts_finish(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err)
+{
+    *made = (cmd_attempts_made){0};
+    const rp_status status = cmd_guard_try(in->settings, in->model, in->image, in->contour,
+                                           in->progress, in->guard, err);
+    return status || !in->settings->attempts ? status : try_second(in, made, err);
+}
+
+static const char *const ways[] = {"start", "adapted"};
+
+const char *cmd_attempts_way(const cmd_attempts_made *made)
+{
+    return made->count ? ways[made->chosen] : "given";
+}
+
 rp_json *cmd_attempts_json(const cmd_attempts_made *made)
 {
-    static const char *const ways[] = {"start", "adapted"};
     rp_json *list = rp_json_array();
     for (int i = 0; i < made->count; i++) {
         rp_json *one = rp_json_object();

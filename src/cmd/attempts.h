@@ -13,7 +13,9 @@
  * or whole images. */
 bool cmd_attempts_wanted(const cmd_learning *learning, const cmd_settings *settings);
 
-/* The start as it is, and its guard; replaced by the adapted one where that is better. */
+/* What is made: the start as it is, and its guard; replaced by the adapted one where that is
+ * better.
+ */
 typedef struct cmd_attempts_input {
     cmd_settings *settings;
     rp_model *model;
@@ -25,16 +27,20 @@ typedef struct cmd_attempts_input {
 } cmd_attempts_input;
 
 typedef struct cmd_attempts_made {
-    int count, chosen;   /* 0: the start as it is; 1: adapted */
+    int count, chosen;   /* 0: the start as it is; 1: adapted. None where the way was given */
     double mean_dice[2]; /* on the guard's trials */
 } cmd_attempts_made;
 
-/* The start as it is, with the baseline to look at. */
-rp_status cmd_attempts_begin(const cmd_settings *settings, rp_model *model, const rp_image *image,
-                             const rp_mask *contour, rp_error *err);
-/* After the start's guard; without one nothing can be judged, and the start stays. An adaptation
- * that does not fit into the memory is left out, with a warning. */
-rp_status cmd_attempts(const cmd_attempts_input *in, cmd_attempts_made *made, rp_error *err);
+/* The start as it is, with the baseline to look at, where settings->attempts asks for both ways;
+ * else the adaptation that was chosen. */
+rp_status cmd_attempts_begin(const cmd_attempts_input *input, rp_error *err);
+/* After it the guard, and the adaptation of the start where that is wanted; without a guard nothing
+ * can be judged, and the start stays. An adaptation that does not fit into the memory is left out,
+ * with a warning. */
+rp_status cmd_attempts_finish(const cmd_attempts_input *input, cmd_attempts_made *made,
+                              rp_error *err);
+/* "start", "adapted"; "given" where the user chose the way. */
+const char *cmd_attempts_way(const cmd_attempts_made *made);
 /* "attempts" of result.json. */
 rp_json *cmd_attempts_json(const cmd_attempts_made *made);
 

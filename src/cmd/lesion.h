@@ -4,6 +4,12 @@
 
 #include "cmd.h"
 
+/* One lesion as measured: its largest component, unless all components are to count. */
+typedef struct cmd_measured {
+    rp_lesion lesion;
+    int32_t components;
+} cmd_measured;
+
 /* Alike at every visit: the largest component, as prediction delivers it, unless all components are
  * to count. components: how many there were. */
 rp_status cmd_measure_lesion(const cmd_settings *settings, const rp_mask *mask, rp_lesion *lesion,
