@@ -61,6 +61,9 @@ typedef struct rp_case {
     rp_lesion manual[2]; /**< baseline, follow-up */
     rp_response_result manual_response;
     rp_case_score score[RP_SOURCE_COUNT];
+    char way[16];            /**< to the patient model: "start", "adapted", "given"; "" not known */
+    char contour_source[24]; /**< what drew RP_SOURCE_IDOL_POST, "patient model" or "registered
+                                contour"; "" not known */
     rp_case_interval interval; /**< of RP_SOURCE_IDOL_POST */
     rp_case_failure *failures;
     size_t failure_count;

@@ -36,7 +36,8 @@ static const struct argp_option options[] = {
     {"manifest", KEY_MANIFEST, "FILE.csv", 0, "The cohort: one row for each patient and visit", 0},
     {"split", KEY_SPLIT, "NAME", 0, "Whom to evaluate (default: validation)", 0},
     {"model", KEY_MODEL, "FILE|DIR", 0,
-     "The general model, or the folder of its training (default: none, adaptation starts fresh)",
+     "The general model, or the folder of its training; 'start': the one that comes with the "
+     "program; 'none': fresh weights (default: start, adapted where the guard finds it wanting)",
      0},
     {"out", KEY_OUT, "DIR", 0, "Where results go; finished patients found there are kept", 0},
     {"config", KEY_CONFIG, "FILE.yaml", 0, "Settings; the command line wins over the file", 0},
@@ -44,7 +45,8 @@ static const struct argp_option options[] = {
      "How to adapt: on a box round the lesion, or as in the study (default: quick)", 0},
     {"region", KEY_REGION, "box|whole", 0, "Adapt to a box round the lesion, or to whole images",
      0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs of each adaptation (default: 120; study: 350)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0,
+     "Epochs of each adaptation (default: 30 from the start, else 120; study: 350)", 0},
     {"copies", KEY_COPIES, "N", 0, "Perturbed copies that make an epoch", 0},
     {"crop", KEY_CROP, "ZxYxX", 0,
      "Extent of a copy in voxels of the working grid; of whole images", 0},
@@ -121,7 +123,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         a->split = argument;
         return 0;
     case KEY_MODEL:
-        a->model = argument;
+        a->start = strcmp(argument, "start") == 0;
+        a->fresh = strcmp(argument, "none") == 0;
+        a->model = a->start || a->fresh ? NULL : argument;
         return 0;
     case KEY_OUT:
         a->out = argument;
@@ -174,7 +178,10 @@ static const struct argp parser = {
 static rp_status take_settings(evaluate_run *run, rp_error *err)
 {
     const evaluate_arguments *a = run->arguments;
-    const cmd_learning learning = {.config = a->config,
+    run->learning = (cmd_learning){.model = a->model,
+                                   .start = a->start,
+                                   .fresh = a->fresh,
+                                   .config = a->config,
                                    .epochs = a->epochs,
                                    .copies = a->copies,
                                    .crop = {a->crop[0], a->crop[1], a->crop[2]},
@@ -184,10 +191,10 @@ static rp_status take_settings(evaluate_run *run, rp_error *err)
                                    .whole = a->whole,
                                    .seed = a->seed,
                                    .has_seed = a->has_seed};
-    const rp_status status = cmd_learning_settings(&learning, &run->settings, err);
+    const rp_status status = cmd_learning_settings(&run->learning, &run->settings, err);
     cmd_accept_apply(&a->accept, &run->settings);
     cmd_guard_apply(&a->guard, &run->settings);
-    run->settings.guard.compare = false; /* here the contours are compared on true follow-ups */
+    run->settings.attempts = cmd_attempts_wanted(&run->learning, &run->settings);
     run->settings.adapt.memory_bytes = cmd_memory_budget(&a->common);
     run->settings.predict.memory_bytes = run->settings.adapt.memory_bytes;
     run->evaluation.seed = run->settings.adapt.seed;
@@ -198,7 +205,6 @@ static rp_status take_settings(evaluate_run *run, rp_error *err)
 static rp_status find_model(evaluate_run *run, rp_error *err)
 {
     const char *given = run->arguments->model;
-    rp_model model;
     if (!given) return RP_OK;
     run->model_path =
         rp_path_is_directory(given) ? rp_path_join(given, "best.safetensors") : rp_strdup(given);
@@ -206,13 +212,21 @@ static rp_status find_model(evaluate_run *run, rp_error *err)
         rp_free(run->model_path);
         run->model_path = rp_path_join(given, "model.safetensors");
     }
-    if (!run->model_path) return rp_fail(err, RP_ERR_MEMORY, "out of memory");
-    rp_status status = rp_model_read(run->model_path, &model, err);
+    run->learning.model = run->model_path;
+    return run->model_path ? RP_OK : rp_fail(err, RP_ERR_MEMORY, "out of memory");
+}
+
+/* The settings take what the model to begin with says, so that results are known by it. */
+static rp_status take_model(evaluate_run *run, rp_error *err)
+{
+    rp_model model;
+    rp_status status = find_model(run, err);
+    if (!status) status = cmd_learning_model(&run->learning, "", &run->settings, &model, err);
     if (status) return status;
-    run->settings.network = *rp_fcd_config_of(model.net);
-    run->settings.preprocessing = model.preprocessing;
     memcpy(run->model_sha256, model.sha256, sizeof run->model_sha256);
     rp_model_release(&model);
+    /* A way that was chosen is evaluated as it is, contours compared on true follow-ups alone. */
+    run->settings.guard.compare &= run->settings.attempts;
     return RP_OK;
 }
 
@@ -425,7 +439,7 @@ static rp_status perform(evaluate_run *run, rp_error *err)
     const evaluate_arguments *a = run->arguments;
     rp_status status = cmd_common_apply(&a->common, err);
     if (!status) status = take_settings(run, err);
-    if (!status) status = find_model(run, err);
+    if (!status) status = take_model(run, err);
     /* A process for one patient works in the folder that its parent holds. */
     if (!status)
         status = a->only ? rp_directory_create(a->out, err) : cmd_prepare_folder(a->out, err);

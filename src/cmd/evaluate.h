@@ -2,9 +2,9 @@
 #ifndef REPRISE_CMD_EVALUATE_H
 #define REPRISE_CMD_EVALUATE_H
 
+#include "attempts.h"
 #include "cohort.h"
 #include "doubt.h"
-#include "learning.h"
 #include "reprise/evaluation.h"
 
 typedef enum evaluate_registration {
@@ -18,6 +18,7 @@ typedef struct evaluate_arguments {
     cmd_accept accept;
     cmd_guard_choice guard;
     const char *manifest, *split, *model, *out, *config;
+    bool start, fresh;        /* --model start, --model none */
     const char *only;         /* --case: this patient alone, for a process of its own */
     int epochs, copies, jobs; /* 0: not given */
     int crop[3];
@@ -41,13 +42,14 @@ typedef struct evaluate_patient {
 
 typedef struct evaluate_run {
     const evaluate_arguments *arguments;
+    cmd_learning learning;
     cmd_settings settings;
     rp_cohort cohort;
     evaluate_patient *patients;
     size_t patient_count;
-    char *model_path; /* of the general model; NULL: none */
-    char model_sha256[RP_SHA256_HEX];
-    char registers[64]; /* "own", elastix and its version, or "none" */
+    char *model_path;                 /* of the general model; NULL: none */
+    char model_sha256[RP_SHA256_HEX]; /* of it or of the start; "": fresh weights */
+    char registers[64];               /* "own", elastix and its version, or "none" */
     rp_evaluation evaluation;
     size_t *patient_of_case; /* index into patients of each case */
     double started;
@@ -57,6 +59,8 @@ typedef struct evaluate_run {
  * RP_ERR_REFUSED: what is there belongs to other inputs, settings or models. */
 rp_status evaluate_case(const evaluate_run *run, const evaluate_patient *patient, rp_case *out,
                         rp_error *err);
+/* What all cases have in common, and their results depend on. */
+rp_json *evaluate_settings_json(const evaluate_run *run);
 /* Every mask that a case has, under its file name: "idol_post.nii.gz". rp_alloc'd. */
 char *evaluate_mask_path(const evaluate_patient *patient, rp_source source);
 

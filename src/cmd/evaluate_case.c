@@ -1,10 +1,10 @@
 /* One patient of an evaluation: every source's contour on its visit, scored, kept on disk. */
 #include "evaluate.h"
-#include "registered.h"
-#include "lesion.h"
 #include "origin.h"
+#include "registered.h"
 #include "reprise/dicom_patient.h"
 #include "reprise/kernels.h"
+#include "source.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,6 +23,8 @@ typedef struct work {
     char part[PARTS][RP_SHA256_HEX]; /* what the results depend on */
     rp_adapt_curve curve;
     cmd_guarded guard;
+    cmd_attempts_made attempts;
+    cmd_sources sources;
     rp_stage stage;
     char *checkpoint;
 } work;
@@ -39,6 +41,7 @@ static void release(work *w)
         cmd_ct_release(&w->ct[v]);
     }
     rp_adapt_curve_release(&w->curve);
+    cmd_sources_release(&w->sources);
     rp_stage_release(&w->stage);
     rp_free(w->checkpoint);
 }
@@ -60,13 +63,20 @@ static void hash_mask(const rp_mask *mask, char hash[RP_SHA256_HEX])
     rp_sha256(mask->data, rp_grid_voxels(&mask->grid), hash);
 }
 
+rp_json *evaluate_settings_json(const evaluate_run *run)
+{
+    rp_json *json = cmd_settings_json(&run->settings);
+    rp_json_set_bool(json, "attempts", run->settings.attempts);
+    return json;
+}
+
 static rp_status make_parts(work *w, rp_error *err)
 {
     static const char *const names[PARTS] = {
         "baseline image",    "baseline contour", "follow-up image",
         "follow-up contour", "general model",    "settings",
         "program",           "instruction set",  "registration"};
-    rp_json *settings = cmd_settings_json(&w->run->settings), *accepted = rp_json_array();
+    rp_json *settings = evaluate_settings_json(w->run), *accepted = rp_json_array();
     cmd_doubts_overrides(&w->run->arguments->accept, accepted);
     rp_json_set(settings, "accepted", accepted);
     RP_AUTOFREE char *text = rp_json_text(settings);
@@ -110,7 +120,7 @@ static rp_status refuse_part(const work *w, const char *path, const rp_json *jso
     char differing[400] = "";
     const rp_json *settings = rp_json_get(json, "settings");
     if (part == PART_SETTINGS && settings) {
-        rp_json *mine = cmd_settings_json(&w->run->settings);
+        rp_json *mine = evaluate_settings_json(w->run);
         name_differing(settings, mine, "", differing, sizeof differing);
         rp_json_destroy(mine);
     }
@@ -157,7 +167,9 @@ static rp_status write_finished(work *w, rp_error *err)
     rp_json_set_numbers(curve, "loss", w->curve.loss, w->curve.epochs);
     rp_json_set_numbers(curve, "dice", w->curve.dice, w->curve.epochs);
     rp_json_set(json, "depends_on", parts);
-    rp_json_set(json, "settings", cmd_settings_json(&w->run->settings));
+    if (w->attempts.count) rp_json_set(curve, "attempts", cmd_attempts_json(&w->attempts));
+    if (w->guard.trials.compared) rp_json_set(json, "sources", cmd_sources_json(&w->sources, true));
+    rp_json_set(json, "settings", evaluate_settings_json(w->run));
     rp_json_set(json, "adaptation", curve);
     rp_json_set(json, "case", rp_case_json(w->one, w->run->cohort.clinical_count));
     const rp_status status = rp_json_write(path, json, err);
@@ -260,15 +272,19 @@ static rp_status ask_guard(work *w, rp_error *err)
     return status;
 }
 
-/* How the place was found, and that a box grew. */
+/* Whose contour it is, how the place was found, and that a box grew. */
 static rp_status remark(work *w, const cmd_place *place, const rp_prediction *found, rp_error *err)
 {
-    const char *key[2];
-    char text[2][400];
-    const bool odd[2] = {cmd_place_remark(place, &key[0], text[0]),
-                         cmd_box_remark(found, &key[1], text[1])};
+    const double baseline_mm = w->one->manual[0].longest_diameter_mm;
+    const bool by_model = w->guard.source == RP_GUARD_MODEL;
+    const char *key[4];
+    char text[4][400];
+    const bool odd[4] = {cmd_source_remark(&w->sources, &w->guard, &key[0], text[0]),
+                         cmd_disagreement_remark(&w->sources, baseline_mm, &key[1], text[1]),
+                         cmd_place_remark(place, &key[2], text[2]),
+                         by_model && cmd_box_remark(found, &key[3], text[3])};
     rp_status status = RP_OK;
-    for (int i = 0; i < 2 && !status; i++) {
+    for (int i = 0; i < 4 && !status; i++) {
         if (!odd[i]) continue;
         RP_AUTOFREE char *both = rp_format("%s: %s", key[i], text[i]);
         status = both ? rp_case_add_failure(w->one, "to check", both, err)
@@ -277,8 +293,44 @@ static rp_status remark(work *w, const cmd_place *place, const rp_prediction *fo
     return status;
 }
 
+static rp_status choose_source(work *w, const cmd_place *place, rp_prediction *found, rp_error *err)
+{
+    const cmd_source_input input = {.settings = &w->run->settings,
+                                    .baseline = &w->ct[0].series.image,
+                                    .followup = &w->ct[1].series.image,
+                                    .contour = &w->contour[0].mask,
+                                    .truth = &w->contour[1].mask,
+                                    .place = place,
+                                    .progress = progress_of(w)};
+    const rp_status status = cmd_source_choose(&input, &w->guard, found, &w->sources, err);
+    rp_case *one = w->one;
+    snprintf(one->way, sizeof one->way, "%s", cmd_attempts_way(&w->attempts));
+    snprintf(one->contour_source, sizeof one->contour_source, "%s",
+             rp_guard_source_name(w->guard.source));
+    return status;
+}
+
 /* What the baseline contour tells about the lesion's place is known to the patient model's user, so
  * it chooses among components; the general model has its largest. */
+static rp_status contour_followup(work *w, rp_model *model, const cmd_place *place, double started,
+                                  rp_error *err)
+{
+    rp_predict_options how = w->run->settings.predict;
+    rp_prediction found = {0};
+    cmd_place_apply(place, &how);
+    rp_status status = rp_predict(model, &w->ct[1].series.image, &how, progress_of(w), &found, err);
+    if (!status) status = choose_source(w, place, &found, err);
+    if (!status) status = score(w, RP_SOURCE_IDOL_POST, &found.mask, started, err);
+    if (!status)
+        status = cmd_self_dice(model, &w->ct[0].series.image, &w->contour[0].mask,
+                               &w->run->settings, progress_of(w), err);
+    if (!status) status = ask_guard(w, err);
+    if (!status) status = doubt(w, model, place, &found, err);
+    if (!status) status = remark(w, place, &found, err);
+    rp_prediction_release(&found);
+    return status;
+}
+
 static rp_status predict_adapted(work *w, rp_model *model, double started, rp_error *err)
 {
     const cmd_settings *settings = &w->run->settings;
@@ -287,22 +339,11 @@ static rp_status predict_adapted(work *w, rp_model *model, double started, rp_er
                                        .contour = &w->contour[0].mask,
                                        .as_stored = settings->recipe == RP_RECIPE_STUDY &&
                                                     settings->adapt.region.whole};
-    rp_predict_options how = settings->predict;
-    rp_prediction found = {0};
     cmd_place place;
     rp_status status = cmd_place_find(&request, &place, err);
     if (status) return status;
-    cmd_place_apply(&place, &how);
-    status = rp_predict(model, &w->ct[1].series.image, &how, progress_of(w), &found, err);
-    if (!status) status = score(w, RP_SOURCE_IDOL_POST, &found.mask, started, err);
-    if (!status)
-        status = cmd_self_dice(model, &w->ct[0].series.image, &w->contour[0].mask,
-                               &w->run->settings, progress_of(w), err);
-    if (!status) status = ask_guard(w, err);
-    if (!status) status = doubt(w, model, &place, &found, err);
-    if (!status) status = remark(w, &place, &found, err);
+    status = contour_followup(w, model, &place, started, err);
     cmd_place_release(&place);
-    rp_prediction_release(&found);
     return status;
 }
 
@@ -322,22 +363,22 @@ static rp_status run_general(work *w, rp_error *err)
 
 static rp_status run_idol(work *w, rp_error *err)
 {
-    const evaluate_run *run = w->run;
-    rp_adapt_options how = run->settings.adapt;
+    cmd_settings settings = w->run->settings;
     rp_model model;
     const double started = rp_seconds();
-    how.checkpoint_path = w->checkpoint;
-    how.resume = true;
-    rp_status status = run->model_path
-                           ? rp_model_read(run->model_path, &model, err)
-                           : rp_model_create(&run->settings.network, &run->settings.preprocessing,
-                                             how.seed, &model, err);
+    settings.adapt.checkpoint_path = w->checkpoint;
+    settings.adapt.resume = true;
+    rp_status status = cmd_learning_model(&w->run->learning, w->one->label, &settings, &model, err);
     if (status) return status;
-    status = rp_adapt(&model, &w->ct[0].series.image, &w->contour[0].mask, &how, progress_of(w),
-                      &w->curve, err);
-    if (!status)
-        status = cmd_guard_try(&run->settings, &model, &w->ct[0].series.image, &w->contour[0].mask,
-                               progress_of(w), &w->guard, err);
+    const cmd_attempts_input way = {.settings = &settings,
+                                    .model = &model,
+                                    .curve = &w->curve,
+                                    .guard = &w->guard,
+                                    .image = &w->ct[0].series.image,
+                                    .contour = &w->contour[0].mask,
+                                    .progress = progress_of(w)};
+    status = cmd_attempts_begin(&way, err);
+    if (!status) status = cmd_attempts_finish(&way, &w->attempts, err);
     if (!status) status = predict_adapted(w, &model, started, err);
     rp_model_release(&model);
     return status;

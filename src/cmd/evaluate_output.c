@@ -46,9 +46,10 @@ static rp_json *record_json(const evaluate_run *run, rp_json *summary)
     rp_json_set(json, "cases", cases);
     rp_json_set(json, "failed", failed_json(run));
     rp_json_set(json, "manifest", manifest);
-    rp_json_set_string(json, "general_model_sha256", run->model_path ? run->model_sha256 : NULL);
+    rp_json_set_string(json, "general_model_sha256",
+                       run->model_sha256[0] ? run->model_sha256 : NULL);
     rp_json_set_string(json, "registration", run->registers);
-    rp_json_set(json, "settings", cmd_settings_json(&run->settings));
+    rp_json_set(json, "settings", evaluate_settings_json(run));
     rp_json_set_number(timing, "seconds_of_this_run", rp_seconds() - run->started);
     rp_json_set(json, "timing", timing);
     rp_json_set(json, "provenance", cmd_provenance_json(a->argc, a->argv));

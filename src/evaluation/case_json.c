@@ -99,6 +99,9 @@ static const field interval_fields[] = {NUMBER_OF(rp_case_interval, low80_mm),
                                         NUMBER_OF(rp_case_interval, p_pd),
                                         {0}};
 
+static const field origin_fields[] = {
+    WORDS_OF(rp_case, way), WORDS_OF(rp_case, contour_source), {0}};
+
 static const field failure_fields[] = {
     WORDS_OF(rp_case_failure, kind), WORDS_OF(rp_case_failure, text), {0}};
 
@@ -173,6 +176,7 @@ rp_json *rp_case_json(const rp_case *one, size_t clinical_count)
     rp_json_set(json, "manual", manual);
     rp_json_set(json, "manual_response", response_json(&one->manual_response));
     rp_json_set(json, "scores", scores);
+    if (one->way[0]) set_fields(json, origin_fields, one);
     if (one->interval.given)
         rp_json_set(json, "interval", object_of(interval_fields, &one->interval));
     rp_json_set(json, "failures", failures);
@@ -314,6 +318,7 @@ static void get_figures(reading *r, const rp_json *json, rp_case *one)
         const rp_json *score = rp_json_get(scores, rp_source_key((rp_source)s));
         if (score) get_score(r, score, &one->score[s]);
     }
+    if (rp_json_get(json, "way")) get_fields(r, json, origin_fields, one);
     one->interval.given = rp_json_get(json, "interval") != NULL;
     if (one->interval.given && !r->missing)
         get_object(r, json, "interval", interval_fields, &one->interval);

@@ -152,6 +152,8 @@ static void case_row(table *t, const rp_case *one, rp_source s)
     words(t, rp_source_visit(s) ? rp_response_code(score->response.response) : "");
     words(t, !rp_source_visit(s) ? "" : score->response.is_borderline ? "yes" : "no");
     interval_cells(t, &one->interval, s == RP_SOURCE_IDOL_POST);
+    words(t, s == RP_SOURCE_IDOL_POST ? one->way : "");
+    words(t, s == RP_SOURCE_IDOL_POST ? one->contour_source : "");
     end_row(t);
 }
 
@@ -177,7 +179,9 @@ static rp_status write_cases(const rp_evaluation *e, const rp_json *summary, con
                                        "p_cr",
                                        "p_pr",
                                        "p_sd",
-                                       "p_pd"};
+                                       "p_pd",
+                                       "way",
+                                       "contour_source"};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++) words(&t, first[i]);
     for (const rp_measure_of_case *m = rp_case_measures; m->key; m++) words(&t, m->key);
     for (size_t i = 0; i < sizeof last / sizeof *last; i++) words(&t, last[i]);

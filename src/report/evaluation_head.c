@@ -206,7 +206,8 @@ void rp_evaluation_add_head(rp_document *document, const rp_evaluation_view *vie
     rp_evaluation_add_forest(document, view);
     rp_document_words(
         document, RP_TONE_NOTE,
-        "FCD: the general model. IDOL: that model adapted to the patient's baseline. "
+        "FCD: the general model. IDOL: the patient's model, made with the baseline, "
+        "or what its trials preferred to it. "
         "Carry-forward: the baseline contour copied unchanged. Registration: the baseline "
         "contour moved by image registration. An adapted model that is not above "
         "carry-forward has learnt nothing; one that is not above registration is not "

@@ -77,6 +77,8 @@ void rp_evaluation_add_table1(rp_document *document, const rp_evaluation_view *v
 void rp_evaluation_add_table2(rp_document *document, const rp_evaluation_view *view, int group);
 void rp_evaluation_add_table3(rp_document *document, const rp_evaluation_view *view);
 void rp_evaluation_add_table4(rp_document *document, const rp_evaluation_view *view);
+/** How each case's contour by IDOL came about; nothing where no case says it. */
+void rp_evaluation_add_ways(rp_document *document, const rp_evaluation_view *view);
 void rp_evaluation_add_distances(rp_document *document, const rp_evaluation_view *view);
 void rp_evaluation_add_comparisons(rp_document *document, const rp_evaluation_view *view);
 void rp_evaluation_add_response(rp_document *document, const rp_evaluation_view *view);

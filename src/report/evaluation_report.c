@@ -13,6 +13,7 @@ static void compose(rp_document *document, const void *context)
         rp_evaluation_add_dice(document, view);
         rp_evaluation_add_table3(document, view);
         rp_evaluation_add_comparisons(document, view);
+        rp_evaluation_add_ways(document, view);
         if (view->group[RP_RECIST].count) rp_evaluation_add_table2(document, view, RP_RECIST);
         rp_document_section(document, "Diameter and response");
         rp_evaluation_add_waterfall(document, view);

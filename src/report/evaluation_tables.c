@@ -2,6 +2,7 @@
 #include "evaluation_parts.h"
 
 #include <math.h>
+#include <string.h>
 
 /* In the study's order, then the comparators that it lacks. */
 static const rp_source columns[] = {RP_SOURCE_GENERAL_PRE, RP_SOURCE_GENERAL_POST,
@@ -192,4 +193,42 @@ void rp_evaluation_add_table4(rp_document *document, const rp_evaluation_view *v
     if (!group->count) return;
     add_table4a(document, group);
     add_table4b(document, group);
+}
+
+/* ---- ways to the contour ------------------------------------------------------------------ */
+
+static const char *words_of_way(const char *way)
+{
+    static const char *const words[][2] = {{"start", "the start, with the baseline to look at"},
+                                           {"adapted", "the start, adapted to the baseline"},
+                                           {"given", "adapted as the settings say"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(way, words[i][0]) == 0) return words[i][1];
+    return way;
+}
+
+void rp_evaluation_add_ways(rp_document *document, const rp_evaluation_view *view)
+{
+    const rp_evaluation *evaluation = view->evaluation;
+    rp_table table;
+    size_t known = 0;
+    for (size_t i = 0; i < evaluation->case_count; i++)
+        known += evaluation->cases[i].way[0] != '\0';
+    if (!known) return;
+    rp_table_start(&table, "How each contour by IDOL came about", "lllr");
+    table.note = "Way and contour are chosen by trials on simulated follow-ups of the baseline, "
+                 "before the follow-up is looked at.";
+    rp_table_text(&table, 0, "Case");
+    rp_table_text(&table, 0, "Patient model");
+    rp_table_text(&table, 0, "Contour of");
+    rp_table_text(&table, 0, "Dice");
+    rp_table_end_head(&table);
+    for (size_t i = 0; i < evaluation->case_count; i++) {
+        const rp_case *one = &evaluation->cases[i];
+        rp_table_text(&table, 0, one->patient);
+        rp_table_text(&table, 0, words_of_way(one->way));
+        rp_table_text(&table, 0, one->contour_source);
+        rp_table_number(&table, 0, rp_case_dice(one, RP_SOURCE_IDOL_POST), 2, false);
+    }
+    rp_document_table(document, &table);
 }

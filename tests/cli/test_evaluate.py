@@ -1,5 +1,6 @@
 """`reprise evaluate` as its users run it: a small cohort evaluated at once, side by side, and interrupted,
 with the same outcome; what was evaluated differently is refused; bad cases are listed."""
+import csv
 import json
 import os
 import shlex
@@ -273,6 +274,94 @@ def registered(checks, cohort, root, name):
     checks.report(f"registration: {name}", faults)
 
 
+WAYS = "guard:\n  trials: 3\npredict:\n  threshold: 0.999\n"  # so high that the network's contour is the worse one
+
+
+def first_only(rows):
+    del rows[2:]
+
+
+def only_case(out):
+    with open(os.path.join(out, "cases", "p0", "case.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def assessed(cohort, out, *options):
+    """What `assess` answers on the first patient."""
+    before, after = cohort.path("p0-baseline"), cohort.path("p0-followup")
+    done = h.run("assess", f"--baseline={before}.nii", f"--contour={before}-mask.nii", f"--followup={after}.nii",
+                 f"--truth={after}-mask.nii", f"--out={out}", *options)
+    with open(os.path.join(out, "result.json"), encoding="utf-8") as file:
+        return done.faults, json.load(file)
+
+
+def same_answer(case, result):
+    """Way, source and figures of a case against those of the assessment."""
+    score, adaptation = case["case"]["scores"]["idol_post"], result["adaptation"]
+    way = [a["way"] for a in adaptation["attempts"] if a["chosen"]]
+    pairs = {"way": (case["case"]["way"], *way), "attempts": (case["adaptation"]["attempts"], adaptation["attempts"]),
+             "source": (case["case"]["contour_source"], result["contour_source"]),
+             "Dice": (round(score["overlap"]["dice"], 9), round(result["dice"], 9)),
+             "loss": (case["adaptation"]["loss"], adaptation["loss"]),
+             "diameter": (score["lesion"]["longest_diameter_mm"], result["followup"]["longest_diameter_mm"])}
+    return [f"{name}: {pair}" for name, pair in pairs.items() if pair[0] != pair[-1] or len(pair) != 2]
+
+
+def named(out, case):
+    """Way and source stand in the table and the report."""
+    with open(os.path.join(out, "tables", "cases.csv"), newline="", encoding="utf-8") as file:
+        told = {row["source"]: (row["way"], row["contour_source"]) for row in csv.DictReader(file)}
+    with open(os.path.join(out, "evaluation.html"), encoding="utf-8") as file:
+        page = file.read()
+    wanted = {"idol_post": (case["way"], case["contour_source"]), "carry_post": ("", "")}
+    faults = [] if told == wanted else [f"cases.csv names {told}"]
+    cell = f'<td class="l">{case["contour_source"]}</td>'
+    return faults + ([] if cell in page and "How each contour" in page else ["the report names no source"])
+
+
+def other_start(root):
+    """The program with a start of its own: one weight differs."""
+    places = [os.path.join(root, "installed", *names) for names in (("bin",), ("share", "reprise", "models"))]
+    for place in places:
+        os.makedirs(place)
+    shipped = os.path.join(os.path.dirname(h.REPRISE), "..", "..", "models", "quick-start.safetensors")
+    with open(shipped, "rb") as file:
+        data = bytearray(file.read())
+    data[-2] ^= 1
+    h.write(os.path.join(places[1], "quick-start.safetensors"), bytes(data))
+    return shutil.copy(h.REPRISE, places[0])
+
+
+def ways(checks, cohort, root):
+    """By default what `assess` answers is scored, and named; what was evaluated by another way is refused."""
+    out = os.path.join(root, "ways")
+    options = [f"--config={h.write(cohort.path('ways.yaml'), WAYS.encode())}", "--seed=3", "--memory=2G"]
+    command = ["evaluate", f"--manifest={cohort.manifest('ways.csv', first_only)}", "--registration=none", *options]
+    done = h.run(*command, f"--out={out}")
+    faults, result = assessed(cohort, os.path.join(root, "assessed"), *options)
+    case = only_case(out)
+    faults += done.faults + same_answer(case, result) + named(out, case["case"])
+    if case["case"]["contour_source"] != "registered contour" or \
+            not any("registered_contour" in f["text"] for f in case["case"]["failures"]):
+        faults.append(f"source {case['case']['contour_source']}, failures {case['case']['failures']}")
+    checks.report("what assess answers", faults)
+
+    unjudged = os.path.join(root, "unjudged")
+    done = h.run(*command, f"--out={unjudged}", "--guard=off")
+    faults, result = assessed(cohort, os.path.join(root, "assessed-unjudged"), *options, "--guard=off")
+    case = only_case(unjudged)["case"]
+    faults += done.faults + same_answer(only_case(unjudged), result) + named(unjudged, case)
+    faults += [] if (case["way"], case["contour_source"]) == ("start", "patient model") else [str(case["way"])]
+    checks.report("without a guard", faults)
+
+    command.append(f"--out={out}")
+    refused(checks, "the start without the other way", [*command, "--model=start"], 3, "another settings", "attempts")
+    refused(checks, "no guard", [*command, "--guard=off"], 3, "another settings", "guard.trials")
+    refused(checks, "fresh weights", [*command, "--model=none"], 3, "another general model")
+    done = h.judge(subprocess.run([other_start(root), *command], capture_output=True, timeout=h.SECONDS, check=False))
+    checks.report("another start", [] if done.returncode == 3 and "another general model" in done.stderr else [done.stderr])
+
+
 def doubted(checks, cohort, root):
     """A failed adaptation is counted as NE, with its reasons; accepted, by what it measures."""
     def only_first(rows):
@@ -310,6 +399,8 @@ def main():
         refusals(checks, cohort, root)
         registration(checks, cohort, root)
         doubted(checks, cohort, root)
+        if not h.SHORT:  # adaptations of full length; the release build runs them
+            ways(checks, cohort, root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return checks.finish()

@@ -189,6 +189,8 @@ static void fill_case(rp_case *one)
     fill_response(&one->manual_response, RP_PD);
     fill_score(&one->score[RP_SOURCE_GENERAL_PRE]);
     fill_score(&one->score[RP_SOURCE_IDOL_POST]);
+    strcpy(one->way, "adapted");
+    strcpy(one->contour_source, "registered contour");
     one->interval = (rp_case_interval){.given = true,
                                        .low80_mm = 40.5,
                                        .high80_mm = 1.0 / 3.0,
@@ -228,6 +230,8 @@ static void test_round_trip(void **state)
     assert_memory_equal(&before.manual_response, &after.manual_response,
                         sizeof before.manual_response);
     assert_memory_equal(before.score, after.score, sizeof before.score);
+    assert_string_equal(after.way, "adapted");
+    assert_string_equal(after.contour_source, "registered contour");
     assert_true(after.interval.given);
     assert_memory_equal(&before.interval.low80_mm, &after.interval.low80_mm, 8 * sizeof(double));
     rp_case_release(&before, 2);
