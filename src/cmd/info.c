@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-enum { KEY_JSON = 1, KEY_IDENTIFIERS, KEY_PLAN };
+enum { KEY_JSON = 1, KEY_IDENTIFIERS, KEY_PLAN, KEY_CONTOUR };
 
 typedef struct info_options {
     cmd_common common;
-    const char *path;
-    bool json, identifiers;
+    const char *path, *contour;
+    bool json, identifiers, box;
     int plan[3]; /* x, y, z; 0: not given */
 } info_options;
 
@@ -18,8 +18,11 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {"identifiers", KEY_IDENTIFIERS, NULL, 0,
      "Also what identifies the patient: name, ID, birth date, sex, study, accession number", 0},
-    {"plan", KEY_PLAN, "ZxYxX", 0,
-     "The memory of a model's network, or of the default one, at so many voxels", 0},
+    {"plan", KEY_PLAN, "ZxYxX|box", 0,
+     "The memory of a model's network, or of the default one, at so many voxels, or of what assess "
+     "makes by default for a lesion",
+     0},
+    {"contour", KEY_CONTOUR, "FILE[:ROI]", 0, "The lesion on the CT, with --plan=box", 0},
     {0}};
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -36,9 +39,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         o->identifiers = true;
         return 0;
     case KEY_PLAN:
-        if (!cmd_parse_extent(argument, CMD_LARGEST_EXTENT, o->plan))
-            argp_error(state, "--plan takes voxels as ZxYxX, such as 48x96x96, up to %d, not '%s'",
+        o->box = strcmp(argument, "box") == 0;
+        if (!o->box && !cmd_parse_extent(argument, CMD_LARGEST_EXTENT, o->plan))
+            argp_error(state,
+                       "--plan takes voxels as ZxYxX, such as 48x96x96, up to %d, or box, not '%s'",
                        CMD_LARGEST_EXTENT, argument);
+        return 0;
+    case KEY_CONTOUR:
+        o->contour = argument;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "unexpected argument '%s'", argument);
@@ -46,6 +54,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!o->path && !o->plan[0]) argp_error(state, "PATH is missing");
+        if (o->box != (o->contour != NULL))
+            argp_error(state, "--plan=box and --contour go together");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -338,9 +348,10 @@ static rp_status describe(const info_options *o, rp_json *json, rp_error *err)
 
 static rp_status show_plan(const info_options *o, rp_error *err)
 {
+    if (o->box) return info_plan_box(o->path, o->contour, o->json, err);
     if (o->path && !looks_like_safetensors(o->path))
         return rp_fail(err, RP_ERR_ARGUMENT, "%s: --plan is about a model (.safetensors)", o->path);
-    return info_plan(o->path, o->plan, o->json, err);
+    return info_plan(o->path, o->plan, NULL, o->json, err);
 }
 
 static rp_status show_content(const info_options *o, rp_error *err)
@@ -362,7 +373,7 @@ int cmd_info(int argc, char **argv)
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "PATH\n--plan=ZxYxX [MODEL]",
+        .args_doc = "PATH\n--plan=ZxYxX [MODEL]\n--plan=box --contour=FILE[:ROI] CT",
         .children = children,
         .doc =
             "Tells what is in a DICOM folder, file or DICOMDIR, an RTSTRUCT, a SEG, a structured "
@@ -375,6 +386,6 @@ int cmd_info(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     rp_status status = cmd_common_apply(&o.common, &err);
     cmd_doing("looking at %s", o.path);
-    if (!status) status = o.plan[0] ? show_plan(&o, &err) : show_content(&o, &err);
+    if (!status) status = o.plan[0] || o.box ? show_plan(&o, &err) : show_content(&o, &err);
     return status ? cmd_fail(&err) : CMD_DONE;
 }

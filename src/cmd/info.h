@@ -14,8 +14,12 @@ void info_print_dicom(const rp_json *json);
 void info_set_identifiers(rp_json *json, const rp_dicom_header *header);
 
 /* The memory of prediction and training at an extent (x, y, z) to stdout, of a model's network or,
- * with model NULL, of the default one. */
-rp_status info_plan(const char *model, const int size[3], bool json, rp_error *err);
+ * with model NULL, of the default one. spacing: mm of the voxels, where these are known; NULL. */
+rp_status info_plan(const char *model, const int size[3], const double *spacing, bool json,
+                    rp_error *err);
+/* The same of what `assess` makes by default for a lesion FILE[:ROI] on a CT: the start's network
+ * on the box that is fitted to it. */
+rp_status info_plan_box(const char *ct, const char *contour, bool json, rp_error *err);
 
 /* Groups, measurements and problems of a structured report into json; its header for the rest. */
 rp_status info_report(const char *path, bool identifiers, rp_json *json, rp_dicom_header *header,

@@ -1,5 +1,6 @@
 /* reprise info --plan: what a network's memory consists of, and when each piece of it is needed. */
 #include "info.h"
+#include "learning.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +145,8 @@ static void padded_extent(const rp_fcd_config *config, const int size[3], int pa
     for (int a = 0; a < 3; a++) padded[a] = (size[a] + stride - 1) / stride * stride;
 }
 
-static void print_title(const char *model, const rp_fcd_config *config, const int size[3])
+static void print_title(const char *model, const rp_fcd_config *config, const int size[3],
+                        const double *spacing)
 {
     int padded[3];
     padded_extent(config, size, padded);
@@ -152,6 +154,7 @@ static void print_title(const char *model, const rp_fcd_config *config, const in
     printf("extent     %dx%dx%d voxels", size[2], size[1], size[0]);
     if (memcmp(size, padded, sizeof padded) != 0)
         printf(", computed at %dx%dx%d", padded[2], padded[1], padded[0]);
+    if (spacing) printf(" of %.3gx%.3gx%.3g mm", spacing[2], spacing[1], spacing[0]);
     printf("\nthreads    %d\n", rp_threads_get());
 }
 
@@ -202,7 +205,8 @@ static rp_json *whole_json(const char *model, const rp_fcd_config *config, const
     return json;
 }
 
-rp_status info_plan(const char *model, const int size[3], bool json, rp_error *err)
+rp_status info_plan(const char *model, const int size[3], const double *spacing, bool json,
+                    rp_error *err)
 {
     rp_fcd_config config;
     rp_plan predict, train;
@@ -210,9 +214,35 @@ rp_status info_plan(const char *model, const int size[3], bool json, rp_error *e
     if (!status) status = make_plan(&config, size, RP_RUN_PREDICT, &predict, err);
     if (!status) status = make_plan(&config, size, RP_RUN_TRAIN, &train, err);
     if (status) return status;
-    if (json) return cmd_print_json(whole_json(model, &config, size, &predict, &train), err);
-    print_title(model, &config, size);
+    if (json) {
+        rp_json *whole = whole_json(model, &config, size, &predict, &train);
+        if (spacing) rp_json_set_numbers(whole, "spacing_mm", spacing, 3);
+        return cmd_print_json(whole, err);
+    }
+    print_title(model, &config, size, spacing);
     print_plan("prediction", &predict, RP_RUN_PREDICT);
     print_plan("training", &train, RP_RUN_TRAIN);
     return RP_OK;
+}
+
+rp_status info_plan_box(const char *path, const char *spec, bool json, rp_error *err)
+{
+    const cmd_ct_options how = {0};
+    const cmd_contour_options drawn = {0};
+    cmd_ct ct = {0};
+    cmd_contour contour = {0};
+    cmd_settings settings;
+    rp_preprocessing p;
+    int region[3];
+    cmd_settings_defaults(&settings);
+    RP_AUTOFREE char *start = cmd_start_model();
+    rp_status status = cmd_ct_load(path, &how, NULL, &ct, err);
+    if (!status) status = cmd_contour_load(spec, &ct, &drawn, &contour, err);
+    if (!status)
+        status =
+            cmd_region_bounds(&settings, &ct.series.image.grid, &contour.mask, &p, region, err);
+    if (!status) status = info_plan(start, region, p.spacing, json, err);
+    cmd_contour_release(&contour);
+    cmd_ct_release(&ct);
+    return status;
 }

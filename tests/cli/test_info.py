@@ -154,6 +154,32 @@ def wrong_values(checks, folder):
     refused(checks, "text", ["--plan=16x16x16", text], FAILED, "text.safetensors")
 
 
+def of_a_box(checks, folder):
+    """Grid and bytes are those that `assess` tells afterwards."""
+    image, mask = (h.write_nifti(f"{folder}/{name}.nii", v) for name, v in zip(("ct", "lesion"), h.voxels()))
+    faults, out = [], folder + "/assessed"
+    told = h.run("info", "--plan=box", f"--contour={mask}", image, "--json", "--threads=2")
+    shown = h.run("info", "--plan=box", f"--contour={mask}", image, "--threads=2")
+    done = h.run("assess", f"--baseline={image}", f"--contour={mask}", f"--followup={image}", f"--out={out}",
+                 "--guard=off", "--threads=2")
+    if told.returncode or done.returncode:
+        faults = [told.stderr, done.stderr]
+    else:
+        plan = json.loads(told.stdout)
+        with open(out + "/result.json", encoding="utf-8") as file:
+            result = json.load(file)
+        wanted = (result["adaptation"]["region_zyx"], result["adaptation"]["spacing_mm"],
+                  result["provenance"]["memory"]["training_bytes"])
+        found = plan["extent_zyx"], plan["spacing_mm"], plan["training"]["bytes"]
+        faults += [] if found == wanted else [f"{found}, not {wanted}"]
+        size = "x".join(map(str, wanted[0]))
+        faults += text_faults(shown, (f"extent     {size} voxels of ", "MiB in all"))
+    checks.report("a box", faults)
+    refused(checks, "a box without a lesion", ["--plan=box", image], USAGE, "--contour")
+    refused(checks, "a lesion without a box", [f"--contour={mask}", image], USAGE, "--plan=box")
+    refused(checks, "a box without a CT", ["--plan=box", f"--contour={mask}"], USAGE, "PATH")
+
+
 def of_a_model(checks, folder):
     image, mask = h.voxels()
     config, model = folder + "/tiny.yaml", folder + "/tiny.safetensors"
@@ -180,6 +206,7 @@ def main():
         text_output(checks)
         wrong_values(checks, folder)
         of_a_model(checks, folder)
+        of_a_box(checks, folder)
     return checks.finish()
 
 
