@@ -18,7 +18,7 @@ MAIN = (*COMPARATORS, "study", "quick")  # the others are ablations
 
 def interval_of(result):
     """Intervals and probabilities of a result.json that has them."""
-    found = {"source": result.get("source")}
+    found = {"source": result.get("contour_source")}
     interval = result.get("interval") or {}
     found.update({key: interval.get(key) for key in ("centre_mm", "scale_mm", "calibration")})
     found.update({f"p_{key}": interval.get(key) for key in ("gone", "failure")})
