@@ -220,12 +220,18 @@ static bool read_layers(const rp_json *object, int levels, int *out)
     return true;
 }
 
-/* What the channels are; files from before they had names do without. */
-static bool check_inputs(const rp_json *object, int channels)
+/* What the channels are. Contours beside the image had no name at first; what a baseline beside it
+ * is has changed with its name. */
+static rp_status check_inputs(const char *path, const rp_json *object, int channels, rp_error *err)
 {
     const char *name = rp_json_get_string(object, "inputs");
-    if (!name) return true;
-    return rp_inputs_known(channels) && strcmp(name, rp_inputs_name((rp_inputs)channels)) == 0;
+    if (!name && channels != RP_INPUTS_BASELINE) return RP_OK;
+    if (name && rp_inputs_known(channels) && strcmp(name, rp_inputs_name((rp_inputs)channels)) == 0)
+        return RP_OK;
+    return rp_fail(err, RP_ERR_UNSUPPORTED,
+                   "%s: its network was made for other inputs (%.60s) than this program gives it: "
+                   "it has to be adapted, or trained, anew",
+                   path, name ? name : "without a name");
 }
 
 static bool read_architecture(const rp_json *object, rp_fcd_config *config)
@@ -233,7 +239,6 @@ static bool read_architecture(const rp_json *object, rp_fcd_config *config)
     const char *norm = rp_json_get_string(object, "norm");
     *config = (rp_fcd_config){0};
     return read_int(object, "in_channels", 1, 64, &config->in_channels) &&
-           check_inputs(object, config->in_channels) &&
            read_int(object, "classes", 2, 256, &config->classes) &&
            read_int(object, "first_filters", 1, MAX_WIDTH, &config->first_filters) &&
            read_int(object, "growth", 1, MAX_WIDTH, &config->growth) &&
@@ -312,6 +317,8 @@ static rp_status read_metadata(const char *path, const rp_tensor_file *file, rp_
                          "%s: metadata " KEY_ARCHITECTURE " is incomplete or out of range", path);
         goto done;
     }
+    status = check_inputs(path, architecture, config->in_channels, err);
+    if (status) goto done;
     if (!rp_json_get_number(preprocessing, "window_low_hu", &p->window_low_hu) ||
         !rp_json_get_number(preprocessing, "window_high_hu", &p->window_high_hu) ||
         !read_numbers(preprocessing, "spacing_mm", 3, p->spacing) ||

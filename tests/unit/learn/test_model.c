@@ -215,6 +215,20 @@ static void bad_norm(rp_tensor_file *file)
         "{\"in_channels\":1,\"classes\":2,\"first_filters\":8,\"growth\":4,\"levels\":2,"
         "\"down_layers\":[1,1],\"bottleneck_layers\":2,\"dropout\":0.1,\"norm\":\"group\"}");
 }
+static void old_inputs(rp_tensor_file *file)
+{
+    set_metadata(file, "reprise.architecture",
+                 "{\"in_channels\":4,\"inputs\":\"image+baseline+distance+likeness\",\"classes\":2,"
+                 "\"first_filters\":8,\"growth\":4,\"levels\":2,\"down_layers\":[1,1],"
+                 "\"bottleneck_layers\":2,\"dropout\":0.1,\"norm\":\"batch\"}");
+}
+static void no_inputs(rp_tensor_file *file)
+{
+    set_metadata(
+        file, "reprise.architecture",
+        "{\"in_channels\":4,\"classes\":2,\"first_filters\":8,\"growth\":4,\"levels\":2,"
+        "\"down_layers\":[1,1],\"bottleneck_layers\":2,\"dropout\":0.1,\"norm\":\"batch\"}");
+}
 static void not_json(rp_tensor_file *file)
 {
     set_metadata(file, "reprise.architecture", "{\"in_channels\":");
@@ -265,6 +279,8 @@ static void test_damaged_metadata(void **state)
     expect_refusal(p, huge_architecture, "out of range");
     expect_refusal(p, bad_dropout, "dropout");
     expect_refusal(p, bad_norm, "out of range");
+    expect_refusal(p, old_inputs, "other inputs (image+baseline+distance+likeness)");
+    expect_refusal(p, no_inputs, "without a name");
     expect_refusal(p, not_json, "reprise.architecture");
     expect_refusal(p, bad_spacing, "working grid");
     expect_refusal(p, bad_region, "out of range");
