@@ -63,7 +63,7 @@ def check_ways(result):
 
 def check_clear(root):
     """A lesion that everybody sees."""
-    faults, result = assess(root, "clear", "clear")
+    faults, result = assess(root, "clear", "clear", "--guard", "6")
     if faults:
         return faults
     dice = result["dice"]
@@ -72,7 +72,7 @@ def check_clear(root):
 
 def check_hidden(root):
     """One that cannot be seen is never answered for."""
-    faults, result = assess(root, "hidden", "hidden")
+    faults, result = assess(root, "hidden", "hidden", "--guard", "6")
     if faults:
         return faults
     tried = attempts(result)
