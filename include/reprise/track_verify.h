@@ -29,6 +29,7 @@ typedef enum rp_doubt {
     RP_DOUBT_FRAGMENTS,  /**< "fragments" */
     RP_DOUBT_RESOLUTION, /**< "below_resolution" */
     RP_DOUBT_VOLUME,     /**< "volume_ratio" */
+    RP_DOUBT_CONTRAST,   /**< "contrast_lost": it looks like its surroundings, unlike before */
     RP_DOUBT_UNDECIDED,  /**< "undecided": the response is not probable enough (guard.h) */
     RP_DOUBTS
 } rp_doubt;
@@ -96,6 +97,15 @@ void rp_compare_places(const rp_alignment *alignment, const rp_mask *baseline, c
  * from their middle hold one value. */
 bool rp_leaves_view(const rp_image *image, const rp_mask *lesion, int margin);
 
+/**
+ * How a lesion differs from what surrounds it: the mean of what lies deeper in it than 2 mm (or a
+ * voxel; of all of it where that is little) less that of the tissue from there to 10 mm outside
+ * (-100 to 200 HU), over the root mean square of their standard deviations (and 1 HU). Values are
+ * clipped to -160..240 HU. The mask lies on the image's grid. NaN: too little of either, or no
+ * memory.
+ */
+double rp_lesion_contrast(const rp_image *image, const rp_mask *lesion);
+
 /* ---- the judgement ------------------------------------------------------------------------- */
 
 typedef struct rp_verify_limits {
@@ -108,6 +118,8 @@ typedef struct rp_verify_limits {
     double shared;       /**< 0.1: a lesion that shares less with its old place, and ... */
     double centre_mm;    /**< 15: lies farther from it, is another */
     double in_view;      /**< 0.75 */
+    double contrast;     /**< 0.25 of the baseline's, where that is 0.3 at least; with the other
+                              sign twice that, for contrast media come earlier or later */
     double correlation;  /**< 0.6: below, and with ... */
     double common;       /**< 0.4 of the smaller body, the images show other regions */
 } rp_verify_limits;
@@ -122,6 +134,7 @@ typedef struct rp_verify_input {
                             the largest) */
     double voxel_mm3;  /**< of the coarser of image and working grid; eight of them are
                             what can be resolved */
+    double baseline_contrast, found_contrast; /**< rp_lesion_contrast */
     bool baseline_leaves_view, followup_leaves_view;
     const rp_alignment *alignment;
     const rp_place *place;

@@ -155,6 +155,8 @@ void cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doub
     *out = (cmd_doubts){.answered = true};
     rp_compare_intensities(alignment, in->baseline, in->followup, &out->intensities);
     rp_compare_places(alignment, in->contour, in->found, &out->place);
+    out->contrast[0] = rp_lesion_contrast(in->baseline, in->contour);
+    out->contrast[1] = rp_lesion_contrast(in->followup, in->found);
     /* A network draws the last voxels before an edge badly. */
     const bool registered = in->guard && in->guard->source == RP_GUARD_REGISTERED;
     const int margin = out->place.in_view < all_in_view ? 2 : 0;
@@ -165,6 +167,8 @@ void cmd_doubt(const cmd_doubt_input *in, rp_response_result *response, cmd_doub
         .parts = in->prediction->components,
         .part_share = in->prediction->part_share,
         .voxel_mm3 = coarser_voxel_mm3(&in->model->preprocessing, &in->followup->grid),
+        .baseline_contrast = out->contrast[0],
+        .found_contrast = out->contrast[1],
         .baseline_leaves_view = rp_leaves_view(in->baseline, in->contour, 0),
         .followup_leaves_view = rp_leaves_view(in->followup, in->found, margin),
         .alignment = alignment,
@@ -213,6 +217,7 @@ static rp_json *alignment_json(const cmd_doubts *d)
     rp_json_set_number(json, "lesion_shared", d->place.shared);
     rp_json_set_number(json, "lesion_moved_mm", d->place.centre_mm);
     rp_json_set_number(json, "lesion_in_view", d->place.in_view);
+    rp_json_set_numbers(json, "lesion_contrast", d->contrast, 2);
     return json;
 }
 

@@ -36,6 +36,7 @@ typedef struct cmd_doubts {
     rp_registration registration;
     rp_place place;
     rp_intensities intensities;
+    double contrast[2]; /* of the lesion, baseline and follow-up */
     rp_doubts doubts;
     bool accepted[RP_DOUBTS];    /* of those found */
     bool answered;               /* nothing was found but what is accepted */

@@ -14,6 +14,7 @@ static const char *const keys[RP_DOUBTS] = {
     [RP_DOUBT_FRAGMENTS] = "fragments",
     [RP_DOUBT_RESOLUTION] = "below_resolution",
     [RP_DOUBT_VOLUME] = "volume_ratio",
+    [RP_DOUBT_CONTRAST] = "contrast_lost",
     [RP_DOUBT_ELSEWHERE] = "lesion_elsewhere",
     [RP_DOUBT_VIEW] = "field_of_view",
     [RP_DOUBT_OUTSIDE] = "lesion_outside",
@@ -49,6 +50,7 @@ void rp_verify_defaults(rp_verify_limits *limits)
                                  .shared = 0.1,
                                  .centre_mm = 15.0,
                                  .in_view = 0.75,
+                                 .contrast = 0.25,
                                  .correlation = 0.6,
                                  .common = 0.4};
 }
@@ -88,6 +90,17 @@ static void verify_found(const rp_verify_input *in, const rp_verify_limits *l, r
         doubt(out, RP_DOUBT_VOLUME,
               "the volume went from %.2f to %.2f cc, more than a response or progression explains",
               in->baseline_mm3 / 1000.0, in->found_mm3 / 1000.0);
+}
+
+static void verify_contrast(const rp_verify_input *in, const rp_verify_limits *l, rp_doubts *out)
+{
+    const double least_before = 0.3, before = in->baseline_contrast;
+    const double left = in->found_contrast / before;
+    if (fabs(before) >= least_before && left < l->contrast && left > -2.0 * l->contrast)
+        doubt(out, RP_DOUBT_CONTRAST,
+              "what was found looks like its surroundings (%.2f of their spread apart, the lesion "
+              "was %.2f at baseline): nothing may be left",
+              fabs(in->found_contrast), fabs(before));
 }
 
 static void verify_place(const rp_verify_input *in, const rp_verify_limits *l, rp_doubts *out)
@@ -151,6 +164,7 @@ void rp_verify(const rp_verify_input *input, const rp_verify_limits *limits, rp_
     *out = (rp_doubts){.found = {false}};
     verify_model(input, limits, out);
     if (input->found_mm3 > 0.0) verify_found(input, limits, out);
+    if (input->found_mm3 > 0.0) verify_contrast(input, limits, out);
     verify_place(input, limits, out);
     verify_view(input, out);
     verify_images(input, limits, out);

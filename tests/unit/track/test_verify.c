@@ -322,10 +322,52 @@ static void test_limits(void **state)
     assert_figures(in, RP_DOUBTS);
     in.found_mm3 = 60000 * 27.1;
     assert_figures(in, RP_DOUBT_VOLUME);
+    in = good, in.baseline_contrast = -1.2, in.found_contrast = -0.31;
+    assert_figures(in, RP_DOUBTS);
+    in.found_contrast = -0.29;
+    assert_figures(in, RP_DOUBT_CONTRAST);
+    in.found_contrast = 0.59; /* another phase may turn it over, but not to nearly nothing */
+    assert_figures(in, RP_DOUBT_CONTRAST);
+    in.found_contrast = 0.61;
+    assert_figures(in, RP_DOUBTS);
+    in.baseline_contrast = 0.29, in.found_contrast = 0.0; /* it never stood out */
+    assert_figures(in, RP_DOUBTS);
+    in.baseline_contrast = 1.2, in.found_contrast = NAN;
+    assert_figures(in, RP_DOUBTS);
     in = good, in.found_mm3 = 0, in.part_share = 0; /* nothing was found: told elsewhere */
     assert_figures(in, RP_DOUBTS);
     in = good, in.baseline_leaves_view = true;
     assert_figures(in, RP_DOUBT_VIEW);
+}
+
+/* Stripes of 10 HU about 50 inside and 80 outside: three standard deviations. Fat at one side and
+ * what lies farther than 10 mm are no surroundings. */
+static void test_contrast(void **state)
+{
+    (void)state;
+    rp_error err = {0};
+    rp_image image;
+    rp_mask lesion;
+    const rp_grid grid = rp_grid_make(60, 60, 24, 1.0, 1.0, 2.5);
+    assert_ok(rp_image_init(&image, &grid, &err), err);
+    assert_ok(rp_mask_init(&lesion, &grid, &err), err);
+    assert_true(isnan(rp_lesion_contrast(&image, &lesion)));
+    size_t i = 0;
+    for (int z = 0; z < 24; z++)
+        for (int y = 0; y < 60; y++)
+            for (int x = 0; x < 60; x++, i++) {
+                const double dx = x - 30, dy = y - 30, dz = 2.5 * (z - 12);
+                const double r = sqrt(dx * dx + dy * dy + dz * dz);
+                const double stripe = (x + y + z) % 2 ? 10.0 : -10.0;
+                lesion.data[i] = r < 12.0;
+                image.data[i] = (float)((r < 12.0 ? 50.0 : r < 24.0 ? 80.0 : 190.0) + stripe);
+                if (x > 43) image.data[i] = -110.0f;
+            }
+    assert_close(rp_lesion_contrast(&image, &lesion), -30.0 / sqrt(101.0), 0.02);
+    for (i = 0; i < rp_grid_voxels(&grid); i++) image.data[i] = 60.0f + (float)(i % 2);
+    assert_close(rp_lesion_contrast(&image, &lesion), 0.0, 0.02);
+    rp_image_release(&image);
+    rp_mask_release(&lesion);
 }
 
 static void test_keys(void **state)
@@ -343,11 +385,16 @@ static void test_keys(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_honest_changes), cmocka_unit_test(test_another_table),
-        cmocka_unit_test(test_another_lesion), cmocka_unit_test(test_turned_over),
-        cmocka_unit_test(test_wrong_spacing),  cmocka_unit_test(test_place_out_of_view),
-        cmocka_unit_test(test_scan_circle),    cmocka_unit_test(test_intensities),
-        cmocka_unit_test(test_limits),         cmocka_unit_test(test_keys)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest_changes),
+                                       cmocka_unit_test(test_another_table),
+                                       cmocka_unit_test(test_another_lesion),
+                                       cmocka_unit_test(test_turned_over),
+                                       cmocka_unit_test(test_wrong_spacing),
+                                       cmocka_unit_test(test_place_out_of_view),
+                                       cmocka_unit_test(test_scan_circle),
+                                       cmocka_unit_test(test_intensities),
+                                       cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_contrast),
+                                       cmocka_unit_test(test_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
