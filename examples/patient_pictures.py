@@ -212,16 +212,19 @@ def draw_pipeline(baseline, followup, found, build, path):
     svg.save(path)
 
 
-def bar(svg, x, y, width, change, intervals, truth, low=-70, high=50):
-    """Change from baseline in percent between the thresholds of the response."""
+def bar(svg, x, y, width, change, intervals, truth, first=True, last=True, low=-70, high=50):
+    """Change from baseline in percent between the thresholds of the response; the first of several bars names the
+    responses, the last the thresholds."""
     def at(value):
         return x + width * (min(max(value, low), high) - low) / (high - low)
     for name, a, b, fill in (("PR", low, -30, "#c6f6d5"), ("SD", -30, 20, "#edf2f7"), ("PD", 20, high, "#fed7d7")):
         svg.rect(at(a), y, at(b) - at(a), 30, fill)
-        svg.text((at(a) + at(b)) / 2, y - 5, name, 12, "middle")
+        if first:
+            svg.text((at(a) + at(b)) / 2, y - 5, name, 12, "middle")
     for value in (-30, 20):
         svg.line(at(value), y, at(value), y + 36, INK)
-        svg.text(at(value), y + 50, f"{value:+d} %", 11, "middle")
+        if last:
+            svg.text(at(value), y + 50, f"{value:+d} %", 11, "middle")
     for share, thick in (("95", 4), ("80", 10)):
         if share in intervals:
             a, b = intervals[share]
@@ -247,7 +250,7 @@ def draw_intervals(records, path, most=16):
         spans = {p: (change(r[f"low{p}"]), change(r[f"high{p}"])) for p in ("80", "95")}
         y = 60 + 40 * i
         svg.text(20, y + 20, f"{r['baseline']} {r['case'].split('_')[0]}", 12)
-        bar(svg, 190, y, 430, change(r["found_mm"]), spans, r["true_change"])
+        bar(svg, 190, y, 430, change(r["found_mm"]), spans, r["true_change"], i == 0, i == len(chosen) - 1)
         chances = "  ".join(f"{c} {r['p_' + c]:.2f}" for c in ("PR", "SD", "PD") if r.get(f"p_{c}") is not None)
         svg.text(640, y + 20, f"{r['response']}   {chances}", 12)
     svg.save(path)
